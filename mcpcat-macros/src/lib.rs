@@ -1,0 +1,1 @@
+//! The macros of `mcpcat`. Use them through the `mcpcat` crate.

@@ -1,0 +1,18 @@
+//! Session context, spool and delivery: what runs behind the macros of `mcpcat`.
+//!
+//! Use it through the `mcpcat` crate. The floors, from the ground up; a module imports only what stands
+//! above it in this list:
+//!
+//! ```text
+//! policy     what is allowed         sensitive keys, limits
+//! event      what an event is        values to JSON, fields, outcome, ids, the wire's body
+//! spool      where it waits          a bounded log of segments
+//! privacy    what may leave          value patterns and hooks, on the worker
+//! delivery   how it leaves           retry policy, HTTP sender, worker, ledger
+//! client     the handle              configuration, flush, shutdown, stats
+//! session    whose it is             derivation, ambient scope, propagation
+//! call       one timed call          the guard behind #[event] and every tracked request
+//! track      the MCP server          Tracked<H> around an rmcp ServerHandler
+//! ```
+
+pub mod policy;

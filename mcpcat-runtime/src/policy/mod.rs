@@ -1,0 +1,1 @@
+//! What is allowed: sensitive keys and limits.

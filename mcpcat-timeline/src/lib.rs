@@ -1,0 +1,1 @@
+//! A collector and session timeline for MCPcat events.

@@ -1,0 +1,1 @@
+//! Custom analytics events for Model Context Protocol servers.
