@@ -16,3 +16,4 @@
 //! ```
 
 pub mod policy;
+pub mod spool;
