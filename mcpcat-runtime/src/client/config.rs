@@ -266,13 +266,15 @@ mod tests {
     #[test]
     fn an_empty_project_is_refused_unless_the_environment_has_one() {
         assert!(matches!(checked(ClientBuilder::new(" ".into()), &[]), Err(ConfigError::EmptyProject)));
-        let config = checked(ClientBuilder::new(String::new()), &[("MCPCAT_PROJECT_ID", "proj_env")]).unwrap();
+        let config =
+            checked(ClientBuilder::new(String::new()), &[("MCPCAT_PROJECT_ID", "proj_env")]).unwrap();
         assert_eq!(&*config.project, "proj_env");
     }
 
     #[test]
     fn an_unusable_base_url_names_its_source_and_the_way_out() {
-        let error = checked(ClientBuilder::new("p".into()), &[("MCPCAT_API_URL", "localhost:1")]).unwrap_err();
+        let error =
+            checked(ClientBuilder::new("p".into()), &[("MCPCAT_API_URL", "localhost:1")]).unwrap_err();
         let text = error.to_string();
         for part in ["MCPCAT_API_URL", "localhost:1", "http://127.0.0.1:7337"] {
             assert!(text.contains(part), "{text}");
@@ -281,7 +283,9 @@ mod tests {
 
     #[test]
     fn the_environment_switches_off_and_never_on() {
-        let on = |builder: ClientBuilder, environment: &[(&str, &str)]| checked(builder, environment).unwrap().enabled;
+        let on = |builder: ClientBuilder, environment: &[(&str, &str)]| {
+            checked(builder, environment).unwrap().enabled
+        };
         let builder = || ClientBuilder::new("p".into());
         assert!(on(builder(), &[]));
         assert!(on(builder(), &[("DO_NOT_TRACK", "0")]));
@@ -296,7 +300,10 @@ mod tests {
         let config = checked(ClientBuilder::new("p".into()).base_url("https://api.mcpcat.io"), &[]).unwrap();
         assert_eq!(config.dialect.custom_type, "mcpcat:custom");
         let config = checked(
-            ClientBuilder::new("p".into()).base_url("https://api.mcpcat.io").event_type("x:y").version_key("v"),
+            ClientBuilder::new("p".into())
+                .base_url("https://api.mcpcat.io")
+                .event_type("x:y")
+                .version_key("v"),
             &[],
         )
         .unwrap();

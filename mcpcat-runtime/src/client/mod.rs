@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-pub use config::{ClientBuilder, ConfigError, SessionStrings};
 pub(crate) use config::Config;
+pub use config::{ClientBuilder, ConfigError, SessionStrings};
 pub(crate) use core::Core;
 pub use core::recording;
 pub(crate) use installed::for_project;

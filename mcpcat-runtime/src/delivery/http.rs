@@ -43,7 +43,8 @@ impl BaseUrl {
         }
         if cfg!(not(any(feature = "rustls", feature = "native-tls"))) && url.scheme() == "https" {
             return Err(BaseUrlProblem(
-                "it is https, and this build has no TLS: enable the feature `rustls` or `native-tls`".to_owned(),
+                "it is https, and this build has no TLS: enable the feature `rustls` or `native-tls`"
+                    .to_owned(),
             ));
         }
         Ok(Self(url))
@@ -144,7 +145,8 @@ fn with_tls(builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder, S
     use std::sync::Arc;
     // The provider is passed by hand: installing one for the process is the host's business.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = rustls_platform_verifier::Verifier::new(Arc::clone(&provider)).map_err(|e| e.to_string())?;
+    let verifier =
+        rustls_platform_verifier::Verifier::new(Arc::clone(&provider)).map_err(|e| e.to_string())?;
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
@@ -178,7 +180,10 @@ mod tests {
     #[test]
     fn the_ingest_address_is_right_with_and_without_a_slash() {
         for base in ["http://127.0.0.1:9", "http://127.0.0.1:9/"] {
-            assert_eq!(BaseUrl::parse(base).unwrap().ingest().as_str(), "http://127.0.0.1:9/v1/public/events/");
+            assert_eq!(
+                BaseUrl::parse(base).unwrap().ingest().as_str(),
+                "http://127.0.0.1:9/v1/public/events/"
+            );
         }
         let nested = BaseUrl::parse("http://h/collect/").unwrap();
         assert_eq!(nested.ingest().as_str(), "http://h/collect/v1/public/events/");
@@ -187,9 +192,13 @@ mod tests {
 
     #[test]
     fn an_unusable_address_is_named() {
-        for (text, names) in
-            [("", "relative URL"), ("ftp://h", "ftp"), ("not a url", "relative URL"), ("http://h/?a=1", "query"), ("http://", "host")]
-        {
+        for (text, names) in [
+            ("", "relative URL"),
+            ("ftp://h", "ftp"),
+            ("not a url", "relative URL"),
+            ("http://h/?a=1", "query"),
+            ("http://", "host"),
+        ] {
             let problem = BaseUrl::parse(text).unwrap_err().to_string();
             assert!(problem.contains(names), "{text}: {problem}");
         }
@@ -197,9 +206,12 @@ mod tests {
 
     #[test]
     fn loopback_is_recognised() {
-        for (text, loopback) in
-            [("http://localhost:1", true), ("http://127.0.0.1", true), ("http://[::1]:8", true), ("https://api.agentcat.com", false)]
-        {
+        for (text, loopback) in [
+            ("http://localhost:1", true),
+            ("http://127.0.0.1", true),
+            ("http://[::1]:8", true),
+            ("https://api.agentcat.com", false),
+        ] {
             assert_eq!(BaseUrl::parse(text).unwrap().is_loopback(), loopback, "{text}");
         }
     }

@@ -308,7 +308,7 @@ impl Worker {
                         continue;
                     };
                     self.outstanding.insert(at);
-                    if self.is_unnamed(header.session) {
+                    if Self::is_unnamed(&self.definitions, header.session) {
                         let members = members.to_vec();
                         self.held.push_back(Held { at, header, members, since: self.last_record });
                         continue;
@@ -339,8 +339,8 @@ impl Worker {
         Bytes::from(wire::body(dialect, header, members, session))
     }
 
-    fn is_unnamed(&self, reference: u64) -> bool {
-        self.definitions.get(&reference).is_some_and(|(definition, _)| definition.pending)
+    fn is_unnamed(definitions: &HashMap<u64, (Definition, u64)>, reference: u64) -> bool {
+        definitions.get(&reference).is_some_and(|(definition, _)| definition.pending)
     }
 
     /// Lets go the events whose session has been named, and names those that waited too long.
@@ -352,7 +352,7 @@ impl Worker {
         let crowded = self.held.len() > MAX_HELD;
         let mut kept = VecDeque::new();
         while let Some(held) = self.held.pop_front() {
-            if self.is_unnamed(held.header.session) {
+            if Self::is_unnamed(&self.definitions, held.header.session) {
                 let overdue = crowded || now.duration_since(held.since) >= patience;
                 if !self.try_name(held.header.session, overdue) {
                     kept.push_back(held);
@@ -382,7 +382,8 @@ impl Worker {
         if freed > self.swept {
             self.swept = freed;
             let waiting: BTreeSet<u64> = self.held.iter().map(|held| held.header.session).collect();
-            self.definitions.retain(|reference, (_, segment)| *segment > freed || waiting.contains(reference));
+            self.definitions
+                .retain(|reference, (_, segment)| *segment > freed || waiting.contains(reference));
         }
     }
 
@@ -420,7 +421,10 @@ impl Worker {
                 let began = self.pace.failed(now, after, random());
                 if item.strikes >= MAX_STRIKES {
                     ledger.drop_event(DropReason::Exhausted);
-                    self.report(&ledger, format!("an event was given up after {MAX_STRIKES} failures: {what}"));
+                    self.report(
+                        &ledger,
+                        format!("an event was given up after {MAX_STRIKES} failures: {what}"),
+                    );
                     self.ended(item.at);
                     return;
                 }
@@ -460,8 +464,9 @@ impl Worker {
         let idle = self.drained && self.outstanding.is_empty();
         let (mut kept, mut answered) = (Vec::new(), Vec::new());
         for waiter in self.waiters.drain(..) {
-            let passed =
-                waiter.passed.is_some_and(|mark| self.outstanding.first().is_none_or(|oldest| *oldest > mark));
+            let passed = waiter
+                .passed
+                .is_some_and(|mark| self.outstanding.first().is_none_or(|oldest| *oldest > mark));
             if passed || (idle && waiter.mark.is_none()) || now >= waiter.deadline {
                 answered.push(waiter);
             } else {
@@ -479,7 +484,8 @@ impl Worker {
 
     fn finished(&self) -> bool {
         let Some((deadline, _)) = &self.shutdown else { return false };
-        Instant::now() >= *deadline || (self.drained && self.outstanding.is_empty() && self.in_flight.is_empty())
+        Instant::now() >= *deadline
+            || (self.drained && self.outstanding.is_empty() && self.in_flight.is_empty())
     }
 
     /// Until something happens: an answer, a command, a moment that was waited for, or the next poll.

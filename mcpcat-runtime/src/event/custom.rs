@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -11,7 +12,7 @@ use super::data::EventData;
 use super::error::ErrorInfo;
 use super::fields::{Fields, Place};
 use super::json;
-use crate::policy::Policy;
+use crate::policy::{KeyPolicy, Limits, Policy};
 
 /// A custom event with the fields of the product's `publishCustomEvent`. All are optional; the default is
 /// a minimal, nameless event.
@@ -43,9 +44,23 @@ pub struct CustomEvent {
 /// A value as JSON text, or why it has none. The publishing client's limits and keys are applied later.
 type Held = Result<String, String>;
 
+/// Generous bounds for what is held: memory must not follow a payload that a client cuts anyway. Keys are
+/// scrubbed by the client, whose list is known only when the event is published.
+fn bounds() -> &'static Policy {
+    static BOUNDS: OnceLock<Policy> = OnceLock::new();
+    BOUNDS.get_or_init(|| {
+        let limits = Limits::new()
+            .depth(Limits::MAX_DEPTH)
+            .members(100_000)
+            .string_bytes(1 << 20)
+            .event_bytes(4 << 20);
+        Policy::new().limits(limits).keys(KeyPolicy::new().off())
+    })
+}
+
 fn hold<T: Serialize + ?Sized>(value: &T) -> Held {
     let mut out = Vec::new();
-    json::write_value(&mut out, value, Policy::bounds_only()).map_err(|error| error.to_string())?;
+    json::write_value(&mut out, value, bounds()).map_err(|error| error.to_string())?;
     String::from_utf8(out).map_err(|error| error.to_string())
 }
 

@@ -46,13 +46,7 @@ pub struct Cause {
 impl ErrorInfo {
     /// An error known only by its message.
     pub fn message(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            type_name: None,
-            code: None,
-            chain: Vec::new(),
-            details: platform(),
-        }
+        Self { message: message.into(), type_name: None, code: None, chain: Vec::new(), details: platform() }
     }
 
     /// A Rust error with its message, the type it was passed as, and its `source()` chain.

@@ -15,6 +15,7 @@ pub use super::callsite::Place;
 use super::error::ErrorInfo;
 use super::json::{self, ValueError};
 use super::time;
+use crate::policy::limits::MAX_TAGS;
 use crate::policy::{self, Policy};
 
 /// A value an event can carry: anything `Serialize`.
@@ -24,14 +25,36 @@ use crate::policy::{self, Policy};
     note = "write `display(value)` or `debug(value)` to send its text, or derive `serde::Serialize` for it"
 )]
 pub trait Value {
-    /// Appends the value as JSON within the policy's limits. On an error nothing is appended.
+    /// Appends at most `bytes` of the value as JSON within the policy's limits. On an error nothing is
+    /// appended.
     #[doc(hidden)]
-    fn write(&self, out: &mut Vec<u8>, policy: &Policy) -> Result<(), ValueError>;
+    fn write(&self, out: &mut Vec<u8>, policy: &Policy, bytes: usize) -> Result<(), ValueError>;
 }
 
 impl<T: Serialize + ?Sized> Value for T {
-    fn write(&self, out: &mut Vec<u8>, policy: &Policy) -> Result<(), ValueError> {
-        json::write_value(out, self, policy)
+    fn write(&self, out: &mut Vec<u8>, policy: &Policy, bytes: usize) -> Result<(), ValueError> {
+        json::write_value_within(out, self, policy, bytes)
+    }
+}
+
+/// A value that is JSON text already; the policy is applied to what the text says.
+struct Raw<'a>(&'a str);
+
+/// What a section takes: a value, or JSON text.
+trait Write {
+    fn write(&self, out: &mut Vec<u8>, policy: &Policy, bytes: usize) -> Result<(), ValueError>;
+}
+
+impl Write for Raw<'_> {
+    fn write(&self, out: &mut Vec<u8>, policy: &Policy, bytes: usize) -> Result<(), ValueError> {
+        json::write_raw_within(out, self.0, policy, bytes);
+        Ok(())
+    }
+}
+
+impl Write for &dyn Value {
+    fn write(&self, out: &mut Vec<u8>, policy: &Policy, bytes: usize) -> Result<(), ValueError> {
+        (**self).write(out, policy, bytes)
     }
 }
 
@@ -50,8 +73,8 @@ enum Section {
 }
 
 const SECTIONS: usize = 8;
-/// Most tags an event carries (SPEC §7.1 of the wire).
-const MAX_TAGS: usize = 50;
+/// What stands in for the value of a sensitive key.
+const REDACTED: &str = "[redacted: key]";
 /// A buffer that grew beyond this is not kept for the thread's next event.
 const KEPT_BYTES: usize = 16 * 1024;
 
@@ -79,32 +102,28 @@ impl Fields {
 
     /// Adds a parameter.
     pub fn parameter<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
-        self.keyed(Place::Parameter, key, &value);
+        self.keyed(Place::Parameter, key, &(&value as &dyn Value));
     }
 
     /// Adds a tag; its value is sent as text. A tag that breaks a rule is left out and reported.
     pub fn tag<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
-        self.keyed(Place::Tag, key, &value);
+        self.keyed(Place::Tag, key, &(&value as &dyn Value));
     }
 
     /// Adds a property.
     pub fn property<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
-        self.keyed(Place::Property, key, &value);
+        self.keyed(Place::Property, key, &(&value as &dyn Value));
     }
 
     /// Sets all parameters from one value: the members of an object are added to those already there.
     pub fn parameters<T: Serialize + ?Sized>(&mut self, value: &T) {
-        let mut whole = std::mem::take(&mut self.bare_parameters);
-        whole.clear();
-        let wrote = value.write(&mut whole, &self.policy);
-        self.bare_parameters = whole;
-        self.take_parameters(wrote);
+        self.all_parameters(&(&value as &dyn Value));
     }
 
     /// Sets the response.
     pub fn response(&mut self, value: &dyn Value) {
-        let start = self.cleared(Section::Response).len();
-        self.write_at(Section::Response, start, "response", |out, policy| value.write(out, policy));
+        self.cleared(Section::Response);
+        self.write_to(Section::Response, "response", &value);
     }
 
     /// Sets the message: one sentence for a reader of the timeline.
@@ -136,8 +155,8 @@ impl Fields {
             cut_to(&mut cause.message, self.policy.limits.message_bytes);
         }
         self.has_error = true;
-        let start = self.cleared(Section::Error).len();
-        self.write_at(Section::Error, start, "error", |out, policy| error.write(out, policy));
+        self.cleared(Section::Error);
+        self.write_to(Section::Error, "error", &(&error as &dyn Value));
     }
 
     /// Adds everything that `data` records.
@@ -148,13 +167,15 @@ impl Fields {
     /// Adds the value of a field that a macro declared.
     #[doc(hidden)]
     pub fn value(&mut self, field: &'static Field, value: &dyn Value) {
-        if self.policy.keys.verdict(field.key, field.sensitive) {
+        let keys = &self.policy.keys;
+        let secret = if keys.is_built_in() { field.sensitive } else { keys.redacts(field.key) };
+        if field.redacted || secret {
             self.redacted(field);
         } else if matches!(field.place, Place::Tag) {
-            self.keyed(Place::Tag, field.key, value);
+            self.checked_tag(field.key, &value);
         } else {
-            let start = self.begin(field.place, |out| out.extend_from_slice(field.fragment.as_bytes()));
-            self.write_at(section(field.place), start, field.key, |out, policy| value.write(out, policy));
+            self.begin(field.place, |out| out.extend_from_slice(field.fragment.as_bytes()));
+            self.write_to(section(field.place), field.key, &value);
         }
     }
 
@@ -163,7 +184,7 @@ impl Fields {
     pub fn redacted(&mut self, field: &'static Field) {
         self.begin(field.place, |out| {
             out.extend_from_slice(field.fragment.as_bytes());
-            json::write_str(out, policy::REDACTED_KEY, usize::MAX);
+            json::write_str(out, REDACTED, usize::MAX);
         });
     }
 
@@ -172,62 +193,60 @@ impl Fields {
         let out = &mut self.sections[Section::Body as usize];
         out.push(b',');
         json::write_key(out, key);
-        let start = out.len();
-        self.write_at(Section::Body, start, key, |out, policy| value.write(out, policy));
+        self.write_to(Section::Body, key, &value);
     }
 
+    /// Adds a value that was serialised earlier, or says why it could not be.
     pub(super) fn held(&mut self, place: Place, key: &str, held: &Result<String, String>) {
-        match held {
-            Ok(text) => self.keyed(place, key, &json::Raw(text)),
-            Err(why) => {
-                self.problem(key, why);
-                self.keyed(place, key, &());
-            }
-        }
+        self.keyed(place, key, &Raw(held.as_deref().unwrap_or("null")));
+        self.note(key, held);
     }
 
     pub(super) fn held_parameters(&mut self, held: &Result<String, String>) {
         match held {
-            Ok(text) => self.parameters(&json::Raw(text)),
-            Err(why) => self.problem("parameters", why),
+            Ok(text) => self.all_parameters(&Raw(text)),
+            Err(_) => self.note("parameters", held),
         }
     }
 
     pub(super) fn held_response(&mut self, held: &Result<String, String>) {
-        match held {
-            Ok(text) => self.response(&json::Raw(text)),
-            Err(why) => {
-                self.problem("response", why);
-                self.response(&());
-            }
+        self.cleared(Section::Response);
+        self.write_to(Section::Response, "response", &Raw(held.as_deref().unwrap_or("null")));
+        self.note("response", held);
+    }
+
+    fn note(&mut self, key: &str, held: &Result<String, String>) {
+        if let Err(why) = held {
+            self.problem(key, why);
         }
     }
 
-    fn keyed(&mut self, place: Place, key: &str, value: &dyn Value) {
+    fn keyed(&mut self, place: Place, key: &str, value: &dyn Write) {
         if self.policy.keys.redacts(key) {
             self.begin(place, |out| {
                 json::write_key(out, key);
-                json::write_str(out, policy::REDACTED_KEY, usize::MAX);
+                json::write_str(out, REDACTED, usize::MAX);
             });
-            return;
+        } else if matches!(place, Place::Tag) {
+            self.checked_tag(key, value);
+        } else {
+            self.begin(place, |out| json::write_key(out, key));
+            self.write_to(section(place), key, value);
         }
-        if matches!(place, Place::Tag) {
-            return self.checked_tag(key, value);
-        }
-        let start = self.begin(place, |out| json::write_key(out, key));
-        self.write_at(section(place), start, key, |out, policy| value.write(out, policy));
     }
 
-    fn checked_tag(&mut self, key: &str, value: &dyn Value) {
+    fn checked_tag(&mut self, key: &str, value: &dyn Write) {
         let mut text = std::mem::take(&mut self.sections[Section::Tags as usize]);
         let start = text.len();
-        let refused = match value.write(&mut text, &self.policy) {
+        let refused = match value.write(&mut text, &self.policy, self.policy.limits.event_bytes) {
             Err(error) => Some(error.to_string()),
             Ok(()) => match tag_text(&text[start..]) {
                 None => Some("a tag's value is text, a number or a boolean".to_owned()),
                 Some(decoded) => match policy::check_tag(key, &decoded) {
                     Err(problem) => Some(problem.to_string()),
-                    Ok(()) if self.tags == MAX_TAGS => Some(format!("an event carries at most {MAX_TAGS} tags")),
+                    Ok(()) if self.tags == MAX_TAGS => {
+                        Some(format!("an event carries at most {MAX_TAGS} tags"))
+                    }
                     Ok(()) => {
                         self.tags += 1;
                         text.truncate(start);
@@ -246,49 +265,41 @@ impl Fields {
         self.sections[Section::Tags as usize] = text;
     }
 
-    /// Starts a member of a section: the comma, then whatever `key` writes. Returns where the value begins.
-    fn begin(&mut self, place: Place, key: impl FnOnce(&mut Vec<u8>)) -> usize {
+    /// Starts a member of a section: the comma, then whatever `key` writes.
+    fn begin(&mut self, place: Place, key: impl FnOnce(&mut Vec<u8>)) {
         let out = &mut self.sections[section(place) as usize];
         separate(out);
         key(out);
-        out.len()
     }
 
-    /// Writes a value at the end of a section; a value that fails becomes `null`, one that would make the
-    /// event too large is left out, and both are reported.
-    fn write_at(
-        &mut self,
-        section: Section,
-        start: usize,
-        key: &str,
-        write: impl FnOnce(&mut Vec<u8>, &Policy) -> Result<(), ValueError>,
-    ) {
-        let mut out = std::mem::take(&mut self.sections[section as usize]);
-        if let Err(error) = write(&mut out, &self.policy) {
-            out.truncate(start);
+    /// Writes a value at the end of a section, within what the event's limit leaves; a value that fails
+    /// becomes `null` and is reported.
+    fn write_to(&mut self, section: Section, key: &str, value: &dyn Write) {
+        let room = self.room();
+        let out = &mut self.sections[section as usize];
+        if let Err(error) = value.write(out, &self.policy, room) {
             out.extend_from_slice(b"null");
             self.problem(key, &error.to_string());
         }
-        let others: usize = self.sections.iter().map(Vec::len).sum();
-        if others + out.len() > self.policy.limits.event_bytes {
-            let size = out.len() - start;
-            out.truncate(start);
-            json::write_str(&mut out, &format!("[cut: {size} bytes, the event is full]"), usize::MAX);
-        }
-        self.sections[section as usize] = out;
+    }
+
+    /// Bytes that the event's limit leaves.
+    fn room(&self) -> usize {
+        let used: usize = self.sections.iter().map(Vec::len).sum();
+        self.policy.limits.event_bytes.saturating_sub(used + self.bare_parameters.len())
     }
 
     fn problem(&mut self, key: &str, why: &str) {
         self.problems.push(format!("the value of `{key}` was sent as null: {why}"));
     }
 
-    fn take_parameters(&mut self, wrote: Result<(), ValueError>) {
-        if let Err(error) = wrote {
-            self.bare_parameters.clear();
+    fn all_parameters(&mut self, value: &dyn Write) {
+        let room = self.room();
+        self.bare_parameters.clear();
+        if let Err(error) = value.write(&mut self.bare_parameters, &self.policy, room) {
             return self.problem("parameters", &error.to_string());
         }
-        let whole = &self.bare_parameters;
-        if let [b'{', members @ .., b'}'] = whole.as_slice() {
+        if let [b'{', members @ .., b'}'] = self.bare_parameters.as_slice() {
             if !members.is_empty() {
                 let out = &mut self.sections[Section::Parameters as usize];
                 separate(out);
@@ -400,9 +411,29 @@ impl Loan {
         }))
     }
 
+    /// Begins anew under another policy, if it is another.
+    pub(crate) fn restart(&mut self, policy: &Arc<Policy>) -> bool {
+        let fields = self.fields();
+        let other = !Arc::ptr_eq(&fields.policy, policy);
+        if other {
+            fields.reset();
+            fields.policy = Arc::clone(policy);
+        }
+        other
+    }
+
     pub(crate) fn fields(&mut self) -> &mut Fields {
-        // The option is emptied by `drop` alone; the branch exists because a panic must not.
-        self.0.get_or_insert_with(|| Box::new(Fields::fresh(Arc::new(Policy::default()))))
+        match &mut self.0 {
+            Some(fields) => fields,
+            None => unreachable!("only `drop` takes the buffers"),
+        }
+    }
+
+    pub(crate) fn shared(&self) -> &Fields {
+        match &self.0 {
+            Some(fields) => fields,
+            None => unreachable!("only `drop` takes the buffers"),
+        }
     }
 }
 

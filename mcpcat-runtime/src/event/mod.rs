@@ -2,6 +2,7 @@
 //! waits in the spool and the body that goes on the wire.
 
 pub mod callsite;
+pub mod catalog;
 pub mod custom;
 pub mod data;
 pub mod error;
@@ -9,9 +10,10 @@ pub mod fields;
 pub mod id;
 pub mod json;
 pub mod outcome;
-pub mod record;
-pub mod time;
-pub mod wire;
+pub(crate) mod record;
+pub mod text;
+pub(crate) mod time;
+pub(crate) mod wire;
 
 pub use custom::CustomEvent;
 pub use data::EventData;

@@ -69,9 +69,8 @@ impl Header {
     pub(crate) fn decode(record: &[u8]) -> Option<(Self, &[u8])> {
         let (head, members) = record.split_at_checked(HEADER_LEN)?;
         let raw = |from: usize| -> Option<[u8; 20]> { head[from..from + 20].try_into().ok() };
-        let number = |from: usize| -> Option<u64> {
-            head[from..from + 8].try_into().ok().map(u64::from_le_bytes)
-        };
+        let number =
+            |from: usize| -> Option<u64> { head[from..from + 8].try_into().ok().map(u64::from_le_bytes) };
         let flags = head[72];
         let set = |flag: u8| flags & flag != 0;
         let header = Self {

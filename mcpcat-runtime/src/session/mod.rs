@@ -13,8 +13,9 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 pub use id::{ParseSessionIdError, SessionId};
 pub use publish::publish_custom_event;
 pub(crate) use publish::{Raised, of_installed};
-pub use scope::{InSession, Scoped};
 pub(crate) use scope::Scope;
+pub use scope::{InSession, Scoped};
+pub(crate) use target::Kind;
 pub use target::Target;
 
 use crate::client::Core;
@@ -51,7 +52,10 @@ enum Name {
     Fixed(SessionId),
     /// The transport has not said it yet. The cell is shared with the worker, which falls back to the
     /// provisional name when nobody gives one in time.
-    Awaited { cell: Arc<OnceLock<String>>, provisional: SessionId },
+    Awaited {
+        cell: Arc<OnceLock<String>>,
+        provisional: SessionId,
+    },
 }
 
 /// What is known of the two ends of a session.
@@ -229,6 +233,9 @@ impl Eq for Session {}
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("id", &self.id()).field("project", &self.project()).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("id", &self.id())
+            .field("project", &self.project())
+            .finish_non_exhaustive()
     }
 }

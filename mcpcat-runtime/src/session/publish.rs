@@ -37,7 +37,7 @@ impl Session {
         }
     }
 
-    fn of_text(core: &Arc<Core>, text: &str) -> Self {
+    pub(crate) fn of_text(core: &Arc<Core>, text: &str) -> Self {
         let Some(sessions) = core.attachment(Sessions::default) else { return Self::make(core, text) };
         let derived = core.config.session_strings == SessionStrings::Derive;
         if derived && SessionId::looks_like_one(text) && !sessions.warned.swap(true, Ordering::Relaxed) {
@@ -68,7 +68,7 @@ impl Session {
         Self::named(core, id, Some(text))
     }
 
-    fn of_id(core: &Arc<Core>, id: SessionId) -> Self {
+    pub(crate) fn of_id(core: &Arc<Core>, id: SessionId) -> Self {
         let Some(sessions) = core.attachment(Sessions::default) else { return Self::named(core, id, None) };
         // A prefix that no text key has by accident keeps ids and derived strings apart.
         let key = format!("\0{id}");
@@ -90,17 +90,26 @@ impl Session {
         parent: Option<EventId>,
         write: impl FnOnce(&mut Fields),
     ) -> Result<EventId, PublishError> {
-        let raised = Raised::now(self, parent);
         if !self.core.records() {
-            return Ok(raised.id);
+            return Ok(Raised::now(self, parent).id);
         }
         let mut loan = Loan::take(&self.core.config.policy);
-        let fields = loan.fields();
         // A value's `Serialize` is the author's code: its panic must not become the host's.
-        if catch_unwind(AssertUnwindSafe(|| write(fields))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| write(loan.fields()))).is_err() {
             self.core.count_dropped(DropReason::Panicked);
             return Err(PublishError::Dropped(DropReason::Panicked));
         }
+        self.publish_recorded(parent, &mut loan)
+    }
+
+    /// Records an event whose fields have been written.
+    pub(crate) fn publish_recorded(
+        &self,
+        parent: Option<EventId>,
+        loan: &mut Loan,
+    ) -> Result<EventId, PublishError> {
+        let raised = Raised::now(self, parent);
+        let fields = loan.fields();
         let header = raised.header(self, fields.duration_micros(), fields.outcome(), true);
         self.record(&header, fields).map_err(PublishError::Dropped)?;
         Ok(raised.id)
@@ -179,11 +188,11 @@ impl Client {
 
     pub(crate) fn resolve(&self, target: Target<'_>) -> Result<Session, PublishError> {
         match target.0 {
-            Kind::Text("") => {
+            Kind::Text(text) if text.is_empty() => {
                 self.core().ledger.unattributed();
                 Ok(Session::of_process(self.core()))
             }
-            Kind::Text(text) => Ok(Session::of_text(self.core(), text)),
+            Kind::Text(text) => Ok(Session::of_text(self.core(), &text)),
             Kind::Id(id) => Ok(Session::of_id(self.core(), id)),
             target => resolved(target, self.project()),
         }

@@ -31,7 +31,7 @@ impl Scope {
     }
 
     pub(crate) fn wrap<F: Future>(self, future: F) -> Scoped<F> {
-        Scoped(Wrapped::In { future: CURRENT.scope(self, future) })
+        Scoped { future: Wrapped::In { future: CURRENT.scope(self, future) } }
     }
 }
 
@@ -76,7 +76,7 @@ pub trait InSession: Future + Sized {
     fn in_current_session(self) -> Scoped<Self> {
         match Scope::current() {
             Some(scope) => scope.wrap(self),
-            None => Scoped(Wrapped::Out { future: self }),
+            None => Scoped { future: Wrapped::Out { future: self } },
         }
     }
 }
@@ -86,7 +86,10 @@ impl<F: Future> InSession for F {}
 pin_project_lite::pin_project! {
     /// A future that runs in a session. Made by [`InSession`].
     #[must_use = "futures do nothing unless polled"]
-    pub struct Scoped<F>(#[pin] Wrapped<F>);
+    pub struct Scoped<F> {
+        #[pin]
+        future: Wrapped<F>,
+    }
 }
 
 pin_project_lite::pin_project! {
@@ -101,7 +104,7 @@ impl<F: Future> Future for Scoped<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        match self.project().0.project() {
+        match self.project().future.project() {
             WrappedProjection::In { future } => future.poll(context),
             WrappedProjection::Out { future } => future.poll(context),
         }
