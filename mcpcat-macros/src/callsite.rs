@@ -122,7 +122,8 @@ impl Field {
 /// Refuses a key that stands twice in one section, and a tag key that the wire would drop.
 pub(crate) fn check(fields: &[Field], errors: &mut crate::errors::Errors) {
     for (i, field) in fields.iter().enumerate() {
-        let twin = |other: &Field| other.place == field.place && other.key == field.key && other.cfgs.is_empty();
+        let twin =
+            |other: &Field| other.place == field.place && other.key == field.key && other.cfgs.is_empty();
         if field.cfgs.is_empty() && fields[..i].iter().any(twin) {
             errors.at(field.span, format!("the {} `{}` is given twice", field.place.word(), field.key));
         }

@@ -48,9 +48,11 @@ impl Case {
             Case::Lower => joined(""),
             Case::Upper => joined("").to_uppercase(),
             Case::Pascal => words.iter().map(|word| capitalised(word)).collect(),
-            Case::Camel => {
-                words.iter().enumerate().map(|(i, word)| if i == 0 { word.clone() } else { capitalised(word) }).collect()
-            }
+            Case::Camel => words
+                .iter()
+                .enumerate()
+                .map(|(i, word)| if i == 0 { word.clone() } else { capitalised(word) })
+                .collect(),
             Case::Snake => joined("_"),
             Case::ScreamingSnake => joined("_").to_uppercase(),
             Case::Kebab => joined("-"),

@@ -12,7 +12,8 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     match syn::parse::Parser::parse2(parse::emit, input) {
         Ok((emit, errors)) => {
             let errors = errors.tokens();
-            let code = if cfg!(feature = "enable") { expand::enabled(&krate, emit) } else { expand::disabled(emit) };
+            let code =
+                if cfg!(feature = "enable") { expand::enabled(&krate, emit) } else { expand::disabled(emit) };
             if errors.is_empty() { code } else { quote::quote!({ #errors #code }) }
         }
         Err(error) => error.to_compile_error(),

@@ -66,8 +66,10 @@ const RESERVED: [(&str, Reserved); 7] = [
 /// Takes `$crate ;` off the front.
 pub(crate) fn krate(input: TokenStream) -> (Krate, TokenStream) {
     let mut tokens = input.into_iter();
-    let path: TokenStream =
-        tokens.by_ref().take_while(|token| !matches!(token, TokenTree::Punct(end) if end.as_char() == ';')).collect();
+    let path: TokenStream = tokens
+        .by_ref()
+        .take_while(|token| !matches!(token, TokenTree::Punct(end) if end.as_char() == ';'))
+        .collect();
     (Krate::at(path), tokens.collect())
 }
 
@@ -154,7 +156,10 @@ fn value(input: ParseStream<'_>) -> syn::Result<Expr> {
 fn data(input: ParseStream<'_>, named: &mut Named) -> syn::Result<()> {
     let dots: Token![..] = input.parse()?;
     if input.is_empty() || input.peek(Token![,]) {
-        return Err(syn::Error::new_spanned(dots, "expected a value after `..`, one that implements `EventData`"));
+        return Err(syn::Error::new_spanned(
+            dots,
+            "expected a value after `..`, one that implements `EventData`",
+        ));
     }
     named.items.push(Item::Data(input.parse()?));
     let rest = input.fork();

@@ -142,25 +142,35 @@ impl Args {
             "properties" => self.list(input, &word, Place::Property, errors)?,
             "response" => {
                 if input.peek(Token![=]) || input.peek(syn::token::Paren) {
-                    return Err(input.error("`response` takes no value: it records the value that is returned"));
+                    return Err(
+                        input.error("`response` takes no value: it records the value that is returned")
+                    );
                 }
                 self.response = Some(word.span());
             }
             "message" => {
-                self.message = Some(string(input, &word, "a format string over the arguments", "charged {amount}")?);
+                self.message =
+                    Some(string(input, &word, "a format string over the arguments", "charged {amount}")?);
             }
             "session" => {
                 let text = string(input, &word, "an expression in quotes", "self.session")?;
                 self.session = Some(expression(&text)?);
             }
             "ok_if" | "error_if" => {
-                let text = string(input, &word, "the path of a function of `&ReturnType`", "Option::is_none")?;
+                let text =
+                    string(input, &word, "the path of a function of `&ReturnType`", "Option::is_none")?;
                 let function = expression(&text)?;
                 if let Some(Verdict::OkIf(_) | Verdict::ErrorIf(_)) = self.verdict {
-                    return Err(syn::Error::new(word.span(), "either `ok_if` or `error_if` decides, not both"));
+                    return Err(syn::Error::new(
+                        word.span(),
+                        "either `ok_if` or `error_if` decides, not both",
+                    ));
                 }
-                self.verdict =
-                    Some(if text_is(&word, "ok_if") { Verdict::OkIf(function) } else { Verdict::ErrorIf(function) });
+                self.verdict = Some(if text_is(&word, "ok_if") {
+                    Verdict::OkIf(function)
+                } else {
+                    Verdict::ErrorIf(function)
+                });
             }
             "on" => {
                 let what = string(input, &word, "what to publish", "error")?;
@@ -198,9 +208,18 @@ impl Args {
         }
     }
 
-    fn list(&mut self, input: ParseStream<'_>, word: &Ident, place: Place, errors: &mut Errors) -> syn::Result<()> {
+    fn list(
+        &mut self,
+        input: ParseStream<'_>,
+        word: &Ident,
+        place: Place,
+        errors: &mut Errors,
+    ) -> syn::Result<()> {
         if !input.peek(syn::token::Paren) {
-            return Err(syn::Error::new(word.span(), format!("`{word}` takes a list: write `{word}(a, total = a + b)`")));
+            return Err(syn::Error::new(
+                word.span(),
+                format!("`{word}` takes a list: write `{word}(a, total = a + b)`"),
+            ));
         }
         let content;
         syn::parenthesized!(content in input);
@@ -280,7 +299,8 @@ fn text_is(word: &Ident, text: &str) -> bool {
 
 /// `word = "…"`, or an error that shows how it is written.
 fn string(input: ParseStream<'_>, word: &Ident, what: &str, example: &str) -> syn::Result<LitStr> {
-    let wrong = |span| syn::Error::new(span, format!("`{word}` takes {what}: write `{word} = \"{example}\"`"));
+    let wrong =
+        |span| syn::Error::new(span, format!("`{word}` takes {what}: write `{word} = \"{example}\"`"));
     if !input.peek(Token![=]) {
         return Err(wrong(word.span()));
     }
@@ -329,7 +349,9 @@ fn micros(text: &LitStr) -> syn::Result<u64> {
     let number = digits.parse::<f64>().ok().filter(|number| *number >= 0.0);
     let unit = UNITS.iter().find(|(name, _)| *name == unit);
     match (number, unit) {
-        (Some(number), Some((_, factor))) if number * factor <= u64::MAX as f64 => Ok((number * factor).round() as u64),
+        (Some(number), Some((_, factor))) if number * factor <= u64::MAX as f64 => {
+            Ok((number * factor).round() as u64)
+        }
         _ => Err(syn::Error::new(
             text.span(),
             "`slow` takes a number with one of the units us, ms, s and m: write `slow = \"250ms\"`",
@@ -343,7 +365,8 @@ mod tests {
     use quote::quote;
 
     fn parse(args: TokenStream) -> Result<Args, Vec<String>> {
-        Args::parse(args, On::Function).map_err(|errors| errors.into_iter().map(|error| error.to_string()).collect())
+        Args::parse(args, On::Function)
+            .map_err(|errors| errors.into_iter().map(|error| error.to_string()).collect())
     }
 
     #[test]
@@ -375,7 +398,8 @@ mod tests {
             properties(z),
         ))
         .unwrap();
-        let keys: Vec<(Place, &str)> = args.captured.iter().map(|(place, key, _)| (*place, &*key.text)).collect();
+        let keys: Vec<(Place, &str)> =
+            args.captured.iter().map(|(place, key, _)| (*place, &*key.text)).collect();
         assert_eq!(
             keys,
             [
@@ -386,14 +410,24 @@ mod tests {
                 (Place::Property, "z")
             ]
         );
-        assert!(args.rule.on_error && args.rule.slow_micros == Some(1_000_000) && args.rule.sample == Some(0.5));
+        assert!(
+            args.rule.on_error && args.rule.slow_micros == Some(1_000_000) && args.rule.sample == Some(0.5)
+        );
     }
 
     #[test]
     fn all_errors_show_at_once() {
-        let errors = parse(quote!(nam = "x", response = 1, sample = 2, on = "success", params(a.b), name = "a", name = "b"))
-            .err()
-            .unwrap();
+        let errors = parse(quote!(
+            nam = "x",
+            response = 1,
+            sample = 2,
+            on = "success",
+            params(a.b),
+            name = "a",
+            name = "b"
+        ))
+        .err()
+        .unwrap();
         assert_eq!(
             errors,
             [

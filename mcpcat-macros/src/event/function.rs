@@ -33,7 +33,11 @@ impl Function {
     }
 
     /// Parses what comes behind the visibility.
-    pub(crate) fn after_vis(attrs: Vec<Attribute>, vis: Visibility, input: ParseStream<'_>) -> syn::Result<Self> {
+    pub(crate) fn after_vis(
+        attrs: Vec<Attribute>,
+        vis: Visibility,
+        input: ParseStream<'_>,
+    ) -> syn::Result<Self> {
         if let Some(error) = not_a_function(input) {
             return Err(error);
         }
@@ -70,7 +74,10 @@ fn not_a_function(input: ParseStream<'_>) -> Option<syn::Error> {
         message = Some("`#[event]` goes on a trait's methods with default bodies, or on the `impl` blocks");
     } else if input.peek(Token![mod]) {
         message = Some("`#[event]` goes on a function or an `impl` block: annotate those inside the module");
-    } else if input.peek(Token![let]) || input.peek(Token![static]) || input.peek(Token![use]) || input.peek(Token![type])
+    } else if input.peek(Token![let])
+        || input.peek(Token![static])
+        || input.peek(Token![use])
+        || input.peek(Token![type])
     {
         message = Some("`#[event]` goes on a function or an `impl` block");
     } else if input.peek(Token![const])

@@ -106,7 +106,9 @@ fn future_output(bound: &TypeParamBound) -> Option<&Type> {
 fn is_closure(bound: &TypeParamBound) -> bool {
     let TypeParamBound::Trait(bound) = bound else { return false };
     bound.path.segments.last().is_some_and(|last| {
-        ["Fn", "FnMut", "FnOnce", "AsyncFn", "AsyncFnMut", "AsyncFnOnce"].iter().any(|name| last.ident == name)
+        ["Fn", "FnMut", "FnOnce", "AsyncFn", "AsyncFnMut", "AsyncFnOnce"]
+            .iter()
+            .any(|name| last.ident == name)
     })
 }
 
@@ -139,10 +141,46 @@ fn boxed_output(path: &Path) -> Option<&Type> {
 /// Whether a type could be an alias of a boxed future: not if its name is one of the usual others.
 fn may_be_future(path: &Path) -> bool {
     const NEVER: [&str; 40] = [
-        "Result", "Option", "Vec", "String", "Box", "Arc", "Rc", "Cow", "Self", "bool", "char", "str", "u8", "u16",
-        "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32", "f64", "HashMap", "HashSet",
-        "BTreeMap", "BTreeSet", "PathBuf", "Duration", "Instant", "Value", "Json", "CallToolResult", "ErrorData",
-        "Ordering", "ExitCode", "Poll",
+        "Result",
+        "Option",
+        "Vec",
+        "String",
+        "Box",
+        "Arc",
+        "Rc",
+        "Cow",
+        "Self",
+        "bool",
+        "char",
+        "str",
+        "u8",
+        "u16",
+        "u32",
+        "u64",
+        "u128",
+        "usize",
+        "i8",
+        "i16",
+        "i32",
+        "i64",
+        "i128",
+        "isize",
+        "f32",
+        "f64",
+        "HashMap",
+        "HashSet",
+        "BTreeMap",
+        "BTreeSet",
+        "PathBuf",
+        "Duration",
+        "Instant",
+        "Value",
+        "Json",
+        "CallToolResult",
+        "ErrorData",
+        "Ordering",
+        "ExitCode",
+        "Poll",
     ];
     path.segments.last().is_some_and(|last| !NEVER.iter().any(|name| last.ident == name))
 }

@@ -28,13 +28,21 @@ pub(crate) enum Takes {
 }
 
 /// Reads all `#[event(…)]` of an item. `known` are the words that may stand there; `where_` is for the message.
-pub(crate) fn words(attrs: &[Attribute], known: &[(&str, Takes)], where_: &str, errors: &mut Errors) -> Vec<Word> {
+pub(crate) fn words(
+    attrs: &[Attribute],
+    known: &[(&str, Takes)],
+    where_: &str,
+    errors: &mut Errors,
+) -> Vec<Word> {
     let mut words: Vec<Word> = Vec::new();
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("event")) {
         let list = match attr.meta.require_list() {
             Ok(list) => list,
             Err(_) => {
-                errors.add(syn::Error::new_spanned(attr, format!("write what it says: `#[event({} …)]`", known[0].0)));
+                errors.add(syn::Error::new_spanned(
+                    attr,
+                    format!("write what it says: `#[event({} …)]`", known[0].0),
+                ));
                 continue;
             }
         };
@@ -79,7 +87,8 @@ fn word(input: ParseStream<'_>, known: &[(&str, Takes)], where_: &str) -> syn::R
         }
         Takes::Nothing => Ok(Word { ident, value: None }),
         Takes::Text => {
-            let missing = || syn::Error::new(ident.span(), format!("`{text}` takes a string: write `{text} = \"…\"`"));
+            let missing =
+                || syn::Error::new(ident.span(), format!("`{text}` takes a string: write `{text} = \"…\"`"));
             input.parse::<Token![=]>().map_err(|_| missing())?;
             let value = input.parse::<LitStr>().map_err(|error| {
                 syn::Error::new(error.span(), format!("`{text}` takes a string: write `{text} = \"…\"`"))

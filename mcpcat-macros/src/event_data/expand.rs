@@ -50,10 +50,7 @@ pub(crate) fn enabled(event: &Event) -> TokenStream {
             .collect()
     };
     let fields = if event.records.is_empty() { format_ident!("_fields") } else { fields() };
-    implementation(
-        event,
-        quote_spanned!(span=> fn record(&self, #fields: &mut #krate::Fields) { #body }),
-    )
+    implementation(event, quote_spanned!(span=> fn record(&self, #fields: &mut #krate::Fields) { #body }))
 }
 
 /// An implementation that records nothing.
@@ -69,7 +66,8 @@ pub(crate) fn disabled(event: &Event) -> TokenStream {
     let arms = event.records.iter().map(|record| {
         let variant = record.variant.as_ref().map(|variant| quote_spanned!(span=> ::#variant));
         let pattern = pattern(record);
-        let names = record.members.iter().enumerate().filter(|(_, member)| reads(member)).map(|(i, _)| binding(i));
+        let names =
+            record.members.iter().enumerate().filter(|(_, member)| reads(member)).map(|(i, _)| binding(i));
         quote_spanned!(span=> Self #variant #pattern => { let _ = (#(#names,)*); })
     });
     let body = if event.records.is_empty() {
@@ -154,7 +152,8 @@ fn record(krate: &Krate, record: &Record) -> TokenStream {
         doc: record.doc.clone(),
     }
     .item(krate);
-    let statements = record.members.iter().enumerate().map(|(i, member)| statement(krate, member, &binding(i)));
+    let statements =
+        record.members.iter().enumerate().map(|(i, member)| statement(krate, member, &binding(i)));
     quote_spanned! {span=>
         #item
         #fields.name(#site.name);

@@ -112,7 +112,22 @@ mod tests {
             5
         );
         assert_eq!(errors(quote!(union A { a: u8 })).len(), 1);
-        assert_eq!(errors(quote!(#[event(name = "x")] enum A { B })).len(), 1);
-        assert_eq!(errors(quote!(struct A(#[event(message)] u8, #[event(message)] u8);)).len(), 1);
+        assert_eq!(
+            errors(quote!(
+                #[event(name = "x")]
+                enum A {
+                    B,
+                }
+            ))
+            .len(),
+            1
+        );
+        assert_eq!(
+            errors(quote!(
+                struct A(#[event(message)] u8, #[event(message)] u8);
+            ))
+            .len(),
+            1
+        );
     }
 }

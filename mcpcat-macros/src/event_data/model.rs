@@ -64,7 +64,8 @@ pub(crate) enum Text {
     Display,
 }
 
-const STRUCT: [(&str, Takes); 3] = [("name", Takes::Text), ("rename_all", Takes::Text), ("crate", Takes::Text)];
+const STRUCT: [(&str, Takes); 3] =
+    [("name", Takes::Text), ("rename_all", Takes::Text), ("crate", Takes::Text)];
 const ENUM: [(&str, Takes); 4] = [
     ("prefix", Takes::Text),
     ("rename_all", Takes::Text),
@@ -112,7 +113,15 @@ impl Event {
                     LitStr::new(&Case::Snake.apply(&input.ident.unraw().to_string()), input.ident.span())
                 });
                 let case = case(&words, "rename_all", errors);
-                event.records.push(Record::read(None, name, &input.attrs, &data.fields, case, errors, &mut used));
+                event.records.push(Record::read(
+                    None,
+                    name,
+                    &input.attrs,
+                    &data.fields,
+                    case,
+                    errors,
+                    &mut used,
+                ));
             }
             Data::Enum(data) => {
                 event.is_enum = true;
@@ -130,7 +139,10 @@ impl Event {
                     let words = attr::words(&variant.attrs, &VARIANT, "a variant", errors);
                     let name = name(&words, errors).unwrap_or_else(|| {
                         let name = variants.apply(&variant.ident.unraw().to_string());
-                        LitStr::new(&format!("{}{name}", prefix.as_deref().unwrap_or("")), variant.ident.span())
+                        LitStr::new(
+                            &format!("{}{name}", prefix.as_deref().unwrap_or("")),
+                            variant.ident.span(),
+                        )
                     });
                     let case = case(&words, "rename_all", errors).or(fields);
                     let ident = Some(variant.ident.clone());
@@ -140,11 +152,13 @@ impl Event {
                 }
             }
             Data::Union(data) => {
-                errors.at(data.union_token.span, "a union does not say which of its fields holds: use an enum");
+                errors
+                    .at(data.union_token.span, "a union does not say which of its fields holds: use an enum");
                 return None;
             }
         }
-        event.serialised = params.into_iter().filter(|param| used.contains(&param.to_string())).cloned().collect();
+        event.serialised =
+            params.into_iter().filter(|param| used.contains(&param.to_string())).cloned().collect();
         Some(event)
     }
 
@@ -203,8 +217,13 @@ impl Record {
         errors: &mut Errors,
         used: &mut HashSet<String>,
     ) -> Self {
-        let mut record =
-            Record { variant, name, doc: crate::docs::first_paragraph(attrs), fields: Vec::new(), members: Vec::new() };
+        let mut record = Record {
+            variant,
+            name,
+            doc: crate::docs::first_paragraph(attrs),
+            fields: Vec::new(),
+            members: Vec::new(),
+        };
         for (i, field) in fields.iter().enumerate() {
             record.read_field(i, field, case, errors, used);
         }
@@ -223,7 +242,8 @@ impl Record {
         let words = attr::words(&field.attrs, &FIELD, "a field", errors);
         let has = |name: &str| words.iter().any(|word| word.ident == name);
         let span = field.ident.as_ref().map_or_else(|| field.ty.span(), Ident::span);
-        let roles: Vec<&Word> = words.iter().filter(|word| ROLES.iter().any(|role| word.ident == role)).collect();
+        let roles: Vec<&Word> =
+            words.iter().filter(|word| ROLES.iter().any(|role| word.ident == role)).collect();
         if let [first, second, ..] = roles[..] {
             errors.at(second.span(), format!("a field is either `{}` or `{}`", first.ident, second.ident));
             return;
@@ -234,14 +254,20 @@ impl Record {
             for without in ["rename", "redact"] {
                 if let Some(word) = words.iter().find(|word| word.ident == without) {
                     let role = role.as_deref().unwrap_or_default();
-                    errors.at(word.span(), format!("`{without}` has no meaning beside `{role}`, which has no key"));
+                    errors.at(
+                        word.span(),
+                        format!("`{without}` has no meaning beside `{role}`, which has no key"),
+                    );
                 }
             }
         }
         let text = match (has("display"), has("debug")) {
             (true, true) => {
                 let word = words.iter().find(|word| word.ident == "debug");
-                errors.at(word.map_or(span, Word::span), "a field is recorded either by `display` or by `debug`");
+                errors.at(
+                    word.map_or(span, Word::span),
+                    "a field is recorded either by `display` or by `debug`",
+                );
                 None
             }
             (true, false) => Some(Text::Display),
@@ -268,9 +294,13 @@ impl Record {
                     "duration" => Role::Duration,
                     _ => Role::Error,
                 };
-                let same = |other: &MemberUse| std::mem::discriminant(&other.role) == std::mem::discriminant(&role);
+                let same =
+                    |other: &MemberUse| std::mem::discriminant(&other.role) == std::mem::discriminant(&role);
                 if self.members.iter().any(same) {
-                    errors.at(roles[0].span(), format!("an event has one `{word}`, and another field is it already"));
+                    errors.at(
+                        roles[0].span(),
+                        format!("an event has one `{word}`, and another field is it already"),
+                    );
                 }
                 role
             }
@@ -280,7 +310,8 @@ impl Record {
                     Some(_) => Place::Property,
                     None => Place::Parameter,
                 };
-                let renamed = words.iter().find(|word| word.ident == "rename").and_then(|word| word.value.as_ref());
+                let renamed =
+                    words.iter().find(|word| word.ident == "rename").and_then(|word| word.value.as_ref());
                 let (key, span) = match (renamed, &field.ident) {
                     (Some(key), _) => (key.value(), key.span()),
                     (None, Some(ident)) => {

@@ -29,12 +29,7 @@ pub struct Callsite {
 impl Callsite {
     /// A callsite at the place of the call; one that always publishes and has no documentation.
     #[track_caller]
-    pub const fn new(
-        kind: Kind,
-        name: &'static str,
-        module: &'static str,
-        fields: &'static [Field],
-    ) -> Self {
+    pub const fn new(kind: Kind, name: &'static str, module: &'static str, fields: &'static [Field]) -> Self {
         Self { kind, name, module, fields, rule: Rule::ALWAYS, doc: "", location: Location::caller() }
     }
 
@@ -213,7 +208,9 @@ mod tests {
         let slow = Rule::ALWAYS.slow(2_000);
         assert!(slow.keeps(false, 2 * MS, never) && !slow.keeps(true, MS, never));
         let both = slow.on_error();
-        assert!(both.keeps(true, MS, never) && both.keeps(false, 2 * MS, never) && !both.keeps(false, MS, never));
+        assert!(
+            both.keeps(true, MS, never) && both.keeps(false, 2 * MS, never) && !both.keeps(false, MS, never)
+        );
     }
 
     #[test]

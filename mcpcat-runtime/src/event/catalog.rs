@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::callsite::{Callsite, Kind, Place};
+use super::callsite::{Callsite, Place};
 
 /// The callsites of the linked program, in the order in which the linker left them.
 #[doc(hidden)]
@@ -66,14 +66,20 @@ fn entries(callsites: &'static [Callsite]) -> Vec<Entry> {
 }
 
 fn entry(site: &'static Callsite) -> Entry {
-    let keys = |place: Place| site.fields.iter().filter(move |field| field.place == place).map(|field| field.key);
+    let keys =
+        |place: Place| site.fields.iter().filter(move |field| field.place == place).map(|field| field.key);
     Entry {
         name: site.name.to_owned(),
         kind: site.kind.as_str(),
         parameters: keys(Place::Parameter).collect(),
         tags: keys(Place::Tag).collect(),
         properties: keys(Place::Property).collect(),
-        redacted: site.fields.iter().filter(|field| field.redacted || field.sensitive).map(|field| field.key).collect(),
+        redacted: site
+            .fields
+            .iter()
+            .filter(|field| field.redacted || field.sensitive)
+            .map(|field| field.key)
+            .collect(),
         description: site.doc,
         module: site.module,
         file: site.location.file(),
@@ -122,17 +128,24 @@ impl Catalog {
             )));
         }
         let now = by_name(self.entries.iter().map(|entry| {
-            (entry.name.as_str(), [("parameter", &entry.parameters), ("tag", &entry.tags), ("property", &entry.properties)])
+            (
+                entry.name.as_str(),
+                [("parameter", &entry.parameters), ("tag", &entry.tags), ("property", &entry.properties)],
+            )
         }));
         let then = by_name(plan.events.iter().map(|entry| {
-            (entry.name.as_str(), [("parameter", &entry.parameters), ("tag", &entry.tags), ("property", &entry.properties)])
+            (
+                entry.name.as_str(),
+                [("parameter", &entry.parameters), ("tag", &entry.tags), ("property", &entry.properties)],
+            )
         }));
         let added: Vec<&str> = now.keys().filter(|name| !then.contains_key(*name)).copied().collect();
         let mut removed = Vec::new();
         for (event, keys) in &then {
             let Some(kept) = now.get(event) else {
                 let similar = keys_of(keys);
-                let renamed = added.iter().find(|name| !similar.is_empty() && keys_of(&now[**name]) == similar);
+                let renamed =
+                    added.iter().find(|name| !similar.is_empty() && keys_of(&now[**name]) == similar);
                 removed.push(Removal::Event {
                     event: (*event).to_owned(),
                     perhaps_now: renamed.map(|name| (*name).to_owned()),
@@ -140,7 +153,11 @@ impl Catalog {
                 continue;
             };
             for (place, key) in keys.difference(kept) {
-                removed.push(Removal::Key { event: (*event).to_owned(), place: (*place).to_owned(), key: (*key).to_owned() });
+                removed.push(Removal::Key {
+                    event: (*event).to_owned(),
+                    place: (*place).to_owned(),
+                    key: (*key).to_owned(),
+                });
             }
         }
         Ok(removed)
@@ -239,7 +256,9 @@ impl std::error::Error for PlanError {}
 /// If something was removed or renamed, or if the plan cannot be read.
 #[track_caller]
 pub fn assert_catalog(path: impl AsRef<std::path::Path>) {
-    if let Err(why) = check_file(&catalog(), path.as_ref(), std::env::var_os("MCPCAT_WRITE_CATALOG").is_some()) {
+    if let Err(why) =
+        check_file(&catalog(), path.as_ref(), std::env::var_os("MCPCAT_WRITE_CATALOG").is_some())
+    {
         panic!("{why}");
     }
 }
@@ -249,7 +268,8 @@ const HOW_TO_WRITE: &str = "If that is meant, run the test with MCPCAT_WRITE_CAT
 fn check_file(catalog: &Catalog, path: &std::path::Path, write: bool) -> Result<(), String> {
     let shown = path.display();
     if write {
-        return std::fs::write(path, catalog.to_json()).map_err(|error| format!("cannot write {shown}: {error}"));
+        return std::fs::write(path, catalog.to_json())
+            .map_err(|error| format!("cannot write {shown}: {error}"));
     }
     let plan = std::fs::read_to_string(path)
         .map_err(|error| format!("cannot read the tracking plan {shown}: {error}. {HOW_TO_WRITE}"))?;
@@ -264,7 +284,7 @@ fn check_file(catalog: &Catalog, path: &std::path::Path, write: bool) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::callsite::Field;
+    use crate::event::callsite::{Field, Kind};
 
     static SITES: [Callsite; 2] = [
         Callsite::new(
@@ -274,7 +294,12 @@ mod tests {
             &[Field::parameter("plan", "\"plan\":"), Field::tag("region", "\"region\":")],
         )
         .doc("A plan was upgraded."),
-        Callsite::new(Kind::Function, "invoice.charge", "other", &[Field::parameter("email", "\"email\":").redact()]),
+        Callsite::new(
+            Kind::Function,
+            "invoice.charge",
+            "other",
+            &[Field::parameter("email", "\"email\":").redact()],
+        ),
     ];
 
     fn shop() -> Catalog {
@@ -287,7 +312,10 @@ mod tests {
         let names: Vec<&str> = catalog.entries().iter().map(|entry| entry.name.as_str()).collect();
         assert_eq!(names, ["invoice.charge", "plan.upgraded"]);
         let upgraded = &catalog.entries()[1];
-        assert_eq!((upgraded.kind, &upgraded.parameters[..], &upgraded.tags[..]), ("emit", &["plan"][..], &["region"][..]));
+        assert_eq!(
+            (upgraded.kind, &upgraded.parameters[..], &upgraded.tags[..]),
+            ("emit", &["plan"][..], &["region"][..])
+        );
         assert_eq!(upgraded.description, "A plan was upgraded.");
         assert!(upgraded.file.ends_with("catalog.rs") && upgraded.line > 0);
         assert_eq!(catalog.entries()[0].redacted, ["email"]);
@@ -307,7 +335,8 @@ mod tests {
             {"name":"plan.upgraded","parameters":["plan","seats"],"tags":[],"properties":["region"]},
             {"name":"invoice.charged","parameters":["email"]},
             {"name":"gone"}]}"#;
-        let removed: Vec<String> = shop().removed_since(plan).unwrap().iter().map(ToString::to_string).collect();
+        let removed: Vec<String> =
+            shop().removed_since(plan).unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(
             removed,
             [

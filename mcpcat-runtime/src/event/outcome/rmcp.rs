@@ -42,7 +42,8 @@ impl<T: Outcome> Outcome for Json<T> {
 /// Always an error; its type is the name that JSON-RPC has for the code.
 impl Outcome for ErrorData {
     fn error(&self) -> Option<ErrorInfo> {
-        let mut info = ErrorInfo::message(self.message.clone()).with_type(code_name(self.code)).with_code(self.code.0);
+        let mut info =
+            ErrorInfo::message(self.message.clone()).with_type(code_name(self.code)).with_code(self.code.0);
         if let Some(data) = &self.data {
             info.details.insert("data".to_owned(), Value::clone(data));
         }
@@ -78,7 +79,9 @@ mod tests {
 
     #[test]
     fn a_protocol_error_has_its_name_and_code() {
-        let found = ErrorData::invalid_params("no such plan", Some(serde_json::json!({"plan": "gold"}))).error().unwrap();
+        let found = ErrorData::invalid_params("no such plan", Some(serde_json::json!({"plan": "gold"})))
+            .error()
+            .unwrap();
         assert_eq!(found.message, "no such plan");
         assert_eq!(found.type_name.as_deref(), Some("InvalidParams"));
         assert_eq!(found.code, Some(Value::from(-32602)));
