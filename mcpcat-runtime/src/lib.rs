@@ -15,4 +15,5 @@
 //! track      the MCP server          Tracked<H> around an rmcp ServerHandler
 //! ```
 
+pub mod event;
 pub mod policy;

@@ -1,0 +1,3 @@
+//! What an event is: values become JSON here.
+
+pub mod json;
