@@ -25,9 +25,7 @@ pub fn enabled() -> bool {
 pub fn emit(callsite: &'static Callsite, values: &[&dyn Value]) {
     publish(|fields| {
         fields.name(callsite.name);
-        for (field, value) in callsite.fields.iter().zip(values) {
-            fields.value(field, *value);
-        }
+        fields.values(callsite, values);
     });
 }
 
@@ -65,32 +63,35 @@ impl Emission {
         self.project = Some(project.as_ref().to_owned());
     }
 
-    /// The session that was named; a target that cannot be resolved is reported, and the event goes where it
-    /// would have gone without.
     fn named(&mut self, here: Option<&Session>) -> Option<Session> {
         let project = self.project.take();
-        let target = self.target.take();
-        let client = match &project {
-            Some(project) => for_project(project)
-                .inspect_err(
-                    |error| tracing::warn!(target: "mcpcat", "`project` of an event cannot be used: {error}"),
-                )
-                .ok(),
-            None => None,
-        };
-        let resolved = match (target?.0, client) {
-            (target, Some(client)) => client.resolve(Target(target)),
-            (Kind::Session(session), None) => Ok(session),
-            (Kind::Text(text), None) if here.is_some() => Ok(Session::of_text(here?.core(), &text)),
-            (Kind::Id(id), None) if here.is_some() => Ok(Session::of_id(here?.core(), id)),
-            (target, None) => Client::installed()?.resolve(Target(target)),
-        };
-        resolved
-            .inspect_err(
-                |error| tracing::warn!(target: "mcpcat", "`session` of an event cannot be used: {error}"),
-            )
-            .ok()
+        named(self.target.take()?, project.as_deref(), here)
     }
+}
+
+/// The session that a target names for whoever runs in `here`; one that cannot be resolved is reported, and
+/// the event goes where it would have gone without.
+pub(crate) fn named(target: Target<'_>, project: Option<&str>, here: Option<&Session>) -> Option<Session> {
+    let client = match project {
+        Some(project) => for_project(project)
+            .inspect_err(
+                |error| tracing::warn!(target: "mcpcat", "`project` of an event cannot be used: {error}"),
+            )
+            .ok(),
+        None => None,
+    };
+    let resolved = match (target.0, client) {
+        (target, Some(client)) => client.resolve(Target(target)),
+        (Kind::Session(session), None) => Ok(session),
+        (Kind::Text(text), None) if here.is_some() => Ok(Session::of_text(here?.core(), &text)),
+        (Kind::Id(id), None) if here.is_some() => Ok(Session::of_id(here?.core(), id)),
+        (target, None) => Client::installed()?.resolve(Target(target)),
+    };
+    resolved
+        .inspect_err(
+            |error| tracing::warn!(target: "mcpcat", "`session` of an event cannot be used: {error}"),
+        )
+        .ok()
 }
 
 impl Deref for Emission {

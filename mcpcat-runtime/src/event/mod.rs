@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! What an event is: values written as bounded JSON, the sections they are collected in, the record that
 //! waits in the spool and the body that goes on the wire.
 
@@ -22,8 +21,3 @@ pub use error::ErrorInfo;
 pub use fields::{Fields, Value};
 pub use id::EventId;
 pub use outcome::Outcome;
-=======
-//! What an event is: values become JSON here.
-
-pub mod json;
->>>>>>> values

@@ -159,6 +159,29 @@ pub mod probe {
         }
     }
 
+    /// A value given as an error, which may be missing.
+    #[derive(Debug)]
+    pub struct Held<'a, E>(pub &'a E);
+
+    impl<'a, E> Held<'a, Option<E>> {
+        /// The error, if there is one.
+        pub fn failure(self) -> Option<Failure<'a, E>> {
+            self.0.as_ref().map(Failure)
+        }
+    }
+
+    /// A value given as an error.
+    pub trait HeldAsIs<'a, E> {
+        /// The error.
+        fn failure(self) -> Option<Failure<'a, E>>;
+    }
+
+    impl<'a, E> HeldAsIs<'a, E> for Held<'a, E> {
+        fn failure(self) -> Option<Failure<'a, E>> {
+            Some(Failure(self.0))
+        }
+    }
+
     /// Everything that is no `Result`.
     pub trait Plain<'a, R> {
         /// The value itself, as a success.
@@ -204,6 +227,19 @@ pub mod probe {
     impl<E: Outcome + ?Sized> FailureByOutcome for &&&&&&Failure<'_, E> {
         fn error(&self) -> Option<ErrorInfo> {
             self.0.error()
+        }
+    }
+
+    /// A failure that is a JSON value: its members are the error's.
+    impl FailureByOutcome for &&&&&&Failure<'_, serde_json::Value> {
+        fn error(&self) -> Option<ErrorInfo> {
+            Some(ErrorInfo::from_value(self.0.clone()))
+        }
+    }
+
+    impl FailureByOutcome for &&&&&&Failure<'_, &serde_json::Value> {
+        fn error(&self) -> Option<ErrorInfo> {
+            Some(ErrorInfo::from_value((*self.0).clone()))
         }
     }
 
@@ -285,8 +321,13 @@ pub mod probe {
         type_name::<E>().trim_start_matches('&')
     }
 
+    /// Asks the function that the author named.
+    pub fn judge_with<R>(returned: &R, judge: impl FnOnce(&R) -> bool) -> bool {
+        judge(returned)
+    }
+
     /// The failure that `error_if` or `ok_if` decided on when the value itself names none.
-    pub fn judged<R>(found: Option<ErrorInfo>, is_error: bool) -> Option<ErrorInfo> {
+    pub fn judged<R>(_: &R, found: Option<ErrorInfo>, is_error: bool) -> Option<ErrorInfo> {
         match (is_error, found) {
             (false, _) => None,
             (true, Some(found)) => Some(found),
