@@ -63,25 +63,23 @@ impl Emission {
         self.project = Some(project.as_ref().to_owned());
     }
 
-    /// The session that was named; a target that cannot be resolved is reported, and the event goes where it
-    /// would have gone without.
     fn named(&mut self, here: Option<&Session>) -> Option<Session> {
         let project = self.project.take();
-        let target = self.target.take();
-        let client = match &project {
-            Some(project) => for_project(project)
-                .inspect_err(
-                    |error| tracing::warn!(target: "mcpcat", "`project` of an event cannot be used: {error}"),
-                )
-                .ok(),
-            None => None,
-        };
-        resolve(target?, client, here)
+        named(self.target.take()?, project.as_deref(), here)
     }
 }
 
-/// The session a target names: of the client given, else of the client whose call runs here, else of the installed one.
-fn resolve(target: Target<'_>, client: Option<Client>, here: Option<&Session>) -> Option<Session> {
+/// The session that a target names for whoever runs in `here`; one that cannot be resolved is reported, and
+/// the event goes where it would have gone without.
+pub(crate) fn named(target: Target<'_>, project: Option<&str>, here: Option<&Session>) -> Option<Session> {
+    let client = match project {
+        Some(project) => for_project(project)
+            .inspect_err(
+                |error| tracing::warn!(target: "mcpcat", "`project` of an event cannot be used: {error}"),
+            )
+            .ok(),
+        None => None,
+    };
     let resolved = match (target.0, client) {
         (target, Some(client)) => client.resolve(Target(target)),
         (Kind::Session(session), None) => Ok(session),
@@ -94,14 +92,6 @@ fn resolve(target: Target<'_>, client: Option<Client>, here: Option<&Session>) -
             |error| tracing::warn!(target: "mcpcat", "`session` of an event cannot be used: {error}"),
         )
         .ok()
-}
-
-impl Target<'_> {
-    /// The session that `#[event(session = …)]` names; `None`, with a warning, if it cannot be used.
-    pub(crate) fn session(self) -> Option<Session> {
-        let here = Session::current();
-        resolve(self, None, here.as_ref())
-    }
 }
 
 impl Deref for Emission {

@@ -25,3 +25,5 @@ pub mod policy;
 pub mod private0;
 pub mod session;
 pub mod spool;
+#[cfg(feature = "rmcp")]
+pub mod track;

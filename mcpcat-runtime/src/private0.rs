@@ -4,13 +4,23 @@
 
 pub use ::{core, serde, std};
 
-pub use crate::call::{Call, run, run_future};
-pub use crate::emit::{emit, emit_value, emit_with, enabled};
+pub use crate::call::Call;
+pub use crate::emit::{Emission, emit, emit_value, emit_with, enabled};
 pub use crate::event::callsite::{Callsite, Field, Kind, Rule};
 pub use crate::event::catalog::CALLSITES;
 pub use crate::event::outcome::probe;
 pub use crate::event::text::{ToDuration, ToMessage, debug, display};
 pub use crate::event::{EventData, Fields};
+
+/// Runs a synchronous body at once. The bound fixes the closure's kind, so that it may return what it borrowed.
+pub fn immediately<R>(body: impl FnOnce() -> R) -> R {
+    body()
+}
+
+/// The same for a body that returns a future, whose output the bound makes known.
+pub fn immediately_future<F: Future<Output = R>, R>(body: impl FnOnce() -> F) -> F {
+    body()
+}
 
 /// Ends the call of a function whose return type may be an alias of a boxed future.
 ///
@@ -51,7 +61,7 @@ pub mod ended {
 
     async fn polled<F: Future>(mut call: Call, future: F, end: impl FnOnce(Call, &F::Output)) -> F::Output {
         call.begin();
-        let output = call.scope_future(future).await;
+        let output = call.scope(future).await;
         end(call, &output);
         output
     }

@@ -89,16 +89,16 @@ impl Parts<'_> {
     /// Output:  async fn charge(id: Id) -> Result<Receipt, Error> {
     ///              static __MCPCAT_CALLSITE: Callsite = …;
     ///              let mut __call = Call::start(&__MCPCAT_CALLSITE);
-    ///              __call.capture(|fields| fields.values(&__MCPCAT_CALLSITE, &[&id]));
-    ///              let __ret: Result<Receipt, Error> = __call.scope_future(async move { body }).await;
+    ///              if let Some(fields) = __call.fields() { fields.values(&__MCPCAT_CALLSITE, &[&id]); }
+    ///              let __ret: Result<Receipt, Error> = __call.scope(async move { body }).await;
     ///              __call.finish(outcome of __ret);
     ///              __ret
     ///          }
     /// ```
     fn asynchronous(&self, output: &Output, fields: &[callsite::Field]) -> TokenStream {
-        let start = self.start(false, fields);
+        let start = self.start("start", fields);
         let block = self.async_block(output);
-        let run = quote_spanned!(Span::mixed_site()=> __call.scope_future(#block).await);
+        let run = quote_spanned!(Span::mixed_site()=> __call.scope(#block).await);
         let finish = self.finish(output, run);
         quote_spanned!(Span::mixed_site()=> #start #finish)
     }
@@ -149,7 +149,7 @@ impl Parts<'_> {
         if may_be_future {
             return self.perhaps_future(output, fields);
         }
-        let start = self.start(false, fields);
+        let start = self.start("start", fields);
         let closure = self.closure(output);
         let finish = self.finish(output, quote_spanned!(span=> __call.scope_sync(#closure)));
         quote_spanned!(span=> #start #finish)
@@ -178,7 +178,7 @@ impl Parts<'_> {
     fn perhaps_future(&self, output: &Output, fields: &[callsite::Field]) -> TokenStream {
         let span = Span::mixed_site();
         let krate = &self.krate;
-        let start = self.start(false, fields);
+        let start = self.start("start", fields);
         let closure = self.closure(output);
         let ty = match output {
             Output::Type(ty) => ty.to_token_stream(),
@@ -206,18 +206,18 @@ impl Parts<'_> {
     ///
     /// ```text
     /// Input:   fn charge(id: Id) -> Pin<Box<dyn Future<Output = R>>> { Box::pin(async move { body }) }
-    /// Output:  … { static …; let mut __call = Call::start(&__MCPCAT_CALLSITE).postpone(); (captures)
-    ///              Box::pin(async move { __call.begin(); let __ret: R = __call.scope_future(async move { body }).await; … }) }
+    /// Output:  … { static …; let mut __call = Call::deferred(&__MCPCAT_CALLSITE); (captures)
+    ///              Box::pin(async move { __call.begin(); let __ret: R = __call.scope(async move { body }).await; … }) }
     ///
     /// Input:   fn charge(id: Id) -> BoxFuture<R> { body }
     /// Output:  … { (as above)
-    ///              let __future: BoxFuture<R> = run(move || -> BoxFuture<R> { body });
-    ///              Box::pin(async move { __call.begin(); let __ret: R = __call.scope_future(__future).await; … }) }
+    ///              let __future: BoxFuture<R> = immediately(move || -> BoxFuture<R> { body });
+    ///              Box::pin(async move { __call.begin(); let __ret: R = __call.scope(__future).await; … }) }
     /// ```
     fn boxed(&self, output: &Output, whole: &syn::Type, fields: &[callsite::Field]) -> TokenStream {
         let span = Span::mixed_site();
         let krate = &self.krate;
-        let start = self.start(true, fields);
+        let start = self.start("deferred", fields);
         if let Some(tail) = Tail::of(&self.body) {
             let Tail { leading, function, block } = tail;
             let inner = Parts {
@@ -228,14 +228,14 @@ impl Parts<'_> {
                 body: block.stream(),
             };
             let block = inner.async_block(output);
-            let finish = self.finish(output, quote_spanned!(span=> __call.scope_future(#block).await));
+            let finish = self.finish(output, quote_spanned!(span=> __call.scope(#block).await));
             return quote_spanned! {span=> #start #(#leading)* #function(async move { __call.begin(); #finish }) };
         }
         let body = self.body_block();
-        let finish = self.finish(output, quote_spanned!(span=> __call.scope_future(__future).await));
+        let finish = self.finish(output, quote_spanned!(span=> __call.scope(__future).await));
         quote_spanned! {span=>
             #start
-            let __future: #whole = #krate::run(move || -> #whole #body);
+            let __future: #whole = #krate::immediately(move || -> #whole #body);
             #krate::std::boxed::Box::pin(async move { __call.begin(); #finish })
         }
     }
@@ -243,23 +243,23 @@ impl Parts<'_> {
     /// ```text
     /// Input:   fn charge(id: Id) -> impl Future<Output = R> { body }
     /// Output:  … { (as above)
-    ///              let __future = run_future(move || { body });
-    ///              async move { __call.begin(); let __ret: R = __call.scope_future(__future).await; … } }
+    ///              let __future = immediately_future(move || { body });
+    ///              async move { __call.begin(); let __ret: R = __call.scope(__future).await; … } }
     /// ```
     fn opaque_future(&self, output: &Output, fields: &[callsite::Field]) -> TokenStream {
         let span = Span::mixed_site();
         let krate = &self.krate;
-        let start = self.start(true, fields);
+        let start = self.start("deferred", fields);
         let body = self.body_block();
         let ty = match output {
             Output::Type(ty) => ty.to_token_stream(),
             Output::Unit => quote_spanned!(span=> ()),
             Output::Never => quote_spanned!(span=> _),
         };
-        let finish = self.finish(output, quote_spanned!(span=> __call.scope_future(__future).await));
+        let finish = self.finish(output, quote_spanned!(span=> __call.scope(__future).await));
         quote_spanned! {span=>
             #start
-            let __future = #krate::run_future::<_, #ty>(move || #body);
+            let __future = #krate::immediately_future::<_, #ty>(move || #body);
             async move { __call.begin(); #finish }
         }
     }
@@ -269,30 +269,27 @@ impl Parts<'_> {
     /// ```text
     /// Input:   #[track_caller] fn charge(id: Id) -> R { body }
     /// Output:  … { static …; let mut __call = Call::start(&__MCPCAT_CALLSITE); (captures)
-    ///              let __call = __call.ends_with_scope();
+    ///              let __call = __call.guard();
     ///              { body } }
     /// ```
     fn in_place(&self, fields: &[callsite::Field]) -> TokenStream {
         let span = Span::mixed_site();
-        let start = self.start(false, fields);
+        let start = self.start("start", fields);
         let body = self.body_block();
-        quote_spanned!(span=> #start let __call = __call.ends_with_scope(); #body)
+        quote_spanned!(span=> #start let __call = __call.guard(); #body)
     }
 
     /// The callsite, the call and what is captured at entry.
-    fn start(&self, postponed: bool, fields: &[callsite::Field]) -> TokenStream {
+    fn start(&self, how: &str, fields: &[callsite::Field]) -> TokenStream {
         let span = Span::mixed_site();
         let krate = &self.krate;
         let site = callsite::ident();
         let item = &self.item;
-        let start = match &self.args.session {
-            None => quote_spanned!(span=> #krate::Call::start(&#site)),
-            Some(session) => {
-                let at = here(syn::spanned::Spanned::span(session));
-                quote_spanned!(at=> #krate::Call::start_in(&#site, || #session))
-            }
-        };
-        let postpone = postponed.then(|| quote_spanned!(span=> .postpone()));
+        let how = syn::Ident::new(how, span);
+        let session = self.args.session.as_ref().map(|session| {
+            let at = here(syn::spanned::Spanned::span(session));
+            quote_spanned!(at=> if #krate::enabled() { __call.session(#session); })
+        });
         let message = self
             .args
             .message
@@ -306,13 +303,18 @@ impl Parts<'_> {
             });
             quote_spanned!(span=> __fields.values(&#site, &[#(#values),*]);)
         });
-        let captured = (values.is_some() || message.is_some())
-            .then(|| quote_spanned!(span=> __call.capture(|__fields| { #values #message });));
-        let mutable = (postponed || captured.is_some() || self.args.response.is_some())
+        let captured = (values.is_some() || message.is_some()).then(|| {
+            quote_spanned! {span=>
+                if let #krate::core::option::Option::Some(__fields) = __call.fields() { #values #message }
+            }
+        });
+        let deferred = how == "deferred";
+        let mutable = (deferred || session.is_some() || captured.is_some() || self.args.response.is_some())
             .then(|| quote_spanned!(span=> mut));
         quote_spanned! {span=>
             #item
-            let #mutable __call = #start #postpone;
+            let #mutable __call = #krate::Call::#how(&#site);
+            #session
             #captured
         }
     }
@@ -357,13 +359,13 @@ impl Parts<'_> {
         let at = here(self.args.response?);
         let value = quote_spanned!(at=> __value.0);
         Some(quote_spanned! {span=>
-            __call.capture(|__fields| {
+            if let #krate::core::option::Option::Some(__fields) = __call.fields() {
                 #[allow(unused_imports, clippy::wildcard_imports)]
                 use #krate::probe::*;
                 if let Split::Success(__value) = Returned(#ret).split() {
                     __fields.response(#value);
                 }
-            });
+            }
         })
     }
 

@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 use std::fmt::{self, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -130,7 +131,7 @@ impl Fields {
     pub fn message<T: fmt::Display + ?Sized>(&mut self, text: &T) {
         let mut buffer = std::mem::take(&mut self.text);
         buffer.clear();
-        if write!(buffer, "{text}").is_err() {
+        if !matches!(catch_unwind(AssertUnwindSafe(|| write!(buffer, "{text}"))), Ok(Ok(()))) {
             self.problems.push("`message` could not be formatted".to_owned());
         }
         let limit = self.policy.limits.message_bytes;
@@ -179,7 +180,7 @@ impl Fields {
         }
     }
 
-    /// Adds the values of all of a callsite's fields, in their order.
+    /// Adds the values of a callsite's fields, in their order.
     #[doc(hidden)]
     pub fn values(&mut self, callsite: &'static Callsite, values: &[&dyn Value]) {
         for (field, value) in callsite.fields.iter().zip(values) {
@@ -246,8 +247,8 @@ impl Fields {
     fn checked_tag(&mut self, key: &str, value: &dyn Write) {
         let mut text = std::mem::take(&mut self.sections[Section::Tags as usize]);
         let start = text.len();
-        let refused = match value.write(&mut text, &self.policy, self.policy.limits.event_bytes) {
-            Err(error) => Some(error.to_string()),
+        let refused = match attempt(value, &mut text, &self.policy, self.policy.limits.event_bytes) {
+            Err(why) => Some(why),
             Ok(()) => match tag_text(&text[start..]) {
                 None => Some("a tag's value is text, a number or a boolean".to_owned()),
                 Some(decoded) => match policy::check_tag(key, &decoded) {
@@ -285,9 +286,9 @@ impl Fields {
     fn write_to(&mut self, section: Section, key: &str, value: &dyn Write) {
         let room = self.room();
         let out = &mut self.sections[section as usize];
-        if let Err(error) = value.write(out, &self.policy, room) {
+        if let Err(why) = attempt(value, out, &self.policy, room) {
             out.extend_from_slice(b"null");
-            self.problem(key, &error.to_string());
+            self.problem(key, &why);
         }
     }
 
@@ -304,8 +305,8 @@ impl Fields {
     fn all_parameters(&mut self, value: &dyn Write) {
         let room = self.room();
         self.bare_parameters.clear();
-        if let Err(error) = value.write(&mut self.bare_parameters, &self.policy, room) {
-            return self.problem("parameters", &error.to_string());
+        if let Err(why) = attempt(value, &mut self.bare_parameters, &self.policy, room) {
+            return self.problem("parameters", &why);
         }
         if let [b'{', members @ .., b'}'] = self.bare_parameters.as_slice() {
             if !members.is_empty() {
@@ -493,6 +494,19 @@ fn section(place: Place) -> Section {
         Place::Parameter => Section::Parameters,
         Place::Tag => Section::Tags,
         Place::Property => Section::Properties,
+    }
+}
+
+/// Writes a value, or leaves `out` as it was and says why. A value's `Serialize` is the author's code: its
+/// panic must not become the host's.
+fn attempt(value: &dyn Write, out: &mut Vec<u8>, policy: &Policy, room: usize) -> Result<(), String> {
+    let start = out.len();
+    match catch_unwind(AssertUnwindSafe(|| value.write(out, policy, room))) {
+        Ok(wrote) => wrote.map_err(|error| error.to_string()),
+        Err(_) => {
+            out.truncate(start);
+            Err("its `Serialize` panicked".to_owned())
+        }
     }
 }
 

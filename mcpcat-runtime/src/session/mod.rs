@@ -156,6 +156,19 @@ impl Session {
         }
     }
 
+    /// Whether nothing is known yet of the two ends.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn needs_facts(&self) -> bool {
+        self.state.facts.read().unwrap_or_else(PoisonError::into_inner).client.is_none()
+    }
+
+    /// Takes over what is known of an earlier session of the same connection.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn inherit(&self, earlier: &Self) {
+        let known = earlier.state.facts.read().unwrap_or_else(PoisonError::into_inner).clone();
+        self.update(|facts| *facts = known);
+    }
+
     /// Whether two values are the same session, not only sessions of the same name.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.state, &other.state)

@@ -21,6 +21,8 @@ const REMEMBERED: usize = 1_024;
 struct Sessions {
     process: OnceLock<Arc<State>>,
     by_text: Mutex<HashMap<String, Arc<State>>>,
+    /// A connection of one client has made the process's session its own.
+    claimed: AtomicBool,
     warned: AtomicBool,
 }
 
@@ -35,6 +37,14 @@ impl Session {
             Some(sessions) => Self::kept(core, sessions.process.get_or_init(|| Self::fresh(core).state)),
             None => Self::fresh(core),
         }
+    }
+
+    /// The session of a transport that serves one client. A stdio process has one session, and what happens
+    /// in it outside of calls belongs there too; a second such server in the process gets its own.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn of_process_or_fresh(core: &Arc<Core>) -> Self {
+        let claimed = core.attachment(Sessions::default).is_none_or(|it| it.claimed.swap(true, Ordering::Relaxed));
+        if claimed { Self::fresh(core) } else { Self::of_process(core) }
     }
 
     pub(crate) fn of_text(core: &Arc<Core>, text: &str) -> Self {
