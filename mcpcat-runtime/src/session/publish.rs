@@ -43,7 +43,8 @@ impl Session {
     /// in it outside of calls belongs there too; a second such server in the process gets its own.
     #[cfg(feature = "rmcp")]
     pub(crate) fn of_process_or_fresh(core: &Arc<Core>) -> Self {
-        let claimed = core.attachment(Sessions::default).is_none_or(|it| it.claimed.swap(true, Ordering::Relaxed));
+        let claimed =
+            core.attachment(Sessions::default).is_none_or(|it| it.claimed.swap(true, Ordering::Relaxed));
         if claimed { Self::fresh(core) } else { Self::of_process(core) }
     }
 

@@ -7,13 +7,14 @@ use std::borrow::Cow;
 use std::future::Future;
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CancelTaskParams, CancelledNotificationParam, CompleteRequestParams,
-    CompleteResult, CustomNotification, CustomRequest, CustomResult, DiscoverResult, ErrorData, GetPromptRequestParams,
-    GetPromptResponse, GetSkillRequestParams, GetSkillResult, GetTaskParams, GetTaskResult, InitializeRequestParams,
-    InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListSkillsResult,
-    ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion,
-    ReadResourceDirectoryRequestParams, ReadResourceDirectoryResult, ReadResourceRequestParams, ReadResourceResponse,
-    ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
+    CallToolRequestParams, CallToolResponse, CancelTaskParams, CancelledNotificationParam,
+    CompleteRequestParams, CompleteResult, CustomNotification, CustomRequest, CustomResult, DiscoverResult,
+    ErrorData, GetPromptRequestParams, GetPromptResponse, GetSkillRequestParams, GetSkillResult,
+    GetTaskParams, GetTaskResult, InitializeRequestParams, InitializeResult, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListSkillsResult, ListToolsResult,
+    PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion, ReadResourceDirectoryRequestParams,
+    ReadResourceDirectoryResult, ReadResourceRequestParams, ReadResourceResponse, ServerConfig,
+    SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{MaybeSendFuture, NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
@@ -151,7 +152,10 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         self.handler().accepted_subscription_filter(requested)
     }
 
-    fn listen(&self, context: SubscriptionContext) -> impl Future<Output = Answered<()>> + MaybeSendFuture + '_ {
+    fn listen(
+        &self,
+        context: SubscriptionContext,
+    ) -> impl Future<Output = Answered<()>> + MaybeSendFuture + '_ {
         self.handler().listen(context)
     }
 
@@ -203,7 +207,11 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         // A `tools/call` whose parameters do not parse arrives here; it is a tool call all the same.
         let call = (request.method == CALL_TOOL.name)
             .then(|| {
-                let name = request.params.as_ref().and_then(|params| params.get("name")).and_then(|name| name.as_str());
+                let name = request
+                    .params
+                    .as_ref()
+                    .and_then(|params| params.get("name"))
+                    .and_then(|name| name.as_str());
                 self.begin(&CALL_TOOL, name, &request.params, &context)
             })
             .flatten();
@@ -222,7 +230,10 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         notification: CancelledNotificationParam,
         context: NotificationContext<RoleServer>,
     ) -> impl Future<Output = ()> + MaybeSendFuture + '_ {
-        self.notified(&context.clone(), async move { self.handler().on_cancelled(notification, context).await })
+        self.notified(
+            &context.clone(),
+            async move { self.handler().on_cancelled(notification, context).await },
+        )
     }
 
     fn on_progress(
@@ -230,7 +241,10 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         notification: ProgressNotificationParam,
         context: NotificationContext<RoleServer>,
     ) -> impl Future<Output = ()> + MaybeSendFuture + '_ {
-        self.notified(&context.clone(), async move { self.handler().on_progress(notification, context).await })
+        self.notified(
+            &context.clone(),
+            async move { self.handler().on_progress(notification, context).await },
+        )
     }
 
     fn on_initialized(
@@ -252,7 +266,9 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         notification: CustomNotification,
         context: NotificationContext<RoleServer>,
     ) -> impl Future<Output = ()> + MaybeSendFuture + '_ {
-        self.notified(&context.clone(), async move { self.handler().on_custom_notification(notification, context).await })
+        self.notified(&context.clone(), async move {
+            self.handler().on_custom_notification(notification, context).await
+        })
     }
 
     fn get_info(&self) -> ServerConfig {
@@ -306,6 +322,8 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         request: ReadResourceDirectoryRequestParams,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<ReadResourceDirectoryResult>> + MaybeSendFuture + '_ {
-        self.unrecorded(&context)(async move { self.handler().read_resource_directory(request, context).await })
+        self.unrecorded(&context)(
+            async move { self.handler().read_resource_directory(request, context).await },
+        )
     }
 }

@@ -5,9 +5,9 @@
 
 use http::request::Parts;
 use rmcp::model::{
-    CallToolResponse, CompleteResult, CustomResult, Extensions, GetPromptResponse, GetTaskResult, InitializeResult,
-    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, ReadResourceResponse,
-    RequestId,
+    CallToolResponse, CompleteResult, CustomResult, Extensions, GetPromptResponse, GetTaskResult,
+    InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    ReadResourceResponse, RequestId,
 };
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
