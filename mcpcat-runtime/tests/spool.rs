@@ -1,5 +1,6 @@
 //! The spool from outside: what a later start finds, and what is left alone, refused, expired or survived.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _, symlink};

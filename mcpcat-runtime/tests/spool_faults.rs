@@ -3,6 +3,7 @@
 //! Children are this test binary, run with `child` as the only test and a role in the environment. A child
 //! acknowledges each append on a socket right after it returned; what was acknowledged must be found.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 #![allow(unsafe_code, reason = "fork has no safe form")]
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};

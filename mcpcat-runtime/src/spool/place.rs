@@ -128,7 +128,10 @@ fn clear(run: &Run) {
 fn reserves_for_good(path: &Path) -> bool {
     const OVERLAY: i64 = 0x794C_7630;
     match filesystem(path) {
-        Some(OVERLAY) => upper_dir(path).is_some_and(|upper| filesystem(&upper).is_some_and(keeps)),
+        Some(OVERLAY) => match upper_dir(path).and_then(|upper| filesystem(&upper)) {
+            Some(kind) => keeps(kind),
+            None => File::open(path.join("lock")).is_ok_and(|file| super::region::has_extents(&file)),
+        },
         Some(kind) => keeps(kind),
         None => false,
     }
@@ -148,7 +151,7 @@ fn filesystem(path: &Path) -> Option<i64> {
 }
 
 /// The upper directory of the overlay that a path is on, if it can be seen from here. In most containers it
-/// cannot, and then nothing is known about it.
+/// cannot; then only ext4 can be told, by a flag of its files that the overlay passes on.
 #[cfg(target_os = "linux")]
 fn upper_dir(path: &Path) -> Option<std::path::PathBuf> {
     use std::os::unix::fs::MetadataExt as _;

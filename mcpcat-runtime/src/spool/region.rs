@@ -509,6 +509,18 @@ pub(super) fn filesystem(file: &std::fs::File) -> std::io::Result<i64> {
     Ok(unsafe { answer.assume_init() }.f_type as i64)
 }
 
+/// Whether a file has the flag that ext4 gives to files made of extents, and copy-on-write systems do not. Seen
+/// through an overlay, too.
+#[cfg(target_os = "linux")]
+pub(super) fn has_extents(file: &std::fs::File) -> bool {
+    use std::os::fd::AsRawFd as _;
+    const EXTENTS: libc::c_long = 0x0008_0000;
+    let mut flags: libc::c_long = 0;
+    // SAFETY: the descriptor is open, and the call writes one `int` or `long` to `flags`.
+    let answer = unsafe { libc::ioctl(file.as_raw_fd(), libc::FS_IOC_GETFLAGS, &mut flags) };
+    answer == 0 && flags & EXTENTS != 0
+}
+
 /// The user that files are created as.
 #[cfg(unix)]
 pub(super) fn effective_user() -> u32 {
