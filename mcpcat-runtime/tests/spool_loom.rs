@@ -113,20 +113,33 @@ fn read(segment: &Segment<Model>, side: &ReadSide) -> (Vec<u64>, bool) {
     (found, true)
 }
 
+/// Runs in its own thread: loom does not preempt the thread that the model starts in.
+fn spawn<T: 'static>(
+    segment: &Arc<Segment<Model>>,
+    work: impl FnOnce(&Segment<Model>) -> T + 'static,
+) -> thread::JoinHandle<T> {
+    let segment = Arc::clone(segment);
+    thread::spawn(move || work(&segment))
+}
+
 #[test]
 fn two_producers_never_share_bytes_and_the_reader_sees_whole_records_only() {
-    loom::model(|| {
+    let mut model = loom::model::Builder::new();
+    // Three threads in every order take minutes; two preemptions reach every pair of operations.
+    model.preemption_bound = Some(2);
+    let seen_early = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let seen = std::sync::Arc::clone(&seen_early);
+    model.check(move || {
         let segment = segment();
-        let side = ReadSide::new();
-        let threads: Vec<_> = [11, 22]
-            .map(|value| {
-                let segment = Arc::clone(&segment);
-                thread::spawn(move || append(&segment, value).unwrap())
-            })
-            .into();
-        let (early, _) = read(&segment, &side);
-        let places: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap().1).collect();
-        assert_ne!(places[0], places[1]);
+        let producers = [11, 22].map(|value| spawn(&segment, move |segment| append(segment, value).unwrap()));
+        let reader = spawn(&segment, |segment| {
+            let side = ReadSide::new();
+            (read(segment, &side).0, side)
+        });
+        let [one, two] = producers.map(|producer| producer.join().unwrap().1);
+        let (early, side) = reader.join().unwrap();
+        seen.fetch_or(!early.is_empty(), Relaxed);
+        assert_ne!(one, two);
         let (mut all, whole) = read(&segment, &side);
         assert!(whole && all.starts_with(&early));
         all.sort_unstable();
@@ -134,24 +147,23 @@ fn two_producers_never_share_bytes_and_the_reader_sees_whole_records_only() {
         assert_eq!(segment.tail().records(), 2);
         assert_eq!(append(&segment, 33), Err(NoRoom));
     });
+    assert!(seen_early.load(Relaxed), "the reader never met a producer at work");
 }
 
 #[test]
 fn after_a_seal_the_tail_is_exact() {
     loom::model(|| {
         let segment = segment();
-        let side = ReadSide::new();
-        let producer = {
-            let segment = Arc::clone(&segment);
-            thread::spawn(move || append(&segment, 11).is_ok())
-        };
-        segment.seal();
-        let tail = segment.tail();
-        let appended = producer.join().unwrap();
+        let producer = spawn(&segment, |segment| append(segment, 11).is_ok());
+        let sealer = spawn(&segment, |segment| {
+            segment.seal();
+            segment.tail()
+        });
+        let (appended, tail) = (producer.join().unwrap(), sealer.join().unwrap());
         assert!(tail.sealed());
         assert_eq!(segment.tail(), tail, "nothing is claimed after the seal");
         assert_eq!(tail.records(), u32::from(appended));
-        assert_eq!(read(&segment, &side).0, if appended { vec![11] } else { vec![] });
+        assert_eq!(read(&segment, &ReadSide::new()).0, if appended { vec![11] } else { vec![] });
     });
 }
 
@@ -159,28 +171,29 @@ fn after_a_seal_the_tail_is_exact() {
 fn a_producer_that_comes_late_lands_in_the_segments_next_life_or_nowhere() {
     loom::model(|| {
         let segment = segment();
-        let mut side = ReadSide::new();
-        let late = {
-            let segment = Arc::clone(&segment);
-            thread::spawn(move || append(&segment, 22).map(|(sequence, _)| sequence))
-        };
         append(&segment, 11).unwrap();
-        segment.seal();
-        let tail = segment.tail();
-        let (first_life, committed) = read(&segment, &side);
-        if committed {
-            assert_eq!(first_life.len(), tail.records() as usize);
-            segment.wipe(&mut side, tail.end(), 7);
-            segment.open(2);
-        }
+        let late = spawn(&segment, |segment| append(segment, 22).map(|(sequence, _)| sequence));
+        let reader = spawn(&segment, |segment| {
+            let mut side = ReadSide::new();
+            segment.seal();
+            let tail = segment.tail();
+            let (first_life, committed) = read(segment, &side);
+            if committed {
+                assert_eq!(first_life.len(), tail.records() as usize);
+                segment.wipe(&mut side, tail.end(), 7);
+                segment.open(2);
+            }
+            (first_life, committed, side)
+        });
         let landed = late.join().unwrap();
+        let (first_life, committed, side) = reader.join().unwrap();
         let (now, whole) = read(&segment, &side);
         assert!(whole);
         match (committed, landed) {
-            (true, Ok(1)) => assert!(first_life.contains(&22) && now.is_empty()),
+            (true, Ok(1)) => assert!(first_life == [11, 22] && now.is_empty()),
             (true, Ok(2)) => assert_eq!((first_life, now), (vec![11], vec![22])),
             (true, Err(NoRoom)) => assert_eq!((first_life, now), (vec![11], vec![])),
-            (false, Ok(1)) => assert!(now.contains(&22) && now.contains(&11)),
+            (false, Ok(1)) => assert_eq!(now, [11, 22]),
             other => panic!("{other:?}"),
         }
     });
@@ -190,21 +203,19 @@ fn a_producer_that_comes_late_lands_in_the_segments_next_life_or_nowhere() {
 fn completing_a_record_while_others_append_touches_no_bytes_of_theirs() {
     loom::model(|| {
         let segment = segment();
-        let mut side = ReadSide::new();
         let (_, place) = append(&segment, 11).unwrap();
-        let producer = {
-            let segment = Arc::clone(&segment);
-            thread::spawn(move || append(&segment, 22).unwrap())
-        };
-        segment.finish(&mut side, SALT, place);
+        let producer = spawn(&segment, |segment| append(segment, 22).unwrap());
+        let reader = spawn(&segment, move |segment| {
+            let mut side = ReadSide::new();
+            segment.finish(&mut side, SALT, place);
+            side
+        });
+        producer.join().unwrap();
+        let side = reader.join().unwrap();
         let mut buffer = Vec::new();
         let end = segment.tail().end();
         assert_eq!(segment.look(&side, SALT, place, end, &mut buffer), Found::Done { len: 8 });
-        producer.join().unwrap();
-        let end = segment.tail().end();
-        assert_eq!(
-            segment.look(&side, SALT, place + 24, end, &mut buffer),
-            Found::Record { len: 8, kind: 22 }
-        );
+        let next = segment.look(&side, SALT, place + 24, end, &mut buffer);
+        assert_eq!(next, Found::Record { len: 8, kind: 22 });
     });
 }
