@@ -139,7 +139,7 @@ struct Found {
 fn adopt_all(dir: &Path, backend: Backend) -> Found {
     let mut found = Found::default();
     let mut opened = quiet(options(dir, backend));
-    while let Some(mut orphan) = opened.adopter.next() {
+    for mut orphan in opened.adopter.by_ref() {
         for record in orphan.records() {
             *found.times.entry(number(record.kind, &record.bytes)).or_default() += 1;
         }
@@ -256,7 +256,7 @@ fn end(dir: &Path, backend: Backend, acks: &UnixStream, way: &str) {
 /// Adopts, delivers by acknowledging, completes.
 fn adopt(dir: &Path, backend: Backend, acks: &UnixStream) {
     let mut opened = quiet(options(dir, backend));
-    while let Some(mut orphan) = opened.adopter.next() {
+    for mut orphan in opened.adopter.by_ref() {
         while let Some(record) = orphan.next() {
             ack(acks, number(record.kind, &record.bytes));
             orphan.complete(record.at);
@@ -282,7 +282,7 @@ fn crowd(dir: &Path, backend: Backend, acks: &UnixStream, base: u64) {
             }
         });
         loop {
-            while let Some(mut orphan) = opened.adopter.next() {
+            for mut orphan in opened.adopter.by_ref() {
                 while let Some(record) = orphan.next() {
                     ack(acks, number(record.kind, &record.bytes));
                     orphan.complete(record.at);
@@ -473,7 +473,7 @@ fn eight_processes_on_one_home_with_random_kills_lose_nothing() {
     // Each child's socket is drained by a thread of its own, so that no child waits for the test.
     let mut launch = || {
         lives += 1;
-        let backend = if lives % 4 == 0 { Backend::Written } else { Backend::Mapped };
+        let backend = if lives.is_multiple_of(4) { Backend::Written } else { Backend::Mapped };
         let mut started = start(&format!("crowd {}", lives << 32), dir.path(), backend);
         let acks = started.acks.try_clone().unwrap();
         let drain = std::thread::spawn(move || {
