@@ -364,7 +364,7 @@ fn a_written_file_that_others_cut_costs_its_records_and_nothing_else() {
     let first = opened.reader.next().unwrap().at;
     opened.reader.complete(first);
     let path = segments(&runs(dir.path())[0]).remove(0);
-    File::options().write(true).open(&path).unwrap().set_len(64 + 24 * 10).unwrap();
+    File::options().write(true).open(&path).unwrap().set_len(64 + 32 * 10).unwrap();
     for n in 50..2000_u32 {
         opened.spool.append(0, &[&n.to_le_bytes()]).unwrap();
     }

@@ -25,7 +25,8 @@ use region::{Found, Memory, NoRoom, ReadSide, Segment};
 
 const SALT: Salt = Salt(99);
 /// Room for two records of eight bytes.
-const LEN: usize = SEGMENT_HEADER + 2 * 24;
+const FRAME: usize = 32;
+const LEN: usize = SEGMENT_HEADER + 2 * FRAME;
 
 /// Words as atomics, and for each a cell in which loom watches who writes and who reads plain bytes.
 struct Model {
@@ -68,10 +69,18 @@ unsafe impl Memory for Model {
     }
 
     unsafe fn read(&self, at: usize, len: usize, out: &mut Vec<u8>) {
-        assert_eq!(len, 8);
-        // SAFETY: by the caller's promise, which loom checks.
-        let word = self.cells[at / 8].with(|cell| unsafe { *cell });
-        out.extend_from_slice(&word.to_ne_bytes());
+        for index in at / 8..(at + len) / 8 {
+            // SAFETY: by the caller's promise, which loom checks.
+            let word = self.cells[index].with(|cell| unsafe { *cell });
+            out.extend_from_slice(&word.to_ne_bytes());
+        }
+    }
+
+    unsafe fn sum(&self, at: usize, len: usize) -> u32 {
+        let mut bytes = Vec::new();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { self.read(at, len, &mut bytes) };
+        crc32fast::hash(&bytes)
     }
 
     unsafe fn clear(&self, at: usize, len: usize) {
@@ -92,14 +101,14 @@ fn segment() -> Arc<Segment<Model>> {
 
 fn append(segment: &Segment<Model>, value: u64) -> Result<(u64, u32), NoRoom> {
     let bytes = value.to_ne_bytes();
-    segment.append(SALT, value as u8, &[&bytes], 8, crc32fast::hash(&bytes))
+    segment.append(SALT, value as u8, &[&bytes], 8)
 }
 
 /// The records up to the first that is not there; `true` if there was none such.
 fn read(segment: &Segment<Model>, side: &ReadSide) -> (Vec<u64>, bool) {
     let (mut found, mut buffer) = (Vec::new(), Vec::new());
     let end = segment.tail().end();
-    for at in (SEGMENT_HEADER as u32..end).step_by(24) {
+    for at in (SEGMENT_HEADER as u32..end).step_by(FRAME) {
         match segment.look(side, SALT, at, end, &mut buffer) {
             Found::Record { len: 8, kind } => {
                 let value = u64::from_ne_bytes(buffer.as_slice().try_into().unwrap());
@@ -215,7 +224,7 @@ fn completing_a_record_while_others_append_touches_no_bytes_of_theirs() {
         let mut buffer = Vec::new();
         let end = segment.tail().end();
         assert_eq!(segment.look(&side, SALT, place, end, &mut buffer), Found::Done { len: 8 });
-        let next = segment.look(&side, SALT, place + 24, end, &mut buffer);
+        let next = segment.look(&side, SALT, place + FRAME as u32, end, &mut buffer);
         assert_eq!(next, Found::Record { len: 8, kind: 22 });
     });
 }

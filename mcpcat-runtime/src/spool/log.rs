@@ -105,22 +105,17 @@ impl Log {
 
     pub(super) fn append(&self, kind: u8, pieces: &[&[u8]]) -> Result<Appended, Refused> {
         let mut len = 0_usize;
-        let mut crc = crc32fast::Hasher::new();
         for piece in pieces {
             len = len.saturating_add(piece.len());
         }
         if len > self.limit() {
             return Err(Refused::TooLarge { limit: self.limit() as u64 });
         }
-        for piece in pieces {
-            crc.update(piece);
-        }
-        let crc = crc.finalize();
         let size = frame::size(len);
         let mut rolled = false;
         loop {
             let slot = self.current.load(Acquire);
-            if let Some(segment) = self.store.append(slot, kind, pieces, len as u32, crc)? {
+            if let Some(segment) = self.store.append(slot, kind, pieces, len as u32)? {
                 return Ok(Appended { segment, bytes: size as u64, rolled });
             }
             rolled |= self.roll(slot, size)?;
@@ -255,12 +250,11 @@ impl Log {
         let window = (2 * recent).clamp(LEAST_TOUCH.min(len), MOST_SPARES * len);
         let wanted = 1 + (window / len) as usize;
 
-        self.keep_spares(ahead, wanted, recent == 0);
-
         ahead.touched.resize(self.store.segments().len(), 0);
-        let next = self.rolling().spares.last().copied();
         let end = (u64::from(tail.end()) + window).min(len);
         self.touch(ahead, current, tail.end(), end as u32);
+        self.keep_spares(ahead, wanted, recent == 0);
+        let next = self.rolling().spares.last().copied();
         if let Some(next) = next {
             let rest = (u64::from(tail.end()) + window).saturating_sub(len).min(len);
             self.touch(ahead, next, 0, rest as u32);
@@ -315,6 +309,6 @@ impl Log {
 /// Touched before the first append.
 const FIRST_TOUCH: usize = 64 << 10;
 /// Touched ahead even if nothing was appended lately.
-const LEAST_TOUCH: u64 = 256 << 10;
+const LEAST_TOUCH: u64 = 1 << 20;
 /// Segments kept ready at most.
 const MOST_SPARES: u64 = 4;

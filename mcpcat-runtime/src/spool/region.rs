@@ -34,6 +34,11 @@ pub(super) unsafe trait Memory {
     /// # Safety
     /// The range lies below `len()`, and nobody writes it during the call.
     unsafe fn read(&self, at: usize, len: usize, out: &mut Vec<u8>);
+    /// The CRC-32 of `len` bytes from `at`.
+    ///
+    /// # Safety
+    /// The range lies below `len()`, and nobody writes it during the call.
+    unsafe fn sum(&self, at: usize, len: usize) -> u32;
     /// Fills a range with zeros.
     ///
     /// # Safety
@@ -158,15 +163,14 @@ impl<M> Segment<M> {
 }
 
 impl<M: Memory> Segment<M> {
-    /// Appends one record and returns its place and the sequence number of the segment. `crc` is the CRC-32 of
-    /// the pieces, `len` their length.
+    /// Appends one record and returns the sequence number of the segment and its place. `len` is the length of
+    /// all pieces.
     pub(super) fn append(
         &self,
         salt: Salt,
         kind: u8,
         pieces: &[&[u8]],
         len: u32,
-        crc: u32,
     ) -> Result<(u64, u32), NoRoom> {
         let memory = self.memory.get().ok_or(NoRoom)?;
         let at = self.claim(memory.len(), frame::size(len as usize))?;
@@ -183,6 +187,8 @@ impl<M: Memory> Segment<M> {
             unsafe { memory.write(place, piece) };
             place += piece.len();
         }
+        // SAFETY: within the claim, as above. The padding is zero: segments are cleared before they are opened.
+        let crc = unsafe { memory.sum(start + OVERHEAD, frame::padded(len as usize)) };
         memory.store(start + 8, frame::commit_word(salt, at, kind, crc));
         Ok((sequence, at))
     }
@@ -200,8 +206,11 @@ impl<M: Memory> Segment<M> {
             assert_eq!(bytes.len(), len as usize);
             memory.store(at as usize, frame::reserve_word(salt, at, len));
             // SAFETY: as in `append`.
-            unsafe { memory.write(at as usize + OVERHEAD, bytes) };
-            memory.store(at as usize + 8, frame::commit_word(salt, at, kind, crc32fast::hash(bytes)));
+            let crc = unsafe {
+                memory.write(at as usize + OVERHEAD, bytes);
+                memory.sum(at as usize + OVERHEAD, frame::padded(bytes.len()))
+            };
+            memory.store(at as usize + 8, frame::commit_word(salt, at, kind, crc));
         }
     }
 
@@ -221,8 +230,10 @@ impl<M: Memory> Segment<M> {
                 out.clear();
                 // SAFETY: the range is below `memory.len()` by the check above. The commit word was stored, so
                 // the producer is done with it, and the only reader is this call.
-                unsafe { memory.read(start + OVERHEAD, len as usize, out) };
-                if frame::sum_holds(salt, at, kind, sum, crc32fast::hash(out)) {
+                unsafe { memory.read(start + OVERHEAD, frame::padded(len as usize), out) };
+                let crc = crc32fast::hash(out);
+                out.truncate(len as usize);
+                if frame::sum_holds(salt, at, kind, sum, crc) {
                     Found::Record { len, kind }
                 } else {
                     Found::Damaged { len }
@@ -251,7 +262,7 @@ impl<M: Memory> Segment<M> {
             memory.store(start + 8, frame::done_word());
             // SAFETY: in range by the check above; the record is committed, so it is the reader's, and `_side`
             // is the only reader.
-            unsafe { memory.clear(start + OVERHEAD, len as usize) };
+            unsafe { memory.clear(start + OVERHEAD, frame::padded(len as usize)) };
         }
     }
 
@@ -421,6 +432,12 @@ unsafe impl Memory for Mapping {
             out.as_mut_ptr().add(end).copy_from_nonoverlapping(self.base.as_ptr().add(at), len);
             out.set_len(end + len);
         }
+    }
+
+    unsafe fn sum(&self, at: usize, len: usize) -> u32 {
+        debug_assert!(at + len <= self.len);
+        // SAFETY: in range, initialised (mappings start as zeros) and not written by the caller's promise.
+        crc32fast::hash(unsafe { std::slice::from_raw_parts(self.base.as_ptr().add(at), len) })
     }
 
     unsafe fn clear(&self, at: usize, len: usize) {

@@ -91,7 +91,7 @@ impl Scan {
                 Commit::Done => {}
                 Commit::Empty => self.torn += 1,
                 Commit::Written { kind, sum } => {
-                    let crc = crc32fast::hash(&bytes[payload.clone()]);
+                    let crc = crc32fast::hash(&bytes[payload.start..self.at]);
                     if frame::sum_holds(self.salt, at as u32, kind, sum, crc) {
                         return Some(Item { at: at as u32, kind, payload });
                     }
@@ -141,12 +141,13 @@ mod tests {
         let (mut at, mut places) = (SEGMENT_HEADER, Vec::new());
         for payload in payloads {
             let reserve = frame::reserve_word(SALT, at as u32, payload.len() as u32);
-            let commit = frame::commit_word(SALT, at as u32, 3, crc32fast::hash(payload));
+            let end = at + frame::size(payload.len());
+            bytes[at + 16..at + 16 + payload.len()].copy_from_slice(payload);
+            let commit = frame::commit_word(SALT, at as u32, 3, crc32fast::hash(&bytes[at + 16..end]));
             bytes[at..at + 8].copy_from_slice(&reserve.to_ne_bytes());
             bytes[at + 8..at + 16].copy_from_slice(&commit.to_ne_bytes());
-            bytes[at + 16..at + 16 + payload.len()].copy_from_slice(payload);
             places.push(at);
-            at += frame::size(payload.len());
+            at = end;
         }
         (bytes, places)
     }
@@ -214,7 +215,7 @@ mod tests {
         let (bytes, places) = segment(&[b"first", b"second", b"third"], 256);
         for cut in 0..bytes.len() {
             let (found, ..) = all(&bytes[..cut]);
-            let whole = places.iter().filter(|place| **place + 24 <= cut).count();
+            let whole = places.iter().filter(|place| **place + 32 <= cut).count();
             assert_eq!(found.len(), whole, "cut {cut}");
         }
     }

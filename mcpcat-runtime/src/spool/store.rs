@@ -191,11 +191,10 @@ impl Store {
         kind: u8,
         pieces: &[&[u8]],
         len: u32,
-        crc: u32,
     ) -> std::result::Result<Option<u64>, Refused> {
         let segment = &self.segments[slot];
         if self.how != How::Written {
-            let placed = segment.append(self.salt, kind, pieces, len, crc);
+            let placed = segment.append(self.salt, kind, pieces, len);
             return Ok(placed.ok().map(|(sequence, _)| sequence));
         }
         let Some(made) = self.files[slot].get() else { return Ok(None) };
@@ -205,8 +204,12 @@ impl Store {
             let sequence = segment.sequence();
             let written = with_frame(|buffer| {
                 buffer.extend_from_slice(&frame::reserve_word(self.salt, at, len).to_ne_bytes());
-                buffer.extend_from_slice(&frame::commit_word(self.salt, at, kind, crc).to_ne_bytes());
+                buffer.extend_from_slice(&[0; 8]);
                 pieces.iter().for_each(|piece| buffer.extend_from_slice(piece));
+                buffer.resize(frame::size(len as usize), 0);
+                let crc = crc32fast::hash(&buffer[OVERHEAD..]);
+                buffer[8..OVERHEAD]
+                    .copy_from_slice(&frame::commit_word(self.salt, at, kind, crc).to_ne_bytes());
                 file::write_at(&made.file, buffer, u64::from(at))
             });
             match written {
@@ -272,8 +275,8 @@ impl Store {
         let read = file::read_at(file, out, u64::from(at)).ok()?;
         out.truncate(read);
         let len = frame::reserved_len(self.salt, at, word(out, 0)?)?;
-        let end = OVERHEAD + len as usize;
-        if at as usize + frame::size(len as usize) > limit as usize {
+        let end = frame::size(len as usize);
+        if at as usize + end > limit as usize {
             return None;
         }
         let (kind, sum) = match frame::commit(word(out, 8)?) {
@@ -288,8 +291,9 @@ impl Store {
         }
         out.truncate(end);
         out.drain(..OVERHEAD);
-        let whole = out.len() == len as usize;
+        let whole = out.len() == end - OVERHEAD;
         let holds = whole && frame::sum_holds(self.salt, at, kind, sum, crc32fast::hash(out));
+        out.truncate(len as usize);
         Some(if holds { Found::Record { len, kind } } else { Found::Damaged { len } })
     }
 

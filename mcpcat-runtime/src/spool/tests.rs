@@ -72,7 +72,7 @@ fn what_is_appended_is_read_in_order_with_its_kind(home: &Home) {
     for n in 0..500_u32 {
         let text = "x".repeat(n as usize % 97);
         let appended = spool.append(n as u8, &[&n.to_le_bytes(), text.as_bytes()]).unwrap();
-        assert_eq!(appended.bytes, 16 + (4 + u64::from(n) % 97).next_multiple_of(8));
+        assert_eq!(appended.bytes, 16 + (4 + u64::from(n) % 97).next_multiple_of(16));
     }
     let all = drain(&mut reader);
     assert_eq!(all.len(), 500);
@@ -103,12 +103,12 @@ fn a_full_spool_refuses_and_takes_again_when_the_oldest_segment_is_done(home: &H
     };
     assert_eq!(refused, Refused::Full);
     assert!(spool.used_bytes() <= 8192);
-    // 116 + 4 bytes of padding and header: (4096 - 64) / 120 = 33 in each of two segments
-    assert_eq!(accepted, 66);
-    assert_eq!(spool.pending(), 66);
+    // 16 + 100 + 12 bytes of padding: (4096 - 64) / 128 = 31 in each of two segments
+    assert_eq!(accepted, 62);
+    assert_eq!(spool.pending(), 62);
     let all = drain(&mut reader);
-    assert_eq!(all.len(), 66);
-    for (at, _, _) in &all[1..33] {
+    assert_eq!(all.len(), 62);
+    for (at, _, _) in &all[1..31] {
         reader.complete(*at);
     }
     assert_eq!(spool.append(0, &[&[7; 100]]), Err(Refused::Full));
@@ -118,7 +118,7 @@ fn a_full_spool_refuses_and_takes_again_when_the_oldest_segment_is_done(home: &H
     let appended = spool.append(0, &[&[8; 100]]).unwrap();
     assert_eq!((appended.segment, appended.rolled), (3, true));
     assert_eq!(drain(&mut reader).len(), 1);
-    assert_eq!(spool.pending(), 34);
+    assert_eq!(spool.pending(), 32);
 }
 
 fn segments_are_freed_strictly_oldest_first(home: &Home) {
