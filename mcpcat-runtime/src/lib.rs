@@ -17,3 +17,4 @@
 
 pub mod event;
 pub mod policy;
+pub mod privacy;

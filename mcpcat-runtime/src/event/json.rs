@@ -118,9 +118,19 @@ pub fn write_value_within<T: Serialize + ?Sized>(
 /// Appends a text that is JSON already, under the same limits and the same key policy as [`write_value`]. The
 /// depth of the text costs neither stack nor memory. A text that is not JSON becomes `"[invalid JSON: 12 bytes]"`.
 pub fn write_raw(out: &mut Vec<u8>, json: &str, policy: &Policy) {
-    if let Some(mut writer) = Writer::new(out, policy, policy.limits.event_bytes) {
+    write_raw_within(out, json, policy, policy.limits.event_bytes);
+}
+
+/// Like [`write_raw`], with a budget of its own, as in [`write_value_within`].
+pub fn write_raw_within(out: &mut Vec<u8>, json: &str, policy: &Policy, bytes: usize) {
+    if let Some(mut writer) = Writer::new(out, policy, bytes) {
         writer.raw(json);
     }
+}
+
+/// Appends the text that the inside of a JSON string stands for. False if an escape is not one.
+pub(crate) fn unescape(inside: &str, out: &mut String) -> bool {
+    raw::decode(inside, |piece| out.push_str(piece)).is_ok()
 }
 
 /// Appends a JSON string. A text of more than `max_bytes` is cut at a character boundary, and ends with a marker
