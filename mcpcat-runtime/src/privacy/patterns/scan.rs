@@ -242,7 +242,7 @@ fn discord_token(bytes: &[u8], at: usize) -> Option<Found> {
     if !(5..=7).contains(&time) || bytes.get(second) != Some(&b'.') {
         return None;
     }
-    let signature = run(bytes, second + 1, b"_-");
+    let signature = run_to(bytes, second + 1, b"_-", 41);
     (27..=40).contains(&signature).then(|| Found::new(at, second + 1 + signature, "discord token"))
 }
 
@@ -297,7 +297,7 @@ fn azure(bytes: &[u8], at: usize) -> Option<Found> {
     let head = &bytes[start..at];
     let fits =
         head[4] == b'Q' && head[3].is_ascii_digit() && head[..3].iter().all(|b| !b.is_ascii_whitespace());
-    let len = run(bytes, at + 1, b"_~.-");
+    let len = run_to(bytes, at + 1, b"_~.-", 40);
     // A full stop at the end of a sentence is not part of it.
     let len = bytes[at + 1..at + 1 + len].iter().rposition(|&byte| byte != b'.').map_or(0, |last| last + 1);
     (fits && head.is_ascii() && (30..=36).contains(&len))
