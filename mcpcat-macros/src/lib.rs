@@ -12,11 +12,13 @@ mod event;
 mod event_data;
 mod krate;
 mod names;
+#[cfg(test)]
+mod snapshot;
 mod value;
 
 /// Records each call of a function as an event: its duration, its outcome and what you name.
 ///
-/// ```ignore
+/// ```text
 /// #[mcpcat::event(name = "invoice.charge", params(customer, amount = cents.to_string()))]
 /// async fn charge(customer: CustomerId, cents: Cents) -> Result<Receipt, ChargeError> { … }
 /// ```
@@ -55,7 +57,7 @@ pub fn emit(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 
 /// Makes a struct or an enum an event: its fields are the parameters, its name (or an enum's variant) the event's name.
 ///
-/// ```ignore
+/// ```text
 /// #[derive(EventData)]
 /// #[event(name = "subscription_upgraded")]
 /// struct Upgraded<'a> {

@@ -93,10 +93,10 @@ fn plain(krate: &Krate, items: &[Item]) -> TokenStream {
 /// ```text
 /// Input:   emit!("paid", message = "paid {n}", error = &e, session = s, ..data)
 /// Output:  match (&&e, Some(s), &data) { (__1, mut __2, __3) => emit_with(&__MCPCAT_CALLSITE, &mut |event| {
+///              event.data(__3); event.name(__MCPCAT_CALLSITE.name);
 ///              event.message(&format_args!("paid {n}"));
 ///              if let Some(error) = … { event.error(error) }
 ///              if let Some(session) = __2.take() { event.session(session) }
-///              event.data(__3);
 ///          }) }
 /// ```
 fn with_reserved(krate: &Krate, items: &[Item]) -> TokenStream {
@@ -119,7 +119,8 @@ fn with_reserved(krate: &Krate, items: &[Item]) -> TokenStream {
                 evaluated.push(value::reference(data));
                 patterns.push(quote_spanned!(span=> #name));
                 let at = here(data.span());
-                statements.push(quote_spanned!(at=> __event.data(#name);));
+                // Recorded first, so that what is written here wins; the name too.
+                statements.insert(0, quote_spanned!(at=> __event.data(#name); __event.name(#site.name);));
             }
             Item::Reserved(Reserved::Message, value) if literal(&value.expr).is_some() => {
                 let text = literal(&value.expr);

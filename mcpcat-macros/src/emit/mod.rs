@@ -19,3 +19,6 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
         Err(error) => error.to_compile_error(),
     }
 }
+
+#[cfg(test)]
+mod tests;

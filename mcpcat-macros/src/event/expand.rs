@@ -288,7 +288,7 @@ impl Parts<'_> {
         let how = syn::Ident::new(how, span);
         let session = self.args.session.as_ref().map(|session| {
             let at = here(syn::spanned::Spanned::span(session));
-            quote_spanned!(at=> __call.session(#session);)
+            quote_spanned!(at=> if #krate::enabled() { __call.session(#session); })
         });
         let message = self
             .args

@@ -40,10 +40,6 @@ mod tests {
     use super::*;
     use quote::quote;
 
-    fn pretty(tokens: TokenStream) -> String {
-        prettyplease::unparse(&syn::parse2(tokens).unwrap())
-    }
-
     fn errors(input: TokenStream) -> Vec<String> {
         let mut errors = Errors::default();
         model::Event::read(&syn::parse2(input).unwrap(), &mut errors);
@@ -73,7 +69,7 @@ mod tests {
         let mut all = Errors::default();
         let event = model::Event::read(&input, &mut all).unwrap();
         assert!(all.is_empty());
-        assert_eq!(pretty(expand::enabled(&event)), include_str!("snapshots/struct.rs"));
+        crate::snapshot::check("derive_struct", expand::enabled(&event));
     }
 
     #[test]
@@ -91,7 +87,7 @@ mod tests {
         let mut all = Errors::default();
         let event = model::Event::read(&input, &mut all).unwrap();
         assert!(all.is_empty());
-        assert_eq!(pretty(expand::enabled(&event)), include_str!("snapshots/enum.rs"));
+        crate::snapshot::check("derive_enum", expand::enabled(&event));
     }
 
     #[test]
@@ -104,8 +100,9 @@ mod tests {
                     a: u8,
                     #[event(skip, rename = "b")]
                     b: u8,
-                    #[event(rename = "a")]
                     c: u8,
+                    #[event(rename = "c")]
+                    d: u8,
                 }
             ))
             .len(),

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::callsite::{Callsite, Kind, Place};
+use super::callsite::{Callsite, Place};
 
 /// The callsites of the linked program, in the order in which the linker left them.
 #[doc(hidden)]
@@ -284,7 +284,7 @@ fn check_file(catalog: &Catalog, path: &std::path::Path, write: bool) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::callsite::Field;
+    use crate::event::callsite::{Field, Kind};
 
     static SITES: [Callsite; 2] = [
         Callsite::new(
