@@ -52,8 +52,8 @@ export function bolt() {
 }
 
 /** A button that copies a text and says so. */
-export function copyButton(text, label) {
-  const button = h('button', { type: 'button', class: 'copy', 'aria-label': label, title: label }, 'copy');
+export function copyButton(text, label, name = 'copy') {
+  const button = h('button', { type: 'button', class: 'copy', 'aria-label': label, title: label }, name);
   button.addEventListener('click', async () => {
     const value = typeof text === 'function' ? text() : text;
     let done = false;
@@ -70,7 +70,7 @@ export function copyButton(text, label) {
       area.remove();
     }
     button.textContent = done ? 'copied' : 'no access';
-    setTimeout(() => { button.textContent = 'copy'; }, 1200);
+    setTimeout(() => { button.textContent = name; }, 1200);
   });
   return button;
 }

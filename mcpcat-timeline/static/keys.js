@@ -11,7 +11,7 @@ export function listenKeys(keys) {
     const typing = target instanceof HTMLElement
       && (target.isContentEditable || ['INPUT', 'TEXTAREA', 'SELECT'].includes(target.tagName));
     if (typing && event.key !== 'Escape') return;
-    if (document.querySelector('dialog[open]') && event.key !== 'Escape') return;
+    if (document.querySelector('dialog[open]')) return;
     // Enter and space belong to the control that has the focus.
     const pressing = target instanceof HTMLElement && target.closest('button, a, summary');
     if (pressing && (event.key === 'Enter' || event.key === ' ')) return;

@@ -74,7 +74,7 @@ export function compareEvents(a, b) {
 const GAP = 30_000;
 
 /**
- * Puts events in order, each below the call that raised it, with depth, offset and the pause before it.
+ * Puts events in order, each below the call that raised it, with its depth and its offset from the first.
  * @param {any[]} events
  */
 export function arrange(events) {
@@ -90,12 +90,9 @@ export function arrange(events) {
   }
   const start = sorted.length > 0 ? micros(sorted[0].timestamp) : 0;
   const rows = [];
-  let quietSince = start;
   const walk = (event, depth) => {
     const at = micros(event.timestamp);
-    const pause = (at - quietSince) / 1000;
-    rows.push({ event, depth, at, offset: at - start, gap: depth === 0 && pause > GAP ? pause : 0 });
-    quietSince = Math.max(quietSince, at + (Number(event.duration) || 0) * 1000);
+    rows.push({ event, depth, at, offset: at - start });
     for (const child of children.get(event.id) ?? []) walk(child, depth + 1);
   };
   for (const event of roots) walk(event, 0);
@@ -123,6 +120,17 @@ export function visible(rows, { noise, text, errors, custom }) {
     if (errors && !event.is_error) return false;
     if (custom && kind !== 'custom') return false;
     return needle === '' || JSON.stringify(event).toLowerCase().includes(needle);
+  });
+}
+
+/** The pause before each of these rows, in milliseconds; 0 where there is none worth a mark. */
+export function pauses(rows) {
+  let quietSince = Infinity;
+  return rows.map(({ event, depth, at }) => {
+    const pause = (at - quietSince) / 1000;
+    const end = at + (Number(event.duration) || 0) * 1000;
+    quietSince = quietSince === Infinity ? end : Math.max(quietSince, end);
+    return depth === 0 && pause > GAP ? pause : 0;
   });
 }
 

@@ -43,7 +43,7 @@ export async function showOverview(root, query, { signal }) {
       h('dl', { class: 'figures' }, figure('Sessions', count(data.sessions)), figure('Events', count(data.events)),
         figure('Errors', count(data.errors), data.errors > 0), figure('Error rate', rate, data.errors > 0)),
       h('section', { class: 'card wide' }, h('h2', null, 'Events over time'), plot(data),
-        h('ul', { class: 'legend' }, [['tool', 'tool calls'], ['custom', 'custom events'], ['other', 'other'], ['error', 'errors']]
+        h('ul', { class: 'legend' }, [['tool', 'tool calls'], ['custom', 'custom events'], ['other', 'other'], ['error', 'errors, below the line']]
           .map(([kind, label]) => h('li', null, h('i', { class: `swatch w-${kind}`, 'aria-hidden': 'true' }), label)))),
       card('Busiest tools', of('tool'), (row) => row.events, (row) => count(row.events), 'tool'),
       card('Busiest custom events', of('custom'), (row) => row.events, (row) => count(row.events), 'event'),
@@ -69,19 +69,22 @@ function figure(name, value, bad = false) {
 }
 
 function plot({ slots, slot_ms: step }) {
-  const [width, height] = [1000, 160];
+  // Errors hang below the line, so that they do not hide what they are part of.
+  const [width, line, height] = [1000, 130, 160];
   const top = slots.reduce((most, slot) => Math.max(most, slot.events), 0);
+  const worst = slots.reduce((most, slot) => Math.max(most, slot.errors), 0);
   const total = slots.reduce((sum, slot) => sum + slot.events, 0);
   const drawing = svg('svg', {
     viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', role: 'img', class: 'plot',
     'aria-label': `${plural(total, 'event')} over time, at most ${count(top)} in ${duration(step)}`,
   });
+  drawing.append(svg('rect', { x: 0, y: line, width, height: 1, class: 's-line' }));
   const wide = width / Math.max(1, slots.length);
   slots.forEach((slot, at) => {
-    let y = height;
+    let y = line;
     const stack = (value, kind) => {
       if (value <= 0) return;
-      const tall = (value / top) * (height - 4);
+      const tall = (value / top) * (line - 4);
       y -= tall;
       drawing.append(svg('rect', { x: (at * wide + wide * 0.1).toFixed(2), y: y.toFixed(2), width: (wide * 0.8).toFixed(2), height: tall.toFixed(2), class: `s-${kind}` }));
     };
@@ -89,8 +92,8 @@ function plot({ slots, slot_ms: step }) {
     stack(slot.custom, 'custom');
     stack(slot.events - slot.tools - slot.custom, 'other');
     if (slot.errors > 0) {
-      const tall = Math.max(2, (slot.errors / top) * (height - 4));
-      drawing.append(svg('rect', { x: (at * wide + wide * 0.1).toFixed(2), y: (height - tall).toFixed(2), width: (wide * 0.8).toFixed(2), height: tall.toFixed(2), class: 's-error' }));
+      const tall = Math.max(3, (slot.errors / worst) * (height - line - 2));
+      drawing.append(svg('rect', { x: (at * wide + wide * 0.1).toFixed(2), y: line + 2, width: (wide * 0.8).toFixed(2), height: tall.toFixed(2), class: 's-error' }));
     }
   });
   const first = slots[0];

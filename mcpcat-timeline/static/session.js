@@ -88,7 +88,7 @@ export async function showSession(root, id, query, { about, navigate, signal }) 
   function actions() {
     const file = (name, label, params) => h('a', { class: 'button', href: at(name, params).href, download: '' }, label);
     const mine = [['session', id], ...scope];
-    const link = copyButton(() => location.href, 'Copy link to this view');
+    const link = copyButton(() => location.href, 'Copy link to this view', 'Copy link');
     link.classList.add('button');
     const list = [
       link,

@@ -2,7 +2,7 @@
 
 import { bolt, fill, h, svg } from './dom.js';
 import { count, dateTime, duration, micros, offset, plural } from './format.js';
-import { arrange, badgeOf, countsOf, kindOf, labelOf, previewOf, visible } from './model.js';
+import { arrange, badgeOf, countsOf, kindOf, labelOf, pauses, previewOf, visible } from './model.js';
 import { detail } from './detail.js';
 import { listenKeys } from './keys.js';
 
@@ -74,12 +74,11 @@ export function timeline(root, options) {
     const heldRow = held instanceof HTMLElement ? held.closest('li[data-id]') : null;
     const top = scroller.scrollTop;
     const nodes = [];
-    for (const row of shown) {
-      if (row.gap > 0 && nodes.length > 0) {
-        nodes.push(h('li', { class: 'gap' }, h('span', null, `${duration(row.gap)} pause`)));
-      }
+    const gaps = pauses(shown);
+    shown.forEach((row, at) => {
+      if (gaps[at] > 0) nodes.push(h('li', { class: 'gap' }, h('span', null, `${duration(gaps[at])} pause`)));
       nodes.push(item(row, longest));
-    }
+    });
     list.replaceChildren(...nodes);
     empty.hidden = shown.length > 0;
     scroller.scrollTop = top;

@@ -3,13 +3,18 @@
 import { h } from './dom.js';
 
 /** Levels open at first. */
-const OPEN = 2;
+const OPEN = 4;
+/** Parts with more members than this stay closed. */
+const WIDE = 30;
 /** Members shown at a time. */
 const MEMBERS = 100;
 
 /** A JSON value as elements. */
 export function tree(value) {
-  return h('div', { class: 'tree' }, node(null, value, 0));
+  const root = h('div', { class: 'tree' });
+  if (value === null || typeof value !== 'object') root.append(node(null, value, 0));
+  else more(root, entriesOf(value), 0);
+  return root;
 }
 
 function node(key, value, depth) {
@@ -26,15 +31,18 @@ function node(key, value, depth) {
   const build = () => {
     if (built) return;
     built = true;
-    const entries = list ? value.map((item, at) => [String(at), item]) : Object.entries(value);
-    more(body, entries, depth + 1);
+    more(body, entriesOf(value), depth + 1);
   };
   details.addEventListener('toggle', () => { if (details.open) build(); });
-  if (depth < OPEN) {
+  if (depth < OPEN && size <= WIDE) {
     details.open = true;
     build();
   }
   return details;
+}
+
+function entriesOf(value) {
+  return Array.isArray(value) ? value.map((item, at) => [String(at), item]) : Object.entries(value);
 }
 
 function more(body, entries, depth) {
