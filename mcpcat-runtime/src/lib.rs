@@ -21,6 +21,7 @@ pub mod delivery;
 pub mod emit;
 pub mod event;
 pub mod policy;
+pub mod privacy;
 #[doc(hidden)]
 pub mod private0;
 pub mod session;

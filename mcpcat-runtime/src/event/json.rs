@@ -128,6 +128,11 @@ pub fn write_raw_within(out: &mut Vec<u8>, json: &str, policy: &Policy, bytes: u
     }
 }
 
+/// Appends the text that the inside of a JSON string stands for. False if an escape is not one.
+pub(crate) fn unescape(inside: &str, out: &mut String) -> bool {
+    raw::decode(inside, |piece| out.push_str(piece)).is_ok()
+}
+
 /// Appends a JSON string. A text of more than `max_bytes` is cut at a character boundary, and ends with a marker
 /// that says how many bytes are missing (`…[+120 bytes]`); the marker counts towards `max_bytes`, and is left out
 /// where it does not fit.

@@ -3,16 +3,18 @@
 //! ```text
 //! 0   reserve word   length (32 bits) and a marker bound to run, place and length; stored before the payload
 //! 8   commit word    CRC-32 (32 bits), kind (8 bits), state (24 bits); stored last
-//! 16  payload        padded to 8 bytes
+//! 16  payload        padded with zeros to 16 bytes
 //! ```
 //!
 //! The length is known before the payload is there, so a record that was cut off can be stepped over. The
-//! marker lets a scan find the next record after a damaged one without trusting anything in between.
+//! marker lets a scan find the next record after a damaged one without trusting anything in between. The
+//! checksum is over the padded payload as it lies in the segment: one pass over whole blocks, which is what makes
+//! it cheap.
 
 /// Bytes before the payload.
 pub(super) const OVERHEAD: usize = 16;
 /// Every frame starts at a multiple of this.
-pub(super) const ALIGN: usize = 8;
+pub(super) const ALIGN: usize = 16;
 /// Bytes at the start of a segment that belong to its own header.
 pub(super) const SEGMENT_HEADER: usize = 64;
 
@@ -37,7 +39,12 @@ pub(super) enum Commit {
 
 /// Bytes of log that a payload of `len` bytes takes.
 pub(super) const fn size(len: usize) -> usize {
-    OVERHEAD + len.next_multiple_of(ALIGN)
+    OVERHEAD + padded(len)
+}
+
+/// A payload length with its padding.
+pub(super) const fn padded(len: usize) -> usize {
+    len.next_multiple_of(ALIGN)
 }
 
 fn mix(salt: Salt, at: u32, extra: u32) -> u32 {
@@ -58,7 +65,7 @@ pub(super) fn reserved_len(salt: Salt, at: u32, word: u64) -> Option<u32> {
     (reserve_word(salt, at, len) == word).then_some(len)
 }
 
-/// The word stored last; `crc` is the plain CRC-32 of the payload.
+/// The word stored last; `crc` is the plain CRC-32 of the padded payload.
 pub(super) fn commit_word(salt: Salt, at: u32, kind: u8, crc: u32) -> u64 {
     COMMITTED << 40 | u64::from(kind) << 32 | u64::from(crc ^ mix(salt, !at, u32::from(kind)))
 }
@@ -76,7 +83,7 @@ pub(super) fn commit(word: u64) -> Commit {
     }
 }
 
-/// Whether a payload with this CRC-32 is what `commit_word` was made for.
+/// Whether a padded payload with this CRC-32 is what `commit_word` was made for.
 pub(super) fn sum_holds(salt: Salt, at: u32, kind: u8, sum: u32, crc: u32) -> bool {
     crc ^ mix(salt, !at, u32::from(kind)) == sum
 }
@@ -111,10 +118,10 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_is_whole_words() {
+    fn a_frame_is_whole_blocks() {
         assert_eq!(size(0), 16);
-        assert_eq!(size(1), 24);
-        assert_eq!(size(8), 24);
+        assert_eq!(size(1), 32);
+        assert_eq!(size(16), 32);
         assert_eq!(size(250), 272);
     }
 }

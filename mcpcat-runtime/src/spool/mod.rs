@@ -5,14 +5,21 @@
 //! left behind.
 
 mod adopt;
+mod file;
 mod frame;
 mod log;
 mod options;
+mod place;
 mod reader;
 mod region;
+mod run;
+mod scan;
+mod store;
 mod sync;
 
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use adopt::{Adopter, Orphan, OrphanRecord};
@@ -35,26 +42,32 @@ pub struct Opened {
     pub warnings: Vec<String>,
 }
 
-/// Opens a spool. Never fails: what cannot be on disk is kept in memory, with a warning.
+/// Opens a spool. Never fails: what cannot be on disk is kept in memory, and a warning says why.
 pub fn open(options: Options) -> Opened {
     let generation = fork_generation();
-    let (len, count) = options.layout();
-    let salt = frame::Salt(getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id())));
     let mut warnings = Vec::new();
-    let (log, side, memory) = log::Log::open(len, count, salt);
-    if let Err(error) = memory {
-        warnings.push(format!("no memory for the spool, events are refused: {error}"));
-    }
-    let spool = Arc::new(Spool { log, generation, overflow: options.overflow, stall: options.stall });
+    let place::Placed { log, side, run, adopter, backend } = place::place(&options, &mut warnings);
+    let spool = Arc::new(Spool {
+        log,
+        run: Mutex::new(run),
+        generation,
+        left: AtomicBool::new(false),
+        overflow: options.overflow,
+        stall: options.stall,
+    });
     let reader = Reader::new(Arc::clone(&spool), side);
-    Opened { spool, reader, adopter: Adopter::none(), backend: Backend::Memory, warnings }
+    Opened { spool, reader, adopter, backend, warnings }
 }
 
 /// The producers' side. Shared by reference or `Arc`.
 #[derive(Debug)]
 pub struct Spool {
     log: log::Log,
+    /// Behind the log: files are closed before the run is deleted.
+    run: Mutex<Option<run::Run>>,
     generation: u64,
+    /// Whether this is a forked child that has let go of its parent's run.
+    left: AtomicBool,
     overflow: Overflow,
     stall: Duration,
 }
@@ -69,9 +82,31 @@ impl Spool {
     /// [`Refused`], and then nothing was appended.
     pub fn append(&self, kind: u8, pieces: &[&[u8]]) -> Result<Appended, Refused> {
         if self.generation != fork_generation() {
+            self.leave_to_parent();
             return Err(Refused::Forked);
         }
         self.log.append(kind, pieces)
+    }
+
+    /// In a forked child: closes the inherited lock file, so that the run can be adopted when the parent dies.
+    #[cold]
+    fn leave_to_parent(&self) {
+        // Not waited for: the thread that held the mutex at the fork does not exist here.
+        if !self.left.swap(true, Relaxed)
+            && let Ok(mut run) = self.run.try_lock()
+        {
+            drop(run.take());
+        }
+    }
+
+    /// Deletes the run if it holds nothing that needs delivery.
+    fn remove_if_done(&self) {
+        if self.generation == fork_generation() && self.log.pending() == 0 {
+            let run = self.run.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(run) = run {
+                run.remove();
+            }
+        }
     }
 
     /// Sequence number of the segment now being written; the first is 1.
@@ -89,9 +124,20 @@ impl Spool {
         self.log.pending()
     }
 
-    /// Refuses every append from now on. What was appended can still be read and completed.
+    /// Refuses every append from now on. What was appended can still be read and completed. If nothing is
+    /// pending, the run directory is deleted, at once or when the last handle is dropped; if something is, it
+    /// stays, and the next start adopts it.
     pub fn close(&self) {
-        self.log.close();
+        if self.generation == fork_generation() {
+            self.log.close();
+            self.remove_if_done();
+        }
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        self.remove_if_done();
     }
 }
 
@@ -119,6 +165,8 @@ pub enum Refused {
         /// The largest payload in bytes.
         limit: u64,
     },
+    /// The file could not be written (`Written` only): an I/O error, or the file system is gone.
+    Unwritable,
     /// The spool was closed.
     Closed,
     /// This is a forked child; the spool is its parent's. Open another one.
@@ -134,6 +182,9 @@ impl std::fmt::Display for Refused {
             Self::TooLarge { limit } => {
                 write!(f, "the record is larger than {limit} bytes: shorten it, or raise the segment size")
             }
+            Self::Unwritable => f.write_str(
+                "the spool's file cannot be written: check the file system of the state directory",
+            ),
             Self::Closed => f.write_str("the spool is closed: append before the shutdown"),
             Self::Forked => f.write_str("the spool belongs to the parent process: open one in the child"),
         }

@@ -169,9 +169,11 @@ impl Options {
     /// more than the cap only if the cap is below two of the smallest.
     pub(super) fn layout(&self) -> (usize, usize) {
         const PAGE: u64 = 4096;
-        let wanted = self.segment_bytes.clamp(PAGE, 64 << 20);
+        /// One file each, open for as long as the spool is.
+        const MOST: u64 = 256;
+        let wanted = self.segment_bytes.max(self.cap_bytes / MOST).clamp(PAGE, 64 << 20);
         let segment = wanted.min((self.cap_bytes / 2).max(PAGE)) / PAGE * PAGE;
-        let count = (self.cap_bytes / segment).clamp(2, 1 << 16);
+        let count = (self.cap_bytes / segment).clamp(2, MOST);
         (segment as usize, count as usize)
     }
 }

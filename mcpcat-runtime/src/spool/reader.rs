@@ -3,17 +3,21 @@
 //! A record whose producer stopped between reservation and commit is stepped over after a bounded wait and
 //! handed out late, once it is committed. Nothing that `append` acknowledged is skipped for good.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::frame::{ALIGN, OVERHEAD, SEGMENT_HEADER, size};
+use super::frame::{OVERHEAD, SEGMENT_HEADER, size};
+use super::log::Ahead;
 use super::region::{Found, ReadSide};
 use super::{Overflow, Position, Record, Spool};
 
 /// The time since the previous look counts at most this much towards a bound: a process that was stopped as a
 /// whole must not find its producers late when it goes on.
 const LONGEST_STEP: Duration = Duration::from_millis(10);
+/// A claim that was not committed in this time (of a process that runs) never will be. Its segment is not used
+/// again, and its record counts as lost.
+const GIVE_UP: Duration = Duration::from_secs(30);
 
 /// The one reader of a spool.
 #[derive(Debug)]
@@ -23,8 +27,10 @@ pub struct Reader {
     /// Segments that are not freed, oldest first; the last one is being read.
     live: VecDeque<Live>,
     late: Vec<Late>,
+    late_looked: Instant,
     buffer: Vec<u8>,
     stuck: Option<Stuck>,
+    ahead: Ahead,
     freed_through: u64,
     evicted: u64,
     lost: u64,
@@ -35,7 +41,9 @@ struct Live {
     sequence: u64,
     slot: usize,
     next: u32,
-    out: HashSet<u32>,
+    /// Handed out and not completed: offset and payload length.
+    out: HashMap<u32, u32>,
+    /// Claims accounted for.
     seen: u32,
 }
 
@@ -46,6 +54,7 @@ struct Late {
     slot: usize,
     at: u32,
     end: u32,
+    waited: Duration,
 }
 
 #[derive(Debug)]
@@ -55,6 +64,13 @@ struct Stuck {
     looked: Instant,
 }
 
+/// What one step along a segment met.
+enum Step {
+    Record { at: u32, len: u32, kind: u8 },
+    Passed,
+    Wait,
+}
+
 impl Reader {
     pub(super) fn new(spool: Arc<Spool>, side: ReadSide) -> Self {
         Self {
@@ -62,8 +78,10 @@ impl Reader {
             side,
             live: VecDeque::new(),
             late: Vec::new(),
+            late_looked: Instant::now(),
             buffer: Vec::new(),
             stuck: None,
+            ahead: Ahead::default(),
             freed_through: 0,
             evicted: 0,
             lost: 0,
@@ -89,12 +107,8 @@ impl Reader {
     /// ignored.
     pub fn complete(&mut self, at: Position) {
         let Some(live) = self.live.iter_mut().find(|live| live.sequence == at.segment) else { return };
-        if !live.out.remove(&at.offset) {
-            return;
-        }
-        let segment = self.spool.log.segment(live.slot);
-        let limit = segment.tail().end();
-        segment.finish(&mut self.side, self.spool.log.salt, at.offset, limit);
+        let Some(len) = live.out.remove(&at.offset) else { return };
+        self.spool.log.store().finish(&mut self.side, live.slot, at.offset, len);
         self.spool.log.retire(1);
         self.reclaim();
     }
@@ -111,10 +125,13 @@ impl Reader {
         std::mem::take(&mut self.lost)
     }
 
-    /// Work for quiet moments that keeps `append` fast: a segment kept ready.
+    /// Work for quiet moments that keeps `append` fast: touches the pages that producers will need before this
+    /// is called again (going by what they took since the last time), keeps a segment ready, and gives back
+    /// what an earlier burst needed. Makes system calls.
     pub fn prepare(&mut self) {
         self.make_room();
-        self.spool.log.keep_spare();
+        self.reclaim();
+        self.spool.log.prepare(&mut self.ahead);
     }
 
     /// All segments with this sequence number or a lower one are gone.
@@ -128,52 +145,26 @@ impl Reader {
             if self.live.is_empty() {
                 self.take_up()?;
             }
-            let live = self.live.back_mut()?;
-            let segment = self.spool.log.segment(live.slot);
-            let tail = segment.tail();
+            let last = self.live.len() - 1;
+            let live = &self.live[last];
+            let tail = self.spool.log.segment(live.slot).tail();
             if live.next >= tail.end() {
                 if !tail.sealed() {
                     return None;
                 }
-                self.take_up()?;
+                let taken = self.take_up();
                 self.reclaim();
+                taken?;
                 continue;
             }
-            let at = live.next;
-            match segment.look(&self.side, self.spool.log.salt, at, tail.end(), &mut self.buffer) {
-                Found::Record { len, kind } => {
-                    live.next += size(len as usize) as u32;
-                    live.out.insert(at);
-                    live.seen += 1;
+            match self.walk(last, true) {
+                Step::Record { at, len, kind } => {
+                    let live = &mut self.live[last];
+                    live.out.insert(at, len);
                     return Some((Position { segment: live.sequence, offset: at }, kind));
                 }
-                Found::Done { len } => {
-                    live.next += size(len as usize) as u32;
-                    live.seen += 1;
-                }
-                Found::Damaged { len } => {
-                    live.next += size(len as usize) as u32;
-                    live.seen += 1;
-                    self.lost += 1;
-                    self.spool.log.retire(1);
-                }
-                Found::Reserved { .. } | Found::Unknown if !waited(&mut self.stuck, at, self.spool.stall) => {
-                    return None;
-                }
-                Found::Reserved { len } => {
-                    let end = at + size(len as usize) as u32;
-                    self.late.push(Late { sequence: live.sequence, slot: live.slot, at, end });
-                    live.next = end;
-                }
-                Found::Unknown => {
-                    let first = at as usize + OVERHEAD;
-                    let end = (first..tail.end() as usize)
-                        .step_by(ALIGN)
-                        .find(|&place| segment.has_frame(&self.side, self.spool.log.salt, place as u32))?
-                        as u32;
-                    self.late.push(Late { sequence: live.sequence, slot: live.slot, at, end });
-                    live.next = end;
-                }
+                Step::Passed => {}
+                Step::Wait => return None,
             }
         }
     }
@@ -181,43 +172,113 @@ impl Reader {
     fn take_up(&mut self) -> Option<()> {
         let (sequence, slot) = self.spool.log.take_opened()?;
         let next = SEGMENT_HEADER as u32;
-        self.live.push_back(Live { sequence, slot, next, out: HashSet::new(), seen: 0 });
+        self.live.push_back(Live { sequence, slot, next, out: HashMap::new(), seen: 0 });
         self.stuck = None;
         Some(())
     }
 
+    /// Goes one frame further in a segment; the record it meets is left in the buffer.
+    fn walk(&mut self, index: usize, patient: bool) -> Step {
+        let live = &mut self.live[index];
+        let log = &self.spool.log;
+        let end = log.segment(live.slot).tail().end();
+        // Asked after the tail was read and before the bytes are: then it speaks of every claim below `end`.
+        let settled = log.store().all_returned(live.slot);
+        let at = live.next;
+        if at >= end {
+            return Step::Wait;
+        }
+        let found = log.store().look(&self.side, live.slot, at, end, settled, &mut self.buffer);
+        match found {
+            Found::Record { len, kind } => {
+                live.next += size(len as usize) as u32;
+                live.seen += 1;
+                Step::Record { at, len, kind }
+            }
+            Found::Done { len } => {
+                live.next += size(len as usize) as u32;
+                live.seen += 1;
+                Step::Passed
+            }
+            Found::Damaged { len } => {
+                live.next += size(len as usize) as u32;
+                live.seen += 1;
+                self.lost += 1;
+                log.retire(1);
+                Step::Passed
+            }
+            Found::Reserved { .. } | Found::Unknown
+                if patient && !settled && !waited(&mut self.stuck, at, self.spool.stall) =>
+            {
+                Step::Wait
+            }
+            Found::Reserved { .. } | Found::Unknown => {
+                let next = match found {
+                    Found::Reserved { len } => Some(at + size(len as usize) as u32),
+                    _ => log.store().find_frame(&self.side, live.slot, at + OVERHEAD as u32, end),
+                };
+                // Nobody is behind a claim that nothing follows, unless no one is going to fill it either.
+                let Some(next) = next.or(settled.then_some(end)) else { return Step::Wait };
+                live.next = next;
+                if !settled {
+                    let (sequence, slot) = (live.sequence, live.slot);
+                    if self.late.is_empty() {
+                        self.late_looked = Instant::now();
+                    }
+                    self.late.push(Late { sequence, slot, at, end: next, waited: Duration::ZERO });
+                }
+                Step::Passed
+            }
+        }
+    }
+
     /// Looks again at what was stepped over.
     fn step_late(&mut self) -> Option<(Position, u8)> {
-        let mut index = 0;
+        if self.late.is_empty() {
+            return None;
+        }
+        let log = &self.spool.log;
+        let now = Instant::now();
+        let passed = now.duration_since(std::mem::replace(&mut self.late_looked, now)).min(LONGEST_STEP);
+        self.late.iter_mut().for_each(|late| late.waited += passed);
+        let (mut index, mut dropped) = (0, false);
         while let Some(late) = self.late.get_mut(index) {
-            let segment = self.spool.log.segment(late.slot);
             let at = late.at;
-            let found = segment.look(&self.side, self.spool.log.salt, at, late.end, &mut self.buffer);
-            let (len, record) = match found {
-                Found::Unknown | Found::Reserved { .. } => {
+            let settled = log.store().all_returned(late.slot);
+            let found = log.store().look(&self.side, late.slot, at, late.end, settled, &mut self.buffer);
+            let sequence = late.sequence;
+            match found {
+                Found::Record { len, .. } | Found::Done { len } | Found::Damaged { len } => {
+                    late.at += size(len as usize) as u32;
+                }
+                Found::Reserved { .. } | Found::Unknown if !settled && late.waited < GIVE_UP => {
                     index += 1;
                     continue;
                 }
-                Found::Record { len, kind } => (len, Some(kind)),
-                Found::Done { len } => (len, None),
-                Found::Damaged { len } => {
-                    self.lost += 1;
-                    self.spool.log.retire(1);
-                    (len, None)
-                }
-            };
-            late.at += size(len as usize) as u32;
-            let position = Position { segment: late.sequence, offset: at };
+                Found::Reserved { .. } | Found::Unknown => late.at = late.end,
+            }
             if late.at >= late.end {
                 self.late.swap_remove(index);
+                dropped = true;
             }
-            let Some(live) = self.live.iter_mut().find(|live| live.sequence == position.segment) else {
-                continue;
-            };
-            live.seen += 1;
-            let Some(kind) = record else { continue };
-            live.out.insert(at);
-            return Some((position, kind));
+            let Some(live) = self.live.iter_mut().find(|live| live.sequence == sequence) else { continue };
+            match found {
+                Found::Record { len, kind } => {
+                    live.seen += 1;
+                    live.out.insert(at, len);
+                    return Some((Position { segment: sequence, offset: at }, kind));
+                }
+                Found::Done { .. } => live.seen += 1,
+                Found::Damaged { .. } => {
+                    live.seen += 1;
+                    self.lost += 1;
+                    log.retire(1);
+                }
+                Found::Reserved { .. } | Found::Unknown => {}
+            }
+        }
+        if dropped {
+            self.reclaim();
         }
         None
     }
@@ -225,13 +286,30 @@ impl Reader {
     /// Frees what is read, committed and complete, strictly oldest first.
     fn reclaim(&mut self) {
         while let Some(oldest) = self.live.front() {
-            let tail = self.spool.log.segment(oldest.slot).tail();
-            let read = tail.sealed() && oldest.next >= tail.end() && oldest.seen == tail.records();
-            if !read || !oldest.out.is_empty() {
+            let log = &self.spool.log;
+            let (sequence, slot) = (oldest.sequence, oldest.slot);
+            let tail = log.segment(slot).tail();
+            let read = tail.sealed() && oldest.next >= tail.end() && oldest.out.is_empty();
+            if !read || self.late.iter().any(|late| late.sequence == sequence) {
                 return;
             }
-            self.freed_through = oldest.sequence;
-            self.spool.log.free(&mut self.side, oldest.slot);
+            let settled = log.store().all_returned(slot);
+            let missing = tail.records() - oldest.seen;
+            if log.store().is_written() {
+                if !settled {
+                    return;
+                }
+                self.lost += u64::from(missing.saturating_sub(log.store().failed(slot)));
+                log.retire(u64::from(missing));
+                log.free(&mut self.side, slot);
+            } else if missing == 0 {
+                log.free(&mut self.side, slot);
+            } else {
+                self.lost += u64::from(missing);
+                log.retire(u64::from(missing));
+                log.abandon(slot);
+            }
+            self.freed_through = sequence;
             self.live.pop_front();
         }
     }
@@ -244,45 +322,26 @@ impl Reader {
         if self.live.is_empty() && self.take_up().is_none() {
             return;
         }
-        while let Some(oldest) = self.live.front_mut() {
-            let segment = self.spool.log.segment(oldest.slot);
-            let tail = segment.tail();
+        loop {
+            let tail = self.spool.log.segment(self.live[0].slot).tail();
             if !tail.sealed() {
                 return;
             }
-            if oldest.next >= tail.end() {
+            if self.live[0].next >= tail.end() {
                 break;
             }
-            let at = oldest.next;
-            let found = segment.look(&self.side, self.spool.log.salt, at, tail.end(), &mut self.buffer);
-            let len = match found {
-                Found::Unknown => return,
-                Found::Reserved { len } => {
-                    let end = at + size(len as usize) as u32;
-                    self.late.push(Late { sequence: oldest.sequence, slot: oldest.slot, at, end });
-                    oldest.next = end;
-                    continue;
-                }
-                Found::Record { len, .. } => {
+            match self.walk(0, false) {
+                Step::Record { .. } => {
                     self.evicted += 1;
                     self.spool.log.retire(1);
-                    len
                 }
-                Found::Damaged { len } => {
-                    self.lost += 1;
-                    self.spool.log.retire(1);
-                    len
-                }
-                Found::Done { len } => len,
-            };
-            oldest.seen += 1;
-            oldest.next += size(len as usize) as u32;
+                Step::Passed => {}
+                Step::Wait => return,
+            }
         }
-        if let Some(oldest) = self.live.front_mut() {
-            // Handed out: their bytes are with the worker, which goes on with them.
-            self.spool.log.retire(oldest.out.len() as u64);
-            oldest.out.clear();
-        }
+        // Handed out: their bytes are with the worker, which goes on with them.
+        let out = std::mem::take(&mut self.live[0].out);
+        self.spool.log.retire(out.len() as u64);
         self.reclaim();
     }
 }

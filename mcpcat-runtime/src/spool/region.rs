@@ -34,6 +34,11 @@ pub(super) unsafe trait Memory {
     /// # Safety
     /// The range lies below `len()`, and nobody writes it during the call.
     unsafe fn read(&self, at: usize, len: usize, out: &mut Vec<u8>);
+    /// The CRC-32 of `len` bytes from `at`.
+    ///
+    /// # Safety
+    /// The range lies below `len()`, and nobody writes it during the call.
+    unsafe fn sum(&self, at: usize, len: usize) -> u32;
     /// Fills a range with zeros.
     ///
     /// # Safety
@@ -158,15 +163,14 @@ impl<M> Segment<M> {
 }
 
 impl<M: Memory> Segment<M> {
-    /// Appends one record and returns its place and the sequence number of the segment. `crc` is the CRC-32 of
-    /// the pieces, `len` their length.
+    /// Appends one record and returns the sequence number of the segment and its place. `len` is the length of
+    /// all pieces.
     pub(super) fn append(
         &self,
         salt: Salt,
         kind: u8,
         pieces: &[&[u8]],
         len: u32,
-        crc: u32,
     ) -> Result<(u64, u32), NoRoom> {
         let memory = self.memory.get().ok_or(NoRoom)?;
         let at = self.claim(memory.len(), frame::size(len as usize))?;
@@ -183,6 +187,8 @@ impl<M: Memory> Segment<M> {
             unsafe { memory.write(place, piece) };
             place += piece.len();
         }
+        // SAFETY: within the claim, as above. The padding is zero: segments are cleared before they are opened.
+        let crc = unsafe { memory.sum(start + OVERHEAD, frame::padded(len as usize)) };
         memory.store(start + 8, frame::commit_word(salt, at, kind, crc));
         Ok((sequence, at))
     }
@@ -200,8 +206,11 @@ impl<M: Memory> Segment<M> {
             assert_eq!(bytes.len(), len as usize);
             memory.store(at as usize, frame::reserve_word(salt, at, len));
             // SAFETY: as in `append`.
-            unsafe { memory.write(at as usize + OVERHEAD, bytes) };
-            memory.store(at as usize + 8, frame::commit_word(salt, at, kind, crc32fast::hash(bytes)));
+            let crc = unsafe {
+                memory.write(at as usize + OVERHEAD, bytes);
+                memory.sum(at as usize + OVERHEAD, frame::padded(bytes.len()))
+            };
+            memory.store(at as usize + 8, frame::commit_word(salt, at, kind, crc));
         }
     }
 
@@ -221,8 +230,10 @@ impl<M: Memory> Segment<M> {
                 out.clear();
                 // SAFETY: the range is below `memory.len()` by the check above. The commit word was stored, so
                 // the producer is done with it, and the only reader is this call.
-                unsafe { memory.read(start + OVERHEAD, len as usize, out) };
-                if frame::sum_holds(salt, at, kind, sum, crc32fast::hash(out)) {
+                unsafe { memory.read(start + OVERHEAD, frame::padded(len as usize), out) };
+                let crc = crc32fast::hash(out);
+                out.truncate(len as usize);
+                if frame::sum_holds(salt, at, kind, sum, crc) {
                     Found::Record { len, kind }
                 } else {
                     Found::Damaged { len }
@@ -240,28 +251,31 @@ impl<M: Memory> Segment<M> {
     }
 
     /// Marks a record as done and clears its payload.
-    pub(super) fn finish(&self, _side: &mut ReadSide, salt: Salt, at: u32, limit: u32) {
+    pub(super) fn finish(&self, _side: &mut ReadSide, salt: Salt, at: u32) {
         let Some(memory) = self.memory.get() else { return };
         let start = at as usize;
         let Some(len) = frame::reserved_len(salt, at, memory.load(start)) else { return };
-        if start + frame::size(len as usize) > (limit as usize).min(memory.len()) {
+        if start + frame::size(len as usize) > memory.len() {
             return;
         }
         if matches!(frame::commit(memory.load(start + 8)), Commit::Written { .. }) {
             memory.store(start + 8, frame::done_word());
             // SAFETY: in range by the check above; the record is committed, so it is the reader's, and `_side`
             // is the only reader.
-            unsafe { memory.clear(start + OVERHEAD, len as usize) };
+            unsafe { memory.clear(start + OVERHEAD, frame::padded(len as usize)) };
         }
     }
 
-    /// Fills the segment with zeros up to `end`. The caller has seen every claim committed, and sealed it.
-    pub(super) fn wipe(&self, _side: &mut ReadSide, end: u32) {
+    /// Writes `first` to the first word and fills the rest with zeros up to `end`. The caller has seen every
+    /// claim committed, and the segment sealed.
+    pub(super) fn wipe(&self, _side: &mut ReadSide, end: u32, first: u64) {
         debug_assert!(self.tail().sealed());
         if let Some(memory) = self.memory.get() {
+            let end = (end as usize).min(memory.len());
+            memory.store(0, first);
             // SAFETY: sealed, so no new claim; every claim is committed, so no producer is left; `_side` is the
             // only reader.
-            unsafe { memory.clear(0, (end as usize).min(memory.len())) };
+            unsafe { memory.clear(8, end.saturating_sub(8)) };
         }
     }
 }
@@ -292,6 +306,46 @@ impl Mapping {
     #[cfg(unix)]
     pub(super) fn anonymous(len: usize) -> std::io::Result<Self> {
         Self::map(len, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1)
+    }
+
+    /// The first `len` bytes of a file, shared with whoever reads it. Space for all of them must be reserved.
+    #[cfg(unix)]
+    pub(super) fn file(file: &std::fs::File, len: usize) -> std::io::Result<Self> {
+        use std::os::fd::AsRawFd as _;
+        Self::map(len, libc::MAP_SHARED, file.as_raw_fd())
+    }
+
+    /// Files are not mapped here.
+    #[cfg(not(unix))]
+    pub(super) fn file(_file: &std::fs::File, _len: usize) -> std::io::Result<Self> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+
+    /// Has the system make pages writable ahead of the first write. Changes no byte.
+    #[cfg(target_os = "linux")]
+    pub(super) fn populate(&self, from: usize, to: usize) {
+        let (from, to) = (from / 4096 * 4096, to.min(self.len).next_multiple_of(4096));
+        if from < to {
+            // SAFETY: the range lies in the mapping; this advice reads and changes no memory of the program. A
+            // kernel that does not know it (before 5.14) refuses, and the first write pays instead.
+            unsafe {
+                libc::madvise(self.base.as_ptr().add(from).cast(), to - from, libc::MADV_POPULATE_WRITE)
+            };
+        }
+    }
+
+    /// The system offers nothing of the kind; the first write to a page pays.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn populate(&self, _from: usize, _to: usize) {}
+
+    /// Gives the pages of cleared anonymous memory back; they read as zeros again.
+    pub(super) fn discard(&self) {
+        #[cfg(target_os = "linux")]
+        // SAFETY: the range is this mapping, which is private and anonymous when this is called, and holds
+        // zeros but for its first word; afterwards all of it is zeros.
+        unsafe {
+            libc::madvise(self.base.as_ptr().cast(), self.len, libc::MADV_DONTNEED);
+        }
     }
 
     #[cfg(unix)]
@@ -380,6 +434,12 @@ unsafe impl Memory for Mapping {
         }
     }
 
+    unsafe fn sum(&self, at: usize, len: usize) -> u32 {
+        debug_assert!(at + len <= self.len);
+        // SAFETY: in range, initialised (mappings start as zeros) and not written by the caller's promise.
+        crc32fast::hash(unsafe { std::slice::from_raw_parts(self.base.as_ptr().add(at), len) })
+    }
+
     unsafe fn clear(&self, at: usize, len: usize) {
         debug_assert!(at + len <= self.len);
         // SAFETY: in range and unshared by the caller's promise.
@@ -413,4 +473,74 @@ pub(super) fn fork_generation() -> u64 {
 #[cfg(not(unix))]
 pub(super) fn fork_generation() -> u64 {
     0
+}
+
+/// Makes sure that the first `len` bytes of a file have blocks, so that writing them cannot fail for want of
+/// space. Never emulated by writing.
+#[cfg(target_os = "linux")]
+pub(super) fn reserve_space(file: &std::fs::File, len: usize) -> std::io::Result<()> {
+    use std::os::fd::AsRawFd as _;
+    loop {
+        // SAFETY: a system call on an open descriptor; it touches no memory.
+        if unsafe { libc::fallocate(file.as_raw_fd(), 0, 0, len as libc::off_t) } == 0 {
+            return Ok(());
+        }
+        let error = std::io::Error::last_os_error();
+        if error.kind() != std::io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+/// The system makes no such promise.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn reserve_space(_file: &std::fs::File, _len: usize) -> std::io::Result<()> {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
+
+/// Gives the blocks of a file back and keeps its length; they read as zeros until they are reserved again.
+#[cfg(target_os = "linux")]
+pub(super) fn punch(file: &std::fs::File, len: usize) {
+    use std::os::fd::AsRawFd as _;
+    let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+    // SAFETY: a system call on an open descriptor. A mapping of the range stays valid; nobody reads or writes it
+    // before its space is reserved again.
+    unsafe { libc::fallocate(file.as_raw_fd(), mode, 0, len as libc::off_t) };
+}
+
+/// Nothing is given back where files are not mapped.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn punch(_file: &std::fs::File, _len: usize) {}
+
+/// The magic number of the file system that a file is on.
+#[cfg(target_os = "linux")]
+pub(super) fn filesystem(file: &std::fs::File) -> std::io::Result<i64> {
+    use std::os::fd::AsRawFd as _;
+    let mut answer = std::mem::MaybeUninit::<libc::statfs>::zeroed();
+    // SAFETY: the descriptor is open and `answer` has room for what the call writes.
+    if unsafe { libc::fstatfs(file.as_raw_fd(), answer.as_mut_ptr()) } != 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: zeroed bytes are a valid `statfs`, and the call has filled them.
+    #[allow(clippy::unnecessary_cast, reason = "the width differs between targets")]
+    Ok(unsafe { answer.assume_init() }.f_type as i64)
+}
+
+/// Whether a file has the flag that ext4 gives to files made of extents, and copy-on-write systems do not. Seen
+/// through an overlay, too.
+#[cfg(target_os = "linux")]
+pub(super) fn has_extents(file: &std::fs::File) -> bool {
+    use std::os::fd::AsRawFd as _;
+    const EXTENTS: libc::c_long = 0x0008_0000;
+    let mut flags: libc::c_long = 0;
+    // SAFETY: the descriptor is open, and the call writes one `int` or `long` to `flags`.
+    let answer = unsafe { libc::ioctl(file.as_raw_fd(), libc::FS_IOC_GETFLAGS, &mut flags) };
+    answer == 0 && flags & EXTENTS != 0
+}
+
+/// The user that files are created as.
+#[cfg(unix)]
+pub(super) fn effective_user() -> u32 {
+    // SAFETY: cannot fail and touches no memory.
+    unsafe { libc::geteuid() }
 }

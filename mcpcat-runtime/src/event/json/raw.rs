@@ -6,7 +6,7 @@ use super::{LEVEL_RESERVE, Shape, VALUE_RESERVE, Writer, value};
 use crate::policy::Limits;
 
 /// The text is not JSON.
-struct Invalid;
+pub(super) struct Invalid;
 
 /// A number text longer than this is recorded as a string.
 const NUMBER_CHARS: usize = VALUE_RESERVE;
@@ -169,7 +169,7 @@ impl Writer<'_> {
 }
 
 /// The text of a string with escapes, in pieces. A surrogate without its other half is a replacement character.
-fn decode(raw: &str, mut piece: impl FnMut(&str)) -> Result<(), Invalid> {
+pub(super) fn decode(raw: &str, mut piece: impl FnMut(&str)) -> Result<(), Invalid> {
     let mut rest = raw;
     while let Some(at) = rest.find('\\') {
         piece(&rest[..at]);
