@@ -139,7 +139,7 @@ enum Billing<'a, T: Clone, const N: usize> {
     #[event(rename_all = "kebab-case")]
     Refunded {
         #[event(debug)]
-        card_number: [u8; N],
+        invoice_number: [u8; N],
     },
     Closed,
 }
@@ -152,8 +152,8 @@ fn a_variant_names_the_event() {
     assert_eq!(body["parameters"], json!({"PLAN_NAME": "gold"}));
     let body = one(|| emit!(Plain::Paid(5, "eu")));
     assert_eq!((&body["resource_name"], &body["tags"]), (&json!("paid"), &json!({"region": "eu"})));
-    let body = one(|| emit!(Plain::Refunded { card_number: [7] }));
-    assert_eq!(body["parameters"]["card-number"], "[7]");
+    let body = one(|| emit!(Plain::Refunded { invoice_number: [7] }));
+    assert_eq!(body["parameters"]["invoice-number"], "[7]");
     assert_eq!(one(|| emit!(Plain::Closed))["resource_name"], "billing.closed");
 }
 

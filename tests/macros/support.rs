@@ -107,8 +107,10 @@ pub(crate) fn seen<T>(code: impl FnOnce() -> T) -> (T, Vec<Seen>) {
 
 /// The events of a session so far.
 pub(crate) fn events_of(text: &str) -> Vec<Seen> {
+    let before = client().stats().published;
     let stats = client().flush_blocking(Duration::from_secs(20));
-    assert_eq!(stats.pending, 0, "not delivered in time: {stats:?}");
+    // Other tests publish meanwhile.
+    assert!(stats.delivered + stats.dropped >= before, "not delivered in time: {stats:?}");
     let id = SessionId::derive(text, PROJECT);
     let mut events = posted().lock().unwrap().remove(id.as_str()).unwrap_or_default();
     events.sort_by_key(|body| {
