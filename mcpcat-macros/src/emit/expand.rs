@@ -170,7 +170,7 @@ fn with_reserved(krate: &Krate, items: &[Item]) -> TokenStream {
                             #[allow(unused_imports, clippy::wildcard_imports)]
                             use #krate::probe::*;
                             if let #krate::core::option::Option::Some(__error) = Held(#name).failure() {
-                                if let #krate::core::option::Option::Some(__error) = (&&&&&&&__error).error() {
+                                if let #krate::core::option::Option::Some(__error) = (&&&&&&&__error).described() {
                                     __event.error(__error);
                                 }
                             }

@@ -200,7 +200,7 @@ fn statement(krate: &Krate, member: &MemberUse, value: &Ident) -> TokenStream {
             #[allow(unused_imports, clippy::wildcard_imports)]
             use #krate::probe::*;
             if let #krate::core::option::Option::Some(__error) = Held(#value).failure() {
-                if let #krate::core::option::Option::Some(__error) = (&&&&&&&__error).error() {
+                if let #krate::core::option::Option::Some(__error) = (&&&&&&&__error).described() {
                     #fields.error(__error);
                 }
             }
