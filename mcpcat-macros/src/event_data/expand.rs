@@ -50,13 +50,21 @@ pub(crate) fn enabled(event: &Event) -> TokenStream {
             .collect()
     };
     let fields = if event.records.is_empty() { format_ident!("_fields") } else { fields() };
-    implementation(event, true, quote_spanned!(span=> fn record(&self, #fields: &mut #krate::Fields) { #body }))
+    implementation(
+        event,
+        true,
+        quote_spanned!(span=> fn record(&self, #fields: &mut #krate::Fields) { #body }),
+    )
 }
 
 /// An implementation that records nothing.
 pub(crate) fn empty(event: &Event) -> TokenStream {
     let krate = &event.krate;
-    implementation(event, true, quote_spanned!(Span::mixed_site()=> fn record(&self, _: &mut #krate::Fields) {}))
+    implementation(
+        event,
+        true,
+        quote_spanned!(Span::mixed_site()=> fn record(&self, _: &mut #krate::Fields) {}),
+    )
 }
 
 /// Without events: the type is one all the same, and its fields count as read.
@@ -170,6 +178,7 @@ fn statement(krate: &Krate, member: &MemberUse, value: &Ident) -> TokenStream {
     let at = here(member.span);
     let site = callsite::ident();
     let fields = fields();
+    let krate = krate.located_at(at);
     let recorded = match member.text {
         None => quote_spanned!(at=> #value),
         Some(Text::Debug) => quote_spanned!(at=> &#krate::debug(#value)),
