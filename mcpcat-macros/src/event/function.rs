@@ -74,18 +74,7 @@ fn not_a_function(input: ParseStream<'_>) -> Option<syn::Error> {
         message = Some("`#[event]` goes on a trait's methods with default bodies, or on the `impl` blocks");
     } else if input.peek(Token![mod]) {
         message = Some("`#[event]` goes on a function or an `impl` block: annotate those inside the module");
-    } else if input.peek(Token![let])
-        || input.peek(Token![static])
-        || input.peek(Token![use])
-        || input.peek(Token![type])
-    {
-        message = Some("`#[event]` goes on a function or an `impl` block");
-    } else if input.peek(Token![const])
-        && !input.peek2(Token![fn])
-        && !input.peek2(Token![async])
-        && !input.peek2(Token![unsafe])
-        && !input.peek2(Token![extern])
-    {
+    } else if is_value_or_name(input) {
         message = Some("`#[event]` goes on a function or an `impl` block");
     } else if input.peek(syn::Ident::peek_any) && input.peek2(Token![!]) {
         message = Some("`#[event]` cannot see into a macro: put it on the function that the macro writes");
@@ -93,7 +82,21 @@ fn not_a_function(input: ParseStream<'_>) -> Option<syn::Error> {
     message.map(|message| input.error(message))
 }
 
-/// Everything before the body.
+/// `let`, `static`, `use`, `type`, and a `const` that is no function's.
+fn is_value_or_name(input: ParseStream<'_>) -> bool {
+    let constant = input.peek(Token![const])
+        && !input.peek2(Token![fn])
+        && !input.peek2(Token![async])
+        && !input.peek2(Token![unsafe])
+        && !input.peek2(Token![extern]);
+    constant
+        || input.peek(Token![let])
+        || input.peek(Token![static])
+        || input.peek(Token![use])
+        || input.peek(Token![type])
+}
+
+/// The whole function, as it was.
 impl ToTokens for Function {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Self { attrs, vis, default, sig, body } = self;
