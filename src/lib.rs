@@ -27,7 +27,9 @@ mod recording {
     pub use mcpcat_runtime::event::catalog::{Catalog, catalog};
     pub use mcpcat_runtime::event::{CustomEvent, ErrorInfo, EventData, EventId, Fields, Outcome};
     pub use mcpcat_runtime::policy;
+    pub use mcpcat_runtime::privacy;
     pub use mcpcat_runtime::session::{InSession, Scoped, Session, SessionId, Target, publish_custom_event};
+    pub use mcpcat_runtime::spool::Backend;
     #[cfg(feature = "rmcp")]
     pub use mcpcat_runtime::track::{ServerHandle, Status, Tracked, track};
 }

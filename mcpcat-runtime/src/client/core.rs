@@ -16,7 +16,7 @@ use crate::event::fields::{Fields, Pieces};
 use crate::event::id::{base62, random_ksuid};
 use crate::event::record::{self, Definition, Header};
 use crate::event::{EventId, time};
-use crate::spool::{self, Refused, Spool};
+use crate::spool::{self, Backend, Refused, Spool};
 
 /// Clients of this process that record.
 static RECORDING: AtomicUsize = AtomicUsize::new(0);
@@ -56,7 +56,11 @@ impl Core {
             }
             let mailbox = Arc::new(Mailbox::new());
             let setup = Setup {
+                spool: Arc::clone(&opened.spool),
                 reader: opened.reader,
+                adopter: opened.adopter,
+                privacy: config.privacy.clone(),
+                project: config.project.to_string(),
                 base: config.base.clone(),
                 dialect: config.dialect.clone(),
                 request_timeout: config.request_timeout,
@@ -139,13 +143,19 @@ impl Core {
         fields.pieces(&mut pieces);
         match live.spool.append(record::EVENT, pieces.as_slices()) {
             Ok(appended) => {
-                live.mailbox.appended();
+                if appended.rolled {
+                    live.mailbox.wake();
+                } else {
+                    live.mailbox.appended();
+                }
                 Ok(appended.segment)
             }
             Err(refused) => Err(self.refuse(match refused {
+                Refused::Full => DropReason::SpoolFull,
                 Refused::TooLarge { .. } => DropReason::TooLarge,
                 Refused::Closed => DropReason::Closed,
-                _ => DropReason::SpoolFull,
+                Refused::Forked => DropReason::Forked,
+                _ => DropReason::SpoolFailed,
             })),
         }
     }
@@ -215,7 +225,9 @@ fn spool_options(config: &Config) -> spool::Options {
         project: config.project.to_string(),
         base_url: config.base.text(),
     };
-    let mut options = spool::Options::new(manifest).cap_bytes(config.capacity_bytes);
+    // With a hook, nothing that it has not seen may rest on a disk.
+    let backend = if config.privacy.has_hooks() { Backend::Memory } else { config.backend };
+    let mut options = spool::Options::new(manifest).cap_bytes(config.capacity_bytes).backend(backend);
     if let Some(path) = &config.state_dir {
         options = options.state_dir(path);
     }

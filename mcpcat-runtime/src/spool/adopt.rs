@@ -36,7 +36,8 @@ struct Place {
 }
 
 impl Adopter {
-    pub(super) fn none() -> Self {
+    /// Finds nothing.
+    pub(crate) fn none() -> Self {
         Self { place: None, found: VecDeque::new(), given: HashSet::new() }
     }
 
