@@ -70,3 +70,8 @@ macro_rules! emit {
         $crate::__private0::emit_macro!($crate; $($event)*)
     };
 }
+
+/// The README's programs compile.
+#[cfg(all(doctest, feature = "rmcp"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

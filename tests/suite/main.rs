@@ -1,5 +1,7 @@
 //! The whole thing from outside, through its public interface, against real peers.
 
+#![expect(unreachable_pub, reason = "the modules of one test program share these")]
+
 mod bad_input;
 mod oracle;
 mod publish;

@@ -45,7 +45,7 @@ impl fmt::Display for ConfigError {
             Self::BaseUrl { source, given, problem } => write!(
                 f,
                 "`{source}` is `{given}`, which cannot be used: {problem}; \
-                 write something like http://127.0.0.1:7337 or {DEFAULT_BASE_URL}"
+                 write something like http://127.0.0.1:6228 or {DEFAULT_BASE_URL}"
             ),
             Self::Thread(error) => write!(f, "the delivery thread could not be started: {error}"),
         }
@@ -301,7 +301,7 @@ mod tests {
         let error =
             checked(ClientBuilder::new("p".into()), &[("MCPCAT_API_URL", "localhost:1")]).unwrap_err();
         let text = error.to_string();
-        for part in ["MCPCAT_API_URL", "localhost:1", "http://127.0.0.1:7337"] {
+        for part in ["MCPCAT_API_URL", "localhost:1", "http://127.0.0.1:6228"] {
             assert!(text.contains(part), "{text}");
         }
     }

@@ -380,7 +380,13 @@ impl Worker {
                         continue;
                     }
                     let body = Self::join(&self.definitions, &self.setup.dialect, &header, members);
-                    return Some(Item { at: Place::Own(at), body, cleared: false, strikes: 0, failed_at: None });
+                    return Some(Item {
+                        at: Place::Own(at),
+                        body,
+                        cleared: false,
+                        strikes: 0,
+                        failed_at: None,
+                    });
                 }
                 FLUSH_MARK => {
                     let number = record.bytes.try_into().ok().map(u64::from_le_bytes);
@@ -452,7 +458,8 @@ impl Worker {
         if freed > self.swept {
             self.swept = freed;
             let waiting: BTreeSet<u64> = self.held.iter().map(|held| held.header.session).collect();
-            self.definitions.retain(|reference, (_, segment)| *segment > freed || waiting.contains(reference));
+            self.definitions
+                .retain(|reference, (_, segment)| *segment > freed || waiting.contains(reference));
         }
     }
 
@@ -576,7 +583,10 @@ impl Worker {
     fn finished(&self) -> bool {
         let Some((deadline, _)) = &self.shutdown else { return false };
         Instant::now() >= *deadline
-            || (self.drained && self.outstanding.is_empty() && self.in_flight.is_empty() && self.backlog.is_done())
+            || (self.drained
+                && self.outstanding.is_empty()
+                && self.in_flight.is_empty()
+                && self.backlog.is_done())
     }
 
     /// Until something happens: an answer, a command, a moment that was waited for, or the next poll.
