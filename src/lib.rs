@@ -30,6 +30,7 @@ mod recording {
     pub use mcpcat_runtime::privacy;
     pub use mcpcat_runtime::session::{InSession, Scoped, Session, SessionId, Target, publish_custom_event};
     pub use mcpcat_runtime::spool::Backend;
+    pub use mcpcat_runtime::testing;
     #[cfg(feature = "rmcp")]
     pub use mcpcat_runtime::track::{ServerHandle, Status, Tracked, track};
 }

@@ -13,6 +13,7 @@
 //! session    whose it is             derivation, ambient scope, propagation
 //! call       one timed call          the guard behind #[event] and every tracked request
 //! track      the MCP server          Tracked<H> around an rmcp ServerHandler
+//! testing    for users' tests        a recorder that holds the finished events
 //! ```
 
 pub mod call;
@@ -26,5 +27,6 @@ pub mod privacy;
 pub mod private0;
 pub mod session;
 pub mod spool;
+pub mod testing;
 #[cfg(feature = "rmcp")]
 pub mod track;

@@ -16,7 +16,7 @@ use crate::event::fields::{Fields, Pieces};
 use crate::event::id::{base62, random_ksuid};
 use crate::event::record::{self, Definition, Header};
 use crate::event::{EventId, time};
-use crate::spool::{self, Backend, Refused, Spool};
+use crate::spool::{self, Backend, Reader, Refused, Spool};
 
 /// Clients of this process that record.
 static RECORDING: AtomicUsize = AtomicUsize::new(0);
@@ -73,8 +73,12 @@ impl Core {
         } else {
             (None, None)
         };
+        Ok((Arc::new(Self::new(config, ledger, live)), thread))
+    }
+
+    fn new(config: Config, ledger: Arc<Ledger>, live: Option<Live>) -> Self {
         let instance = random_ksuid(time::unix_micros(), spool::fork_generation());
-        let core = Self {
+        Self {
             config,
             ledger,
             instance: base62(&instance).iter().map(|&digit| char::from(digit)).collect(),
@@ -84,8 +88,15 @@ impl Core {
             references: AtomicU64::new(1),
             marks: AtomicU64::new(1),
             attachment: OnceLock::new(),
-        };
-        Ok((Arc::new(core), thread))
+        }
+    }
+
+    /// A core without a worker: whoever holds the reader is the delivery. For the recorder of tests.
+    pub(crate) fn unattended(config: Config) -> (Arc<Self>, Reader) {
+        let opened = spool::open(spool_options(&config).backend(Backend::Memory));
+        let live = Live { spool: opened.spool, mailbox: Arc::new(Mailbox::unattended()) };
+        RECORDING.fetch_add(1, Ordering::Relaxed);
+        (Arc::new(Self::new(config, Arc::default(), Some(live))), opened.reader)
     }
 
     /// Whether events go anywhere.

@@ -61,6 +61,11 @@ impl Mailbox {
         }
     }
 
+    /// One that no worker reads: every command comes back.
+    pub(crate) fn unattended() -> Self {
+        Self { commands: Mutex::new(None), ..Self::new() }
+    }
+
     /// After an append: wakes the worker if it is parked, which costs a load and a fence otherwise.
     pub(crate) fn appended(&self) {
         // Pairs with the fence in `park`: either the worker sees the record or this sees that it is parked.
