@@ -19,10 +19,16 @@ pub(super) struct Log {
     current: AtomicUsize,
     full: AtomicBool,
     sealed_bytes: AtomicU64,
-    retired: AtomicU64,
     store: Store,
-    rolling: Mutex<Rolling>,
+    /// The reader writes this at each record; what producers read at each append is not on its cache line.
+    retired: Apart<AtomicU64>,
+    rolling: Apart<Mutex<Rolling>>,
 }
+
+/// Alone on its cache lines (two, because processors fetch them in pairs).
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Apart<T>(T);
 
 #[derive(Debug)]
 struct Rolling {
@@ -67,23 +73,23 @@ impl Log {
             current: AtomicUsize::new(0),
             full: AtomicBool::new(false),
             sealed_bytes: AtomicU64::new(0),
-            retired: AtomicU64::new(0),
             store,
-            rolling: Mutex::new(Rolling {
+            retired: Apart::default(),
+            rolling: Apart(Mutex::new(Rolling {
                 spares: Vec::with_capacity(count),
                 bare: (0..count).rev().collect(),
                 opened: VecDeque::with_capacity(count),
                 sequence: 0,
                 sealed_records: 0,
                 closed: false,
-            }),
+            })),
         };
         (log, ReadSide::new())
     }
 
     fn rolling(&self) -> MutexGuard<'_, Rolling> {
         // Every change under the lock is complete at each point where it could panic.
-        self.rolling.lock().unwrap_or_else(PoisonError::into_inner)
+        self.rolling.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn slot(&self, slot: usize) -> &Segment<Mapping> {
@@ -146,23 +152,30 @@ impl Log {
             }
             room.ok().map(|()| slot)
         });
+        // Also when there is no other: once it is read, it is its own successor.
+        self.seal_current(&mut rolling);
         let Some(next) = spare else {
             self.full.store(true, Relaxed);
             return Err(Refused::Full);
         };
-        let tail = self.slot(current).seal();
-        self.sealed_bytes.fetch_add(u64::from(tail.end()), Relaxed);
-        rolling.sealed_records += u64::from(tail.records());
         self.start(&mut rolling, next);
         Ok(true)
+    }
+
+    fn seal_current(&self, rolling: &mut Rolling) {
+        let current = self.slot(self.current.load(Relaxed));
+        if !current.tail().sealed() {
+            let tail = current.seal();
+            self.sealed_bytes.fetch_add(u64::from(tail.end()), Relaxed);
+            rolling.sealed_records += u64::from(tail.records());
+        }
     }
 
     /// Ends appends.
     pub(super) fn close(&self) {
         let mut rolling = self.rolling();
         if !std::mem::replace(&mut rolling.closed, true) {
-            let tail = self.slot(self.current.load(Relaxed)).seal();
-            rolling.sealed_records += u64::from(tail.records());
+            self.seal_current(&mut rolling);
             // So that the next append asks, and is told that the log is closed.
             self.full.store(false, Relaxed);
         }
@@ -171,11 +184,9 @@ impl Log {
     /// Records that were claimed and are neither completed nor given up.
     pub(super) fn pending(&self) -> u64 {
         let rolling = self.rolling();
-        let open = match rolling.closed {
-            true => 0,
-            false => self.slot(self.current.load(Relaxed)).tail().records(),
-        };
-        (rolling.sealed_records + u64::from(open)).saturating_sub(self.retired.load(Relaxed))
+        let tail = self.slot(self.current.load(Relaxed)).tail();
+        let open = if tail.sealed() { 0 } else { tail.records() };
+        (rolling.sealed_records + u64::from(open)).saturating_sub(self.retired.0.load(Relaxed))
     }
 
     pub(super) fn sequence(&self) -> u64 {
@@ -183,7 +194,8 @@ impl Log {
     }
 
     pub(super) fn used_bytes(&self) -> u64 {
-        let open = self.slot(self.current.load(Acquire)).tail().end();
+        let tail = self.slot(self.current.load(Acquire)).tail();
+        let open = if tail.sealed() { 0 } else { tail.end() };
         self.sealed_bytes.load(Relaxed) + u64::from(open)
     }
 
@@ -204,7 +216,7 @@ impl Log {
 
     /// Counts records as completed or given up.
     pub(super) fn retire(&self, records: u64) {
-        self.retired.fetch_add(records, Relaxed);
+        self.retired.0.fetch_add(records, Relaxed);
     }
 
     /// Whether no segment can be opened without freeing one.
@@ -218,7 +230,7 @@ impl Log {
         let end = self.slot(slot).tail().end();
         let room = self.store.clear(side, slot, end);
         let mut rolling = self.rolling();
-        self.forget_bytes(&rolling, slot, end);
+        self.sealed_bytes.fetch_sub(u64::from(end), Relaxed);
         match room {
             Room::Kept => rolling.spares.insert(0, slot),
             Room::Given => rolling.bare.push(slot),
@@ -229,14 +241,7 @@ impl Log {
     /// Leaves a segment alone for good, because a producer may still write to it.
     pub(super) fn abandon(&self, slot: usize) {
         let end = self.slot(slot).tail().end();
-        self.forget_bytes(&self.rolling(), slot, end);
-    }
-
-    fn forget_bytes(&self, rolling: &Rolling, slot: usize, end: u32) {
-        // The segment that was current at the close was never counted as sealed.
-        if !rolling.closed || slot != self.current.load(Relaxed) {
-            self.sealed_bytes.fetch_sub(u64::from(end), Relaxed);
-        }
+        self.sealed_bytes.fetch_sub(u64::from(end), Relaxed);
     }
 
     /// Keeps ready what producers will need before this is called again, going by what they took since it was

@@ -3,6 +3,20 @@
 //! Bytes in, bytes out: nothing here knows of events, sessions or HTTP. Producers [`append`](Spool::append), one
 //! [`Reader`] takes the records in order and says which are done, and an [`Adopter`] finds what earlier runs
 //! left behind.
+//!
+//! What is kept once `append` has returned `Ok`:
+//!
+//! | | `Mapped` | `Written` | `Memory` |
+//! |---|---|---|---|
+//! | SIGKILL, abort, `exit`, panic, out of memory | kept | kept | lost |
+//! | power cut, kernel crash | what the system had written back | the same | lost |
+//! | another process cuts the file | SIGBUS ends the process | those records are lost and counted | - |
+//! | the disk fills up | space is reserved before use: [`Refused::Full`] | the same where the file system reserves, else at the write | - |
+//! | an append costs | a copy | a system call | a copy |
+//! | chosen by `Auto` on | ext4, xfs, tmpfs, overlay on these (Linux) | everything else | no home, read-only, no room |
+//!
+//! A segment is freed, oldest first, when all its records are complete; the bytes of a complete record are
+//! cleared at once. There is no ledger beside the segments: a record says itself that it is done.
 
 mod adopt;
 mod file;

@@ -41,6 +41,9 @@ struct Live {
     sequence: u64,
     slot: usize,
     next: u32,
+    /// How far it was claimed when last asked. Asked only when all of that is read: the word is the one that
+    /// producers fight for.
+    end: u32,
     /// Handed out and not completed: offset and payload length.
     out: HashMap<u32, u32>,
     /// Claims accounted for.
@@ -146,16 +149,19 @@ impl Reader {
                 self.take_up()?;
             }
             let last = self.live.len() - 1;
-            let live = &self.live[last];
-            let tail = self.spool.log.segment(live.slot).tail();
-            if live.next >= tail.end() {
-                if !tail.sealed() {
-                    return None;
+            let live = &mut self.live[last];
+            if live.next >= live.end {
+                let tail = self.spool.log.segment(live.slot).tail();
+                live.end = tail.end();
+                if live.next >= live.end {
+                    if !tail.sealed() {
+                        return None;
+                    }
+                    let taken = self.take_up();
+                    self.reclaim();
+                    taken?;
+                    continue;
                 }
-                let taken = self.take_up();
-                self.reclaim();
-                taken?;
-                continue;
             }
             match self.walk(last, true) {
                 Step::Record { at, len, kind } => {
@@ -172,7 +178,7 @@ impl Reader {
     fn take_up(&mut self) -> Option<()> {
         let (sequence, slot) = self.spool.log.take_opened()?;
         let next = SEGMENT_HEADER as u32;
-        self.live.push_back(Live { sequence, slot, next, out: HashMap::new(), seen: 0 });
+        self.live.push_back(Live { sequence, slot, next, end: next, out: HashMap::new(), seen: 0 });
         self.stuck = None;
         Some(())
     }
@@ -181,13 +187,9 @@ impl Reader {
     fn walk(&mut self, index: usize, patient: bool) -> Step {
         let live = &mut self.live[index];
         let log = &self.spool.log;
-        let end = log.segment(live.slot).tail().end();
+        let (at, end) = (live.next, live.end);
         // Asked after the tail was read and before the bytes are: then it speaks of every claim below `end`.
         let settled = log.store().all_returned(live.slot);
-        let at = live.next;
-        if at >= end {
-            return Step::Wait;
-        }
         let found = log.store().look(&self.side, live.slot, at, end, settled, &mut self.buffer);
         match found {
             Found::Record { len, kind } => {
@@ -218,7 +220,10 @@ impl Reader {
                     _ => log.store().find_frame(&self.side, live.slot, at + OVERHEAD as u32, end),
                 };
                 // Nobody is behind a claim that nothing follows, unless no one is going to fill it either.
-                let Some(next) = next.or(settled.then_some(end)) else { return Step::Wait };
+                let Some(next) = next.or(settled.then_some(end)) else {
+                    live.end = log.segment(live.slot).tail().end();
+                    return Step::Wait;
+                };
                 live.next = next;
                 if !settled {
                     let (sequence, slot) = (live.sequence, live.slot);
@@ -327,6 +332,7 @@ impl Reader {
             if !tail.sealed() {
                 return;
             }
+            self.live[0].end = tail.end();
             if self.live[0].next >= tail.end() {
                 break;
             }
