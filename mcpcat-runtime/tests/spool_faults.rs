@@ -302,7 +302,7 @@ fn crowd(dir: &Path, backend: Backend, acks: &UnixStream, base: u64) {
 }
 
 fn fork(dir: &Path, backend: Backend, acks: &UnixStream) {
-    let opened = quiet(options(dir, backend));
+    let mut opened = quiet(options(dir, backend));
     for number in 0..10 {
         append(&opened.spool, number, 50).unwrap();
     }
@@ -310,10 +310,11 @@ fn fork(dir: &Path, backend: Backend, acks: &UnixStream) {
     // SAFETY: the child uses what the C library prepares for it at a fork, and ends with `_exit`.
     let child = unsafe { libc::fork() };
     if child == 0 {
-        let outcome = std::panic::catch_unwind(|| {
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             assert_eq!(fork_generation(), 1);
             assert_eq!(append(&opened.spool, 77, 50), Err(Refused::Forked));
             assert_eq!(append(&opened.spool, 78, 50), Err(Refused::Forked));
+            assert!(opened.reader.next().is_none(), "it is the parent's");
             let mut own = quiet(options(dir, backend));
             assert!(own.adopter.next().is_none(), "the parent lives");
             for number in 100..105 {
@@ -324,7 +325,7 @@ fn fork(dir: &Path, backend: Backend, acks: &UnixStream) {
             let mut byte = [0];
             let _ = std::io::stdin().read(&mut byte);
             std::mem::forget(own);
-        });
+        }));
         // SAFETY: ends the process.
         unsafe { libc::_exit(i32::from(outcome.is_err())) };
     }

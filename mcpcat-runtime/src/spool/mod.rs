@@ -95,11 +95,16 @@ impl Spool {
     /// # Errors
     /// [`Refused`], and then nothing was appended.
     pub fn append(&self, kind: u8, pieces: &[&[u8]]) -> Result<Appended, Refused> {
-        if self.generation != fork_generation() {
+        if self.is_parents() {
             self.leave_to_parent();
             return Err(Refused::Forked);
         }
         self.log.append(kind, pieces)
+    }
+
+    /// Whether this process was forked from the one that opened the spool.
+    fn is_parents(&self) -> bool {
+        self.generation != fork_generation()
     }
 
     /// In a forked child: closes the inherited lock file, so that the run can be adopted when the parent dies.
@@ -115,7 +120,7 @@ impl Spool {
 
     /// Deletes the run if it holds nothing that needs delivery.
     fn remove_if_done(&self) {
-        if self.generation == fork_generation() && self.log.pending() == 0 {
+        if !self.is_parents() && self.log.pending() == 0 {
             let run = self.run.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(run) = run {
                 run.remove();
@@ -142,7 +147,7 @@ impl Spool {
     /// pending, the run directory is deleted, at once or when the last handle is dropped; if something is, it
     /// stays, and the next start adopts it.
     pub fn close(&self) {
-        if self.generation == fork_generation() {
+        if !self.is_parents() {
             self.log.close();
             self.remove_if_done();
         }

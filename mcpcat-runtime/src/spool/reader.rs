@@ -15,11 +15,11 @@ use super::{Overflow, Position, Record, Spool};
 /// The time since the previous look counts at most this much towards a bound: a process that was stopped as a
 /// whole must not find its producers late when it goes on.
 const LONGEST_STEP: Duration = Duration::from_millis(10);
-/// A claim that was not committed in this time (of a process that runs) never will be. Its segment is not used
-/// again, and its record counts as lost.
-const GIVE_UP: Duration = Duration::from_secs(30);
+/// A claim that was not committed in this many times the stall bound (of a process that runs; 30 s by default)
+/// never will be. Its segment is not used again, and its record counts as lost.
+const GIVE_UP: u32 = 600;
 
-/// The one reader of a spool.
+/// The one reader of a spool. In a forked child it reads and changes nothing: the spool is the parent's.
 #[derive(Debug)]
 pub struct Reader {
     spool: Arc<Spool>,
@@ -97,6 +97,9 @@ impl Reader {
     /// [`Options::stall`](super::Options::stall); it is handed out later, when it is committed.
     #[expect(clippy::should_implement_trait, reason = "the record borrows from the reader")]
     pub fn next(&mut self) -> Option<Record<'_>> {
+        if self.spool.is_parents() {
+            return None;
+        }
         self.make_room();
         let (at, kind) = match self.step_late() {
             Some(found) => found,
@@ -109,6 +112,9 @@ impl Reader {
     /// leaves without work, oldest first. A position that was completed before, or whose segment is gone, is
     /// ignored.
     pub fn complete(&mut self, at: Position) {
+        if self.spool.is_parents() {
+            return;
+        }
         let Some(live) = self.live.iter_mut().find(|live| live.sequence == at.segment) else { return };
         let Some(len) = live.out.remove(&at.offset) else { return };
         self.spool.log.store().finish(&mut self.side, live.slot, at.offset, len);
@@ -132,6 +138,9 @@ impl Reader {
     /// is called again (going by what they took since the last time), keeps a segment ready, and gives back
     /// what an earlier burst needed. Makes system calls.
     pub fn prepare(&mut self) {
+        if self.spool.is_parents() {
+            return;
+        }
         self.make_room();
         self.reclaim();
         self.spool.log.prepare(&mut self.ahead);
@@ -246,6 +255,7 @@ impl Reader {
         let now = Instant::now();
         let passed = now.duration_since(std::mem::replace(&mut self.late_looked, now)).min(LONGEST_STEP);
         self.late.iter_mut().for_each(|late| late.waited += passed);
+        let give_up = self.spool.stall * GIVE_UP;
         let (mut index, mut dropped) = (0, false);
         while let Some(late) = self.late.get_mut(index) {
             let at = late.at;
@@ -256,7 +266,7 @@ impl Reader {
                 Found::Record { len, .. } | Found::Done { len } | Found::Damaged { len } => {
                     late.at += size(len as usize) as u32;
                 }
-                Found::Reserved { .. } | Found::Unknown if !settled && late.waited < GIVE_UP => {
+                Found::Reserved { .. } | Found::Unknown if !settled && late.waited < give_up => {
                     index += 1;
                     continue;
                 }
