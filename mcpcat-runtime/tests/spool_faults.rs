@@ -565,6 +565,25 @@ fn a_forked_child_opens_its_own_run_and_does_not_hold_its_parents() {
 }
 
 #[test]
+fn a_stopped_process_keeps_its_run_and_goes_on_where_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut started = start("burst 2", dir.path(), Backend::Mapped);
+    let child = started.child.id() as libc::pid_t;
+    let signal = |signal| {
+        // SAFETY: a signal to the child, which is not reaped yet.
+        assert_eq!(unsafe { libc::kill(child, signal) }, 0);
+    };
+    let mut acks: Vec<u64> = (0..100).map(|_| started.next().unwrap()).collect();
+    signal(libc::SIGSTOP);
+    let mut opened = quiet(options(dir.path(), Backend::Mapped));
+    assert!(opened.adopter.next().is_none(), "stopped is not dead");
+    signal(libc::SIGCONT);
+    drop(opened);
+    acks.extend(started.kill_after(2000, 0));
+    assert_all_found(&acks, &adopt_all(dir.path(), Backend::Mapped));
+}
+
+#[test]
 fn a_full_disk_and_a_read_only_one_end_in_a_refusal_or_in_memory_and_never_in_a_crash() {
     let (home, mount) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let socket = home.path().join("acks");
