@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::frame::{self, SEGMENT_HEADER};
 use super::region::{Mapping, ReadSide, Segment};
@@ -50,6 +51,8 @@ pub(super) struct Ahead {
     appended: u64,
     /// How far each segment's pages were touched since it got its room.
     touched: Vec<u32>,
+    /// When there was no room for another segment.
+    refused: Option<Instant>,
 }
 
 impl Log {
@@ -281,6 +284,7 @@ impl Log {
                 return;
             }
             if rolling.spares.len() < wanted
+                && ahead.refused.is_none_or(|refused| refused.elapsed() > ASK_AGAIN)
                 && let Some(slot) = rolling.bare.pop()
             {
                 // Room is made without the lock: a producer that needs a segment meanwhile makes its own.
@@ -290,6 +294,7 @@ impl Log {
                 let mut rolling = self.rolling();
                 if room.is_err() {
                     rolling.bare.push(slot);
+                    ahead.refused = Some(Instant::now());
                     return;
                 }
                 rolling.spares.insert(0, slot);
@@ -315,5 +320,7 @@ impl Log {
 const FIRST_TOUCH: usize = 64 << 10;
 /// Touched ahead even if nothing was appended lately.
 const LEAST_TOUCH: u64 = 1 << 20;
+/// A disk that was full is asked again after this time.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// Segments kept ready at most.
 const MOST_SPARES: u64 = 4;
