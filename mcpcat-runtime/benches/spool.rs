@@ -220,6 +220,30 @@ fn floor(dir: &Path, clock: u32) {
     unsafe { libc::munmap(base, LEN) };
 }
 
+/// Opening, and what the worker pays for a record, in microseconds and nanoseconds.
+fn start_and_worker(backend: Backend) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut opens: Vec<u128> = (0..50)
+        .map(|_| {
+            let start = Instant::now();
+            let opened = opened(dir.path(), backend);
+            let took = start.elapsed().as_micros();
+            drop(opened);
+            took
+        })
+        .collect();
+    opens.sort_unstable();
+    let Opened { spool, mut reader, .. } = opened(dir.path(), backend);
+    let appended = (0..100_000).filter(|_| append(&spool)).count();
+    let start = Instant::now();
+    while let Some(record) = reader.next() {
+        let at = record.at;
+        reader.complete(at);
+    }
+    let each = start.elapsed().as_nanos() / appended as u128;
+    println!("{backend:?}: open {} us (p50 of 50), next + complete {each} ns each", opens[25]);
+}
+
 fn main() {
     let dir = tempfile::tempdir().unwrap();
     if let Ok(events) = std::env::var("SPOOL_BENCH_INSTRUCTIONS") {
@@ -249,5 +273,9 @@ fn main() {
             scenario(backend, threads, false, clock);
         }
         seldom(dir.path(), backend, clock);
+    }
+    println!();
+    for backend in [Backend::Mapped, Backend::Memory, Backend::Written] {
+        start_and_worker(backend);
     }
 }

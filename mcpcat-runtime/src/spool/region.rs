@@ -1,4 +1,4 @@
-//! The lock-free append, and the memory under it. All unsafe code of the workspace is in this file.
+//! The lock-free append, and the memory and system calls under it. All unsafe code of the libraries is in this file.
 //!
 //! A segment is a tail word and bytes. A producer claims bytes by moving the tail, which makes them its own
 //! until it stores the commit word; from then on they are the reader's, of which there is exactly one
@@ -309,7 +309,7 @@ impl Mapping {
     /// Zeroed anonymous memory of `len` bytes, a multiple of 4096.
     #[cfg(unix)]
     pub(super) fn anonymous(len: usize) -> std::io::Result<Self> {
-        Self::map(len, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1)
+        Self::map(len, libc::MAP_PRIVATE | libc::MAP_ANON, -1)
     }
 
     /// The first `len` bytes of a file, shared with whoever reads it. Space for all of them must be reserved.
