@@ -1,4 +1,5 @@
-//! The lock-free append, and the memory and system calls under it. All unsafe code of the libraries is in this file.
+//! The lock-free append, and the memory and system calls under it. All unsafe code of the libraries is in this
+//! file.
 //!
 //! A segment is a tail word and bytes. A producer claims bytes by moving the tail, which makes them its own
 //! until it stores the commit word; from then on they are the reader's, of which there is exactly one
@@ -313,6 +314,9 @@ impl Mapping {
     }
 
     /// The first `len` bytes of a file, shared with whoever reads it. Space for all of them must be reserved.
+    ///
+    /// The file is this user's alone and locked by this process. Who changes it all the same changes bytes that
+    /// are only ever copied, and believed when their checksum holds; who shortens it ends the process.
     #[cfg(unix)]
     pub(super) fn file(file: &std::fs::File, len: usize) -> std::io::Result<Self> {
         use std::os::fd::AsRawFd as _;
