@@ -93,7 +93,8 @@ pub(super) fn find(text: &str, from: usize, patterns: &Patterns) -> Option<Found
 }
 
 fn word_end(bytes: &[u8], start: usize) -> usize {
-    start + bytes[start..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count()
+    let is_word = |byte: &&u8| matches!(class(**byte), Class::Letter | Class::Digit);
+    start + bytes[start..].iter().take_while(is_word).count()
 }
 
 fn is_hex(bytes: &[u8], at: usize, count: usize) -> bool {
@@ -114,9 +115,10 @@ fn word(bytes: &[u8], at: usize, barren: &mut usize) -> Option<Found> {
         b'e' if at >= *barren && bytes[at..].starts_with(b"eyJ") => {
             jwt(bytes, at).map_err(|end| *barren = end).ok()
         }
-        b'b' | b'B' => scheme(bytes, at),
+        b'b' | b'B' if matches!(bytes.get(at + 1), Some(b'a' | b'e' | b'A' | b'E')) => scheme(bytes, at),
         b'M' | b'N' | b'O' => discord_token(bytes, at),
-        b'h' | b'd' => webhook(bytes, at),
+        b'h' if bytes[at..].starts_with(b"hooks.") => webhook(bytes, at),
+        b'd' if bytes[at..].starts_with(b"discord") => webhook(bytes, at),
         _ => None,
     };
     found.or_else(|| vendors::find(bytes, at))

@@ -191,9 +191,25 @@ const ROWS: [(u8, u8); 128] = {
     rows
 };
 
+/// One bit for each pair of first bytes that a row begins with: most words go no further.
+const BEGINNINGS: [u128; 128] = {
+    let mut bits = [0; 128];
+    let mut i = 0;
+    while i < VENDORS.len() {
+        let prefix = VENDORS[i].prefix.as_bytes();
+        bits[prefix[0] as usize] |= 1 << prefix[1];
+        i += 1;
+    }
+    bits
+};
+
 /// The key that begins at this start of a word.
 pub(super) fn find(bytes: &[u8], start: usize) -> Option<Found> {
-    let &(from, to) = ROWS.get(usize::from(bytes[start]))?;
+    let (first, second) = (usize::from(bytes[start]), *bytes.get(start + 1)?);
+    if second >= 128 || *BEGINNINGS.get(first)? >> second & 1 == 0 {
+        return None;
+    }
+    let (from, to) = ROWS[first];
     VENDORS[usize::from(from)..usize::from(to)].iter().find_map(|vendor| {
         let rest = bytes[start..].strip_prefix(vendor.prefix.as_bytes())?;
         // One that is too long, or may turn out not to be one, is not read to its end.
