@@ -180,9 +180,13 @@ fn scheme(bytes: &[u8], at: usize) -> Option<Found> {
         rest.iter().take_while(|b| matches!(b, b' ' | b'\t')).count()
     };
     let start = at + name + gap;
-    let len = run(bytes, start, b"._~+/=-");
+    let len = run(bytes, start, b"._~+/-");
+    let padding = bytes[start + len..].iter().take_while(|byte| **byte == b'=').count();
+    let len = len + padding;
     let token = &bytes[start..start + len];
-    if gap == 0 {
+    // `bearer status=200` is a line of a log.
+    let assigned = padding > 0 && bytes.get(start + len).is_some_and(u8::is_ascii_alphanumeric);
+    if gap == 0 || assigned {
         return None;
     }
     if bearer {
