@@ -497,19 +497,16 @@ fn a_text_made_of_beginnings_is_read_in_linear_time() {
         "https://hooks.slack.com/",
     ];
     let patterns = Patterns::new().email().phone().ip();
-    let fastest = |text: &str| {
-        let once = |_| {
-            let start = Instant::now();
-            assert!(patterns.scrub_text(text).len() <= text.len() * 12 + 32);
-            start.elapsed()
-        };
-        (0..3).map(once).min().unwrap_or_default()
-    };
     for beginning in beginnings {
-        let short = fastest(&beginning.repeat(10_000 / beginning.len()));
-        let long = fastest(&beginning.repeat(80_000 / beginning.len()));
-        // Eight times the text: linear work takes eight times as long, quadratic work sixty-four times.
-        assert!(long < short * 28 + Duration::from_millis(5), "{beginning}: {short:?}, {long:?}");
+        let text = beginning.repeat(200_000 / beginning.len());
+        // Linear work on this length takes some 100 ms in a debug build, quadratic work most of a minute. Three
+        // tries, for a machine that is busy with something else.
+        let in_time = (0..3).any(|_| {
+            let start = Instant::now();
+            assert!(patterns.scrub_text(&text).len() <= text.len() * 12 + 32);
+            start.elapsed() < Duration::from_secs(3)
+        });
+        assert!(in_time, "{beginning}");
     }
 }
 
