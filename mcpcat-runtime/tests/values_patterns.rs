@@ -239,6 +239,11 @@ fn optional_patterns_are_off_until_asked_for() {
         Patterns::new().email().phone().ip().scrub_text(text),
         "mail [redacted: email], call [redacted: phone] or [redacted: phone], from [redacted: ip]:80 or [redacted: ip]."
     );
+    assert_eq!(
+        Patterns::new().phone().scrub_text("+49 30 901820 2001:db8:: 2026"),
+        "[redacted: phone]:db8:: 2026",
+        "digits that follow a number may be taken with it, but do not save it"
+    );
     let only = Patterns::new().off().email();
     assert_eq!(only.scrub_text("ada@example.com 4111111111111111"), "[redacted: email] 4111111111111111");
     let calm = Patterns::new().email().phone().ip();

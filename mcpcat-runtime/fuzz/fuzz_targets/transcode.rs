@@ -18,9 +18,12 @@ fuzz_target!(|text: &str| {
     out.clear();
     write_raw(&mut out, text, &wide);
     let back = serde_json::from_slice::<Value>(&out).expect("JSON");
-    let cut = ["[object", "[array", "[binary: ", "…", " bytes]"].iter().any(|mark| {
-        String::from_utf8_lossy(&out).contains(mark)
-    });
+    // A number of more than 64 characters is recorded as a string.
+    let long = text.split(|c: char| !(c.is_ascii_digit() || "+-.eE".contains(c))).any(|run| run.len() > 64);
+    let cut = long
+        || ["[object", "[array", "[binary: ", "…", " bytes]"]
+            .iter()
+            .any(|mark| String::from_utf8_lossy(&out).contains(mark));
     if let (Ok(value), false) = (serde_json::from_str::<Value>(text), cut) {
         assert_eq!(back, value);
     }

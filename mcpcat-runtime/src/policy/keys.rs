@@ -140,7 +140,7 @@ const PAIRS: &[(Packed, Packed)] = &[
     (pack("auth"), pack("header")), (pack("basic"), pack("auth")), (pack("x"), pack("auth")),
     (pack("connect"), pack("sid")), (pack("express"), pack("sid")), (pack("sails"), pack("sid")),
     (pack("koa"), pack("sess")), (pack("laravel"), pack("session")), (pack("rack"), pack("session")),
-    (pack("ci"), pack("session")), (pack("aiohttp"), pack("session")), (pack("ap"), pack("ikey")),
+    (pack("ci"), pack("session")), (pack("aiohttp"), pack("session")), (pack("ap"), pack("ikey")), (pack("code"), pack("verifier")), (pack("client"), pack("assertion")),
 ];
 
 /// A key that begins with one of these asks a question about a secret, and its value answers it.
@@ -481,7 +481,7 @@ mod tests {
         "pin", "PIN", "pin_code", "pinCode", "card_pin", "userPIN", "otp", "otpCode", "jwt", "jwtToken",
         "bearer", "auth", "auth_header", "mfa_code", "connection_string", "seed_phrase", "secret_key",
         "token_value", "password_reset_token", "ocp-apim-subscription-key", "service_role_key",
-        "__Secure-next-auth.session-token", "user[password]", "$password", "passwörd_secret",
+        "__Secure-next-auth.session-token", "user[password]", "code_verifier", "client_assertion", "$password", "passwörd_secret",
     ];
 
     #[rustfmt::skip]
