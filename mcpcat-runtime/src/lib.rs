@@ -13,8 +13,20 @@
 //! session    whose it is             derivation, ambient scope, propagation
 //! call       one timed call          the guard behind #[event] and every tracked request
 //! track      the MCP server          Tracked<H> around an rmcp ServerHandler
+//! testing    for users' tests        a recorder that holds the finished events
 //! ```
 
+pub mod call;
+pub mod client;
+pub mod delivery;
+pub mod emit;
 pub mod event;
 pub mod policy;
 pub mod privacy;
+#[doc(hidden)]
+pub mod private0;
+pub mod session;
+pub mod spool;
+pub mod testing;
+#[cfg(feature = "rmcp")]
+pub mod track;

@@ -1,1 +1,40 @@
-//! A collector and session timeline for MCPcat events.
+//! A collector and session timeline for MCPcat events, for one's own machine.
+//!
+//! It speaks the ingest API of the hosted product, keeps events in an SQLite file and shows them as sessions on a
+//! page. The binary `mcpcat-timeline` is the usual way to run it; this library puts it inside a program or a test:
+//!
+//! ```
+//! # async fn example() -> Result<(), mcpcat_timeline::Error> {
+//! let timeline = mcpcat_timeline::Timeline::builder().in_memory().start().await?;
+//! println!("open {}, and run a server with MCPCAT_API_URL={}", timeline.url(), timeline.ingest_url());
+//! timeline.shutdown().await;
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Runtime::new().unwrap().block_on(example()).unwrap();
+//! ```
+//!
+//! The HTTP API is described in the package's `API.md`.
+
+#![forbid(unsafe_code)]
+
+mod catalogue;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
+mod error;
+mod event;
+mod http;
+mod ids;
+mod ingest;
+mod lock;
+mod metrics;
+mod server;
+mod state_dir;
+mod store;
+mod timeline;
+
+pub use error::Error;
+pub use http::guard::{Right, Token};
+pub use state_dir::default_data_file;
+pub use store::sqlite::Durability;
+pub use timeline::{Data, Running, Timeline, TimelineBuilder};

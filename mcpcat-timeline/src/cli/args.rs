@@ -1,0 +1,308 @@
+//! The arguments of every command, and the environment they can also come from.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The port when none is named: MCAT on a telephone's keys.
+pub(super) const DEFAULT_PORT: u16 = 6228;
+
+/// A local collector and session timeline for MCPcat events.
+#[derive(Parser)]
+#[command(name = "mcpcat-timeline", version, about, args_conflicts_with_subcommands = true)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    #[command(flatten)]
+    pub(super) serve: Serve,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Collect events and show them as a page (the default).
+    Serve(Serve),
+    /// Print events as they arrive.
+    Tail(Tail),
+    /// Print sessions, or the events of one.
+    Query(Query),
+    /// Write events as NDJSON, CSV or, for one session, as an HTML page.
+    Export(Export),
+    /// Send the events of NDJSON files to a timeline.
+    Import(Import),
+    /// Send one custom event.
+    Publish(Publish),
+    /// Remove everything of a session, a person or a project.
+    Forget(Forget),
+    /// Upload the events that a program declares, or list those never seen.
+    Catalogue(Catalogue),
+}
+
+#[derive(Args)]
+pub(super) struct Serve {
+    /// Address to listen on [default: 127.0.0.1:6228, or a free port when that is taken].
+    #[arg(long, value_name = "ADDR", env = "MCPCAT_TIMELINE_LISTEN")]
+    pub(super) listen: Option<SocketAddr>,
+    /// SQLite file to keep events in [default: timeline.sqlite3 in the state directory].
+    #[arg(long, value_name = "FILE", env = "MCPCAT_TIMELINE_DATA")]
+    pub(super) data: Option<PathBuf>,
+    /// Keep events in memory only.
+    #[arg(long, conflicts_with = "data")]
+    pub(super) in_memory: bool,
+    /// Remove events this long after they arrived, as 30d or 12h.
+    #[arg(long, value_name = "AGE", env = "MCPCAT_TIMELINE_KEEP", value_parser = age)]
+    pub(super) keep: Option<Duration>,
+    /// Remove the oldest events above this much data, as 500MB or 4GiB; 0 for no bound.
+    #[arg(long, value_name = "SIZE", env = "MCPCAT_TIMELINE_KEEP_SIZE", value_parser = size, default_value = "4GiB")]
+    pub(super) keep_size: u64,
+    /// Token asked for on every request; needed to listen off loopback.
+    #[arg(long, value_name = "TOKEN", env = "MCPCAT_TIMELINE_TOKEN", hide_env_values = true)]
+    pub(super) token: Option<String>,
+    /// Further token as RIGHT:PROJECT:TOKEN; RIGHT is ingest, read or manage, PROJECT is an id or *.
+    #[arg(
+        long = "grant",
+        value_name = "GRANT",
+        env = "MCPCAT_TIMELINE_GRANTS",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    pub(super) grants: Vec<String>,
+    /// Name under which this timeline is reached, besides loopback's.
+    #[arg(long, value_name = "HOST", env = "MCPCAT_TIMELINE_ALLOWED_HOSTS", value_delimiter = ',')]
+    pub(super) allowed_host: Vec<String>,
+    /// Other website whose pages may talk to this timeline, as https://app.example.org.
+    #[arg(long, value_name = "ORIGIN", env = "MCPCAT_TIMELINE_ALLOWED_ORIGINS", value_delimiter = ',')]
+    pub(super) allowed_origin: Vec<String>,
+    /// Show what is there; take nothing in.
+    #[arg(long, env = "MCPCAT_TIMELINE_READ_ONLY")]
+    pub(super) read_only: bool,
+    /// What an answered event survives: the death of the process, or a power cut as well.
+    #[arg(long, value_enum, default_value = "normal", env = "MCPCAT_TIMELINE_DURABILITY")]
+    pub(super) durability: Durability,
+    /// Path behind a proxy under which everything lives, as /timeline.
+    #[arg(long, value_name = "PATH", env = "MCPCAT_TIMELINE_BASE_PATH", default_value = "")]
+    pub(super) base_path: String,
+    /// Where trace ids lead, as https://jaeger.example.org/trace/{trace_id}.
+    #[arg(long, value_name = "URL", env = "MCPCAT_TIMELINE_TRACE_URL")]
+    pub(super) trace_url: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Durability {
+    Normal,
+    Full,
+}
+
+/// A running timeline.
+#[derive(Args, Clone)]
+pub(super) struct Remote {
+    /// Base URL of the timeline.
+    #[arg(long, value_name = "URL", env = "MCPCAT_API_URL", default_value = "http://127.0.0.1:6228")]
+    pub(super) url: String,
+    /// Token, if it asks for one.
+    #[arg(long, value_name = "TOKEN", env = "MCPCAT_TIMELINE_TOKEN", hide_env_values = true)]
+    pub(super) token: Option<String>,
+}
+
+/// A data file, or a running timeline.
+#[derive(Args)]
+pub(super) struct Source {
+    /// Read this data file [default: timeline.sqlite3 in the state directory].
+    #[arg(long, value_name = "FILE", env = "MCPCAT_TIMELINE_DATA", conflicts_with = "url")]
+    pub(super) data: Option<PathBuf>,
+    /// Ask the timeline at this base URL instead.
+    #[arg(long, value_name = "URL")]
+    pub(super) url: Option<String>,
+    /// Token, if it asks for one.
+    #[arg(long, value_name = "TOKEN", env = "MCPCAT_TIMELINE_TOKEN", hide_env_values = true)]
+    pub(super) token: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct Tail {
+    #[command(flatten)]
+    pub(super) remote: Remote,
+    /// Only this session.
+    #[arg(long)]
+    pub(super) session: Option<String>,
+    /// Only this project.
+    #[arg(long)]
+    pub(super) project: Option<String>,
+    /// Only errors.
+    #[arg(long)]
+    pub(super) errors: bool,
+    /// Only custom events.
+    #[arg(long)]
+    pub(super) custom: bool,
+    /// Whole events as JSON, one a line.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// End after this many events.
+    #[arg(long, value_name = "N")]
+    pub(super) count: Option<u64>,
+}
+
+#[derive(Args)]
+pub(super) struct Query {
+    #[command(flatten)]
+    pub(super) source: Source,
+    /// Show the events of this session instead of the list.
+    pub(super) session: Option<String>,
+    /// Filter as in the page's address, as `tool=add`, `not_tag=env=dev`, `since=24h`, `errors=1`, `q=text`.
+    #[arg(long = "where", value_name = "NAME=VALUE")]
+    pub(super) filters: Vec<String>,
+    /// JSON as the API gives it.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// At most this many.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(super) limit: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Ndjson,
+    Csv,
+    Html,
+}
+
+#[derive(Args)]
+pub(super) struct Export {
+    #[command(flatten)]
+    pub(super) source: Source,
+    /// Only this session; needed for HTML.
+    #[arg(long)]
+    pub(super) session: Option<String>,
+    #[arg(long, value_enum, default_value = "ndjson")]
+    pub(super) format: Format,
+    /// Filter as in the page's address.
+    #[arg(long = "where", value_name = "NAME=VALUE")]
+    pub(super) filters: Vec<String>,
+    /// Write here instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(super) struct Import {
+    #[command(flatten)]
+    pub(super) remote: Remote,
+    /// NDJSON files; `-` for standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+pub(super) struct Publish {
+    #[command(flatten)]
+    pub(super) remote: Remote,
+    /// The event's name.
+    pub(super) name: Option<String>,
+    /// Project of the event.
+    #[arg(long, env = "MCPCAT_PROJECT_ID")]
+    pub(super) project: String,
+    /// Session string, derived into the same session as in every SDK; a `ses_…` id is used as it is.
+    #[arg(long)]
+    pub(super) session: Option<String>,
+    /// What happened, in words.
+    #[arg(long, short)]
+    pub(super) message: Option<String>,
+    /// Parameter; the value is JSON if it reads as JSON, else text.
+    #[arg(long = "param", short = 'p', value_name = "KEY=VALUE")]
+    pub(super) params: Vec<String>,
+    /// Tag.
+    #[arg(long = "tag", short = 't', value_name = "KEY=VALUE")]
+    pub(super) tags: Vec<String>,
+    /// Mark as an error with this message.
+    #[arg(long)]
+    pub(super) error: Option<String>,
+    /// Duration in milliseconds.
+    #[arg(long, value_name = "MS")]
+    pub(super) duration: Option<f64>,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false, id = "whose")]
+pub(super) struct Whose {
+    /// Session id as the list shows it.
+    #[arg(long)]
+    pub(super) session: Option<String>,
+    /// Person's id.
+    #[arg(long)]
+    pub(super) actor: Option<String>,
+    /// Project id.
+    #[arg(long)]
+    pub(super) project: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct Forget {
+    #[command(flatten)]
+    pub(super) remote: Remote,
+    #[command(flatten)]
+    pub(super) whose: Whose,
+}
+
+#[derive(Args)]
+pub(super) struct Catalogue {
+    #[command(flatten)]
+    pub(super) remote: Remote,
+    /// Project of the catalogue.
+    #[arg(long, env = "MCPCAT_PROJECT_ID")]
+    pub(super) project: String,
+    /// JSON file to upload, as `mcpcat::catalog().to_json()` writes it; without it the comparison is printed.
+    pub(super) file: Option<PathBuf>,
+}
+
+/// `30d`, `12h`, `15m`, `90s`.
+fn age(text: &str) -> Result<Duration, String> {
+    crate::http::span(text)
+        .and_then(|micros| u64::try_from(micros).ok())
+        .map(Duration::from_micros)
+        .ok_or_else(|| "expected an age such as 30d, 12h, 15m or 90s".into())
+}
+
+/// `500MB`, `4GiB`, `1000000`.
+fn size(text: &str) -> Result<u64, String> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1000,
+        "kib" | "k" => 1 << 10,
+        "mb" => 1_000_000,
+        "mib" | "m" => 1 << 20,
+        "gb" => 1_000_000_000,
+        "gib" | "g" => 1 << 30,
+        _ => return Err("expected a size such as 500MB or 4GiB".into()),
+    };
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(factor))
+        .ok_or_else(|| "expected a size such as 500MB or 4GiB".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_and_ages_are_read_with_their_units() {
+        assert_eq!(size("4GiB"), Ok(4 << 30));
+        assert_eq!(size("500MB"), Ok(500_000_000));
+        assert_eq!(size("12"), Ok(12));
+        assert!(size("4 parsecs").is_err());
+        assert!(size("99999999999GiB").is_err());
+        assert_eq!(age("30d"), Ok(Duration::from_secs(30 * 86_400)));
+        assert!(age("soon").is_err());
+    }
+}

@@ -1,0 +1,122 @@
+//! Runs the collector until it is told to stop, and says how to use it.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::Failure;
+use super::args::{DEFAULT_PORT, Durability, Serve};
+use crate::{Data, Error, Right, Running, Timeline, TimelineBuilder, Token};
+
+pub(super) async fn run(args: Serve) -> Result<(), Failure> {
+    let data = match (&args.data, args.in_memory) {
+        (_, true) => Data::Memory,
+        (Some(path), _) => Data::File(path.clone()),
+        (None, _) => Data::File(crate::default_data_file().ok_or(
+            "no place for the data file: set MCPCAT_STATE_DIR, give --data FILE, or choose --in-memory",
+        )?),
+    };
+    let builder = settings(&args, data.clone())?;
+    let running = start(builder, args.listen).await?;
+    greet(&running, &args, &data);
+    wait_for_end().await?;
+    running.shutdown().await;
+    Ok(())
+}
+
+fn settings(args: &Serve, data: Data) -> Result<TimelineBuilder, Failure> {
+    let mut builder = Timeline::builder().data(data).read_only(args.read_only).base_path(&args.base_path);
+    builder = builder.durability(match args.durability {
+        Durability::Normal => crate::Durability::Normal,
+        Durability::Full => crate::Durability::Full,
+    });
+    if let Some(age) = args.keep {
+        builder = builder.keep_for(age);
+    }
+    if args.keep_size > 0 {
+        builder = builder.keep_bytes(args.keep_size);
+    }
+    if let Some(token) = &args.token {
+        if token.is_empty() {
+            return Err("--token is empty; leave it out or give a secret".into());
+        }
+        builder = builder.token(token);
+    }
+    for grant in &args.grants {
+        builder = builder.add_token(parse_grant(grant)?);
+    }
+    for host in &args.allowed_host {
+        builder = builder.allowed_host(host);
+    }
+    for origin in &args.allowed_origin {
+        builder = builder.allowed_origin(origin);
+    }
+    if let Some(template) = &args.trace_url {
+        builder = builder.trace_url(template);
+    }
+    Ok(builder)
+}
+
+/// `RIGHT:PROJECT:TOKEN`
+fn parse_grant(text: &str) -> Result<Token, Failure> {
+    let mut parts = text.splitn(3, ':');
+    let (Some(right), Some(project), Some(secret)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err("--grant must look like ingest:proj_abc:SECRET or read:*:SECRET".into());
+    };
+    let right = match right {
+        "ingest" => Right::Ingest,
+        "read" => Right::Read,
+        "manage" => Right::Manage,
+        other => return Err(format!("--grant: {other:?} is no right; use ingest, read or manage").into()),
+    };
+    if secret.is_empty() {
+        return Err("--grant: the token is empty".into());
+    }
+    let token = Token::new(right, secret);
+    Ok(if project == "*" { token } else { token.for_project(project) })
+}
+
+/// An address that was asked for is taken or refused; the usual one gives way to a free port.
+async fn start(builder: TimelineBuilder, listen: Option<SocketAddr>) -> Result<Running, Failure> {
+    if let Some(listen) = listen {
+        return Ok(builder.listen(listen).start().await?);
+    }
+    let usual = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT);
+    match builder.clone().listen(usual).start().await {
+        Err(Error::Listen { source, .. }) if source.kind() == std::io::ErrorKind::AddrInUse => {
+            let running = builder.listen(SocketAddr::new(usual.ip(), 0)).start().await?;
+            println!("port {DEFAULT_PORT} is taken by another program; using a free one");
+            Ok(running)
+        }
+        other => Ok(other?),
+    }
+}
+
+fn greet(running: &Running, args: &Serve, data: &Data) {
+    let secret = args.token.as_deref().map(crate::http::percent_encode);
+    let login = secret.as_ref().map(|secret| format!("/?token={secret}")).unwrap_or_default();
+    println!("timeline   {}{login}", running.url());
+    match data {
+        Data::File(path) => println!("data       {}", path.display()),
+        Data::Memory => println!("data       in memory, gone at exit"),
+    }
+    if args.read_only {
+        println!("read-only  nothing is taken in");
+    } else {
+        let path = secret.map(|secret| format!("/t/{secret}")).unwrap_or_default();
+        println!("point an SDK at it:");
+        println!("  export MCPCAT_API_URL={}{path}", running.ingest_url());
+    }
+}
+
+/// Ctrl-C, or the signal that service managers send.
+async fn wait_for_end() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            done = tokio::signal::ctrl_c() => done,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}

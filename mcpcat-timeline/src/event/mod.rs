@@ -1,0 +1,374 @@
+//! An event as the collector knows it: what it needs to sort, count and find it by, and the sender's own text.
+
+mod normalise;
+mod scan;
+
+use serde_json::value::RawValue;
+
+use normalise::Fields;
+pub(crate) use normalise::quoted;
+pub(crate) use scan::prepare;
+
+/// Longest accepted single event, in bytes of JSON. The SDKs stop at 102,400.
+pub(crate) const MAX_EVENT_BYTES: usize = 10_000_000;
+
+/// Longest accepted text in a field that the store indexes, in bytes.
+const MAX_KEY_BYTES: usize = 4096;
+
+/// Why an event is not accepted, in words for its sender.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// The HTTP status that says it.
+    pub(crate) status: u16,
+    /// The field at fault, when there is one.
+    pub(crate) field: Option<&'static str>,
+    /// What is wrong and what would be right.
+    pub(crate) message: String,
+}
+
+impl Refusal {
+    pub(crate) fn bad(message: impl Into<String>) -> Self {
+        Self { status: 400, field: None, message: message.into() }
+    }
+
+    pub(crate) fn status(status: u16, message: impl Into<String>) -> Self {
+        Self { status, field: None, message: message.into() }
+    }
+
+    fn field(field: &'static str, message: impl std::fmt::Display) -> Self {
+        Self { status: 400, field: Some(field), message: format!("field `{field}` {message}") }
+    }
+}
+
+/// What an event is about, as counted and filtered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// A business event of the server's author.
+    Custom,
+    /// A tool call.
+    Tool,
+    /// A listing of tools, resources or prompts: noise to most readers.
+    List,
+    /// Who the user is.
+    Identify,
+    /// Any other protocol message.
+    Protocol,
+    /// A type that this version does not know.
+    Other,
+}
+
+impl Kind {
+    pub(crate) fn of(event_type: &str) -> Self {
+        match event_type {
+            "agentcat:custom" | "mcpcat:custom" => Self::Custom,
+            "agentcat:identify" | "mcpcat:identify" => Self::Identify,
+            "mcp:tools/call" => Self::Tool,
+            _ => match event_type.strip_prefix("mcp:") {
+                Some(method) if method.ends_with("/list") => Self::List,
+                Some(_) => Self::Protocol,
+                None => Self::Other,
+            },
+        }
+    }
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Custom => "custom",
+            Self::Tool => "tool",
+            Self::List => "list",
+            Self::Identify => "identify",
+            Self::Protocol => "protocol",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// The words a reader sees for an event.
+pub(crate) fn label(event_type: &str, name: Option<&str>) -> String {
+    match Kind::of(event_type) {
+        Kind::Custom => name.unwrap_or("Custom").to_owned(),
+        Kind::Identify => "Identify".to_owned(),
+        Kind::Tool => name.unwrap_or("tool call").to_owned(),
+        Kind::Other if event_type.is_empty() => name.unwrap_or("Event").to_owned(),
+        // Old SDKs fill the name of protocol messages with a placeholder.
+        _ => match name.filter(|name| !matches!(*name, "Unknown" | "Unknown Tool Name")) {
+            Some(name) => name.to_owned(),
+            None => event_type.strip_prefix("mcp:").unwrap_or(event_type).to_owned(),
+        },
+    }
+}
+
+/// One accepted event.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Event {
+    pub(crate) id: String,
+    pub(crate) project: String,
+    /// The session as sent; `None` for stateless senders.
+    pub(crate) session: Option<String>,
+    /// Start of what the event tells, in microseconds since 1970.
+    pub(crate) at: i64,
+    /// Order within one `instance`; 0 when the sender does not number.
+    pub(crate) sequence: i64,
+    pub(crate) instance: String,
+    pub(crate) parent: Option<String>,
+    pub(crate) event_type: String,
+    pub(crate) kind: Kind,
+    pub(crate) name: Option<String>,
+    pub(crate) is_error: bool,
+    /// Milliseconds.
+    pub(crate) duration: Option<f64>,
+    pub(crate) actor: Option<String>,
+    pub(crate) actor_name: Option<String>,
+    pub(crate) client: Option<String>,
+    pub(crate) client_version: Option<String>,
+    pub(crate) server: Option<String>,
+    pub(crate) server_version: Option<String>,
+    pub(crate) sdk: Option<String>,
+    pub(crate) tags: Vec<(String, String)>,
+    /// The whole event on one line, in the wire's snake_case names.
+    pub(crate) body: String,
+}
+
+impl Event {
+    /// Reads one event from the bytes of a request or of a line.
+    pub(crate) fn parse(bytes: &mut [u8]) -> Result<Self, Refusal> {
+        if bytes.len() > MAX_EVENT_BYTES {
+            return Err(Refusal::status(
+                413,
+                format!("the event has {} bytes; at most {MAX_EVENT_BYTES} are accepted", bytes.len()),
+            ));
+        }
+        scan::prepare(bytes)?;
+        Self::read(bytes)
+    }
+
+    /// Reads an event that this collector wrote itself.
+    pub(crate) fn stored(body: &str) -> Result<Self, Refusal> {
+        Self::read(body.as_bytes())
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, Refusal> {
+        let fields: Fields<'_> = serde_json::from_slice(bytes).map_err(|error| {
+            if bytes.iter().all(u8::is_ascii_whitespace) {
+                Refusal::bad("the body is empty; expected one event as a JSON object")
+            } else if error.is_data() {
+                Refusal::bad("the body is not an event; expected one JSON object")
+            } else {
+                Refusal::bad(format!("the body is not JSON: {error}"))
+            }
+        })?;
+        let project =
+            text(&fields, "project_id")?.filter(|project| !project.is_empty()).ok_or_else(|| {
+                Refusal::field("project_id", "is missing or empty; send the project's id, as `proj_…`")
+            })?;
+        let mut added = Vec::new();
+        let id = match text(&fields, "id")?.filter(|id| !id.is_empty()) {
+            Some(id) => id,
+            None => {
+                let id = crate::ids::event_id();
+                added.push(("id", quoted(&id)));
+                id
+            }
+        };
+        let at = match text(&fields, "timestamp")?.filter(|at| !at.is_empty()) {
+            Some(at) => instant(&at).ok_or_else(|| {
+                Refusal::field("timestamp", format_args!("is no ISO-8601 time: {:?}", cut(&at, 40)))
+            })?,
+            None => {
+                let now = jiff::Timestamp::now();
+                added.push(("timestamp", quoted(&iso(now.as_microsecond()))));
+                now.as_microsecond()
+            }
+        };
+        let event_type = text(&fields, "event_type")?.unwrap_or_default();
+        let actor = text(&fields, "identify_actor_given_id")?;
+        let actor_id = text(&fields, "actor_id")?;
+        Ok(Self {
+            session: text(&fields, "session_id")?.filter(|session| !session.is_empty()),
+            sequence: number(&fields, "sequence")?.map_or(0, |n| n as i64),
+            instance: text(&fields, "sdk_instance")?.unwrap_or_default(),
+            parent: text(&fields, "parent_id")?.filter(|parent| !parent.is_empty()),
+            kind: Kind::of(&event_type),
+            name: text(&fields, "resource_name")?.filter(|name| !name.is_empty()),
+            is_error: flag(&fields, "is_error")?,
+            duration: number(&fields, "duration")?,
+            actor: actor.or(actor_id).filter(|actor| !actor.is_empty()),
+            actor_name: text(&fields, "identify_actor_name")?,
+            client: text(&fields, "client_name")?,
+            client_version: text(&fields, "client_version")?,
+            server: text(&fields, "server_name")?,
+            server_version: text(&fields, "server_version")?,
+            sdk: text(&fields, "sdk_language")?,
+            tags: tags(&fields)?,
+            body: fields.write(&added),
+            id,
+            project,
+            at,
+            event_type,
+        })
+    }
+
+    /// The words a reader sees for this event.
+    pub(crate) fn label(&self) -> String {
+        label(&self.event_type, self.name.as_deref())
+    }
+
+    /// When it ended, in microseconds. A sender's absurd duration must not overflow.
+    pub(crate) fn end(&self) -> i64 {
+        let micros = self.duration.unwrap_or(0.0).clamp(0.0, 1e12) * 1000.0;
+        self.at.saturating_add(micros as i64)
+    }
+
+    /// The session this event is filed under: its own, or the project's place for events without one.
+    pub(crate) fn filed_under(&self) -> String {
+        self.session.clone().unwrap_or_else(|| format!("{NO_SESSION}{}", self.project))
+    }
+}
+
+/// Events without a session are filed under this prefix and their project.
+pub(crate) const NO_SESSION: &str = "no-session:";
+
+/// Microseconds since 1970 as the wire writes them: UTC, six digits.
+pub(crate) fn iso(micros: i64) -> String {
+    jiff::Timestamp::from_microsecond(micros).map_or_else(|_| micros.to_string(), |at| format!("{at:.6}"))
+}
+
+/// A wire time as microseconds since 1970. A time without an offset is taken as UTC.
+pub(crate) fn instant(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let at: jiff::Timestamp = match text.parse() {
+        Ok(at) => at,
+        Err(_) => format!("{text}Z").parse().ok()?,
+    };
+    Some(at.as_microsecond())
+}
+
+fn cut(text: &str, length: usize) -> String {
+    text.chars().take(length).collect()
+}
+
+fn wrong(field: &'static str, expected: &str, raw: &RawValue) -> Refusal {
+    let found = match raw.get().as_bytes().first() {
+        Some(b'{') => "an object",
+        Some(b'[') => "an array",
+        Some(b'"') => "a string",
+        Some(b't' | b'f') => "a boolean",
+        _ => "a number",
+    };
+    Refusal::field(field, format_args!("must be {expected}, not {found}"))
+}
+
+fn text(fields: &Fields<'_>, field: &'static str) -> Result<Option<String>, Refusal> {
+    let Some(raw) = fields.get(field) else { return Ok(None) };
+    let text: String = serde_json::from_str(raw.get()).map_err(|_| wrong(field, "a string", raw))?;
+    if text.len() > MAX_KEY_BYTES {
+        return Err(Refusal::field(
+            field,
+            format_args!("has {} bytes; at most {MAX_KEY_BYTES} fit", text.len()),
+        ));
+    }
+    Ok(Some(text))
+}
+
+fn number(fields: &Fields<'_>, field: &'static str) -> Result<Option<f64>, Refusal> {
+    let Some(raw) = fields.get(field) else { return Ok(None) };
+    serde_json::from_str(raw.get()).map(Some).map_err(|_| wrong(field, "a number", raw))
+}
+
+fn flag(fields: &Fields<'_>, field: &'static str) -> Result<bool, Refusal> {
+    let Some(raw) = fields.get(field) else { return Ok(false) };
+    serde_json::from_str(raw.get()).map_err(|_| wrong(field, "true or false", raw))
+}
+
+fn tags(fields: &Fields<'_>) -> Result<Vec<(String, String)>, Refusal> {
+    let Some(raw) = fields.get("tags") else { return Ok(Vec::new()) };
+    let tags: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(raw.get()).map_err(|_| wrong("tags", "an object", raw))?;
+    Ok(tags
+        .into_iter()
+        .filter_map(|(key, value)| match value {
+            serde_json::Value::String(text) => Some((key, text)),
+            serde_json::Value::Bool(_) | serde_json::Value::Number(_) => Some((key, value.to_string())),
+            _ => None,
+        })
+        .filter(|(key, value)| key.len() + value.len() <= MAX_KEY_BYTES)
+        .take(MAX_TAGS)
+        .collect())
+}
+
+/// As many tags as any SDK sends are searchable.
+const MAX_TAGS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Event, Refusal> {
+        Event::parse(&mut text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn the_least_event_gets_what_it_lacks() {
+        let event = parse(r#"{"project_id":"p"}"#).unwrap();
+        assert!(event.id.starts_with("evt_"));
+        assert_eq!(event.filed_under(), "no-session:p");
+        let body: serde_json::Value = serde_json::from_str(&event.body).unwrap();
+        assert_eq!(body["id"], event.id.as_str());
+        assert_eq!(instant(body["timestamp"].as_str().unwrap()), Some(event.at));
+        assert_eq!(Event::stored(&event.body).unwrap(), event, "what is stored reads back the same");
+    }
+
+    #[test]
+    fn wrong_types_name_the_field_and_what_was_found() {
+        for (body, field, word) in [
+            (r#"{"project_id":1}"#, "project_id", "a number"),
+            (r#"{"project_id":""}"#, "project_id", "empty"),
+            (r#"{}"#, "project_id", "missing"),
+            (r#"{"project_id":"p","session_id":{}}"#, "session_id", "an object"),
+            (r#"{"project_id":"p","duration":"12"}"#, "duration", "a string"),
+            (r#"{"project_id":"p","is_error":1}"#, "is_error", "true or false"),
+            (r#"{"project_id":"p","tags":[]}"#, "tags", "an array"),
+            (r#"{"project_id":"p","timestamp":"yesterday"}"#, "timestamp", "ISO-8601"),
+            (r#"{"project_id":"p","eventType":true}"#, "event_type", "a boolean"),
+        ] {
+            let refusal = parse(body).unwrap_err();
+            assert_eq!((refusal.status, refusal.field), (400, Some(field)), "{body}");
+            assert!(refusal.message.contains(word), "{body}: {}", refusal.message);
+        }
+        for body in ["", "  ", "[]", "1", "\"x\"", "{", "{\"project_id\":\"p\"} x", "nul"] {
+            let refusal = parse(body).unwrap_err();
+            assert_eq!((refusal.status, refusal.field), (400, None), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn nulls_are_absent_fields() {
+        let event = parse(
+            r#"{"project_id":"p","session_id":null,"duration":null,"is_error":null,"tags":null,"parent_id":null}"#,
+        )
+        .unwrap();
+        assert_eq!((event.session, event.duration, event.is_error, event.parent), (None, None, false, None));
+    }
+
+    #[test]
+    fn times_of_every_sdk_are_read_to_the_microsecond() {
+        let micros = Some(1_795_355_824_390_000);
+        assert_eq!(instant("2026-11-22T13:57:04.390Z"), micros);
+        assert_eq!(instant("2026-11-22T13:57:04.390000+00:00"), micros);
+        assert_eq!(instant("2026-11-22T13:57:04.390000000Z"), micros);
+        assert_eq!(instant("2026-11-22T19:27:04.390+05:30"), micros);
+        assert_eq!(instant("2026-11-22T13:57:04.390"), micros);
+        assert_eq!(iso(1_795_355_824_390_000), "2026-11-22T13:57:04.390000Z");
+    }
+
+    #[test]
+    fn labels_are_what_a_reader_looks_for() {
+        assert_eq!(label("agentcat:custom", Some("checkout")), "checkout");
+        assert_eq!(label("mcpcat:custom", None), "Custom");
+        assert_eq!(label("mcp:initialize", Some("Unknown Tool Name")), "initialize");
+        assert_eq!(label("mcp:tools/call", Some("add")), "add");
+        assert_eq!(label("agentcat:identify", Some("Unknown")), "Identify");
+        assert_eq!(label("mcp:resources/read", Some("file:///a")), "file:///a");
+        assert_eq!(label("", None), "Event");
+    }
+}

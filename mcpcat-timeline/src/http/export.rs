@@ -1,0 +1,251 @@
+//! Ways to take events along: lines, a spreadsheet, or one session as a page of its own.
+
+use axum::Extension;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use futures_util::stream;
+use sha2::{Digest, Sha256};
+
+use super::api::Params;
+use super::ask::Ask;
+use super::guard::Caller;
+use super::reply::Problem;
+use super::{Shared, ask_store, page};
+use crate::store::{Cut, EventPage, EventQuery};
+
+/// Events read from the store at a time.
+const CHUNK: usize = 1000;
+
+/// `GET /api/v1/export.ndjson`: events one a line, in the order of arrival unless a session is named.
+pub(crate) async fn ndjson(
+    State(app): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Query(params): Params,
+) -> Result<Response, Problem> {
+    let query = whole(Ask(params).events(caller.scope)?);
+    Ok(download(app, query, "application/x-ndjson", "events.ndjson", "", |page| {
+        let mut out = String::new();
+        for stored in &page.events {
+            out.push_str(&stored.body);
+            out.push('\n');
+        }
+        out
+    }))
+}
+
+/// `GET /api/v1/export.csv`: one row an event. Payloads are JSON in a cell.
+pub(crate) async fn csv(
+    State(app): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Query(params): Params,
+) -> Result<Response, Problem> {
+    let query = whole(Ask(params).events(caller.scope)?);
+    let head = format!("{}\r\n", COLUMNS.join(","));
+    Ok(download(app, query, "text/csv; charset=utf-8", "events.csv", &head, |page| {
+        page.events.iter().map(|stored| csv_row(&stored.body)).collect()
+    }))
+}
+
+const COLUMNS: [&str; 16] = [
+    "timestamp",
+    "session_id",
+    "project_id",
+    "event_type",
+    "resource_name",
+    "duration",
+    "is_error",
+    "user_intent",
+    "identify_actor_given_id",
+    "client_name",
+    "server_name",
+    "id",
+    "parent_id",
+    "tags",
+    "parameters",
+    "error",
+];
+
+fn csv_row(body: &str) -> String {
+    let event: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+    let mut out = String::new();
+    for (at, column) in COLUMNS.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        out.push_str(&match &event[*column] {
+            serde_json::Value::Null => String::new(),
+            serde_json::Value::String(text) => cell(text),
+            serde_json::Value::Number(number) => number.to_string(),
+            other => cell(&other.to_string()),
+        });
+    }
+    out.push_str("\r\n");
+    out
+}
+
+/// A quoted cell. A text that a spreadsheet would run as a formula gets an apostrophe in front.
+fn cell(text: &str) -> String {
+    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { "'" } else { "" };
+    format!("\"{guard}{}\"", text.replace('"', "\"\""))
+}
+
+fn whole(query: EventQuery) -> EventQuery {
+    let cut = if query.session.is_some() { Cut::Time } else { Cut::After(0) };
+    EventQuery { cut, limit: CHUNK, ..query }
+}
+
+/// Streams page after page, so that an export of any size takes the memory of one.
+fn download(
+    app: Shared,
+    query: EventQuery,
+    media: &'static str,
+    name: &str,
+    head: &str,
+    render: fn(&EventPage) -> String,
+) -> Response {
+    let start = Some((app, query));
+    let pages = stream::unfold(start, move |state| async move {
+        let (app, mut query) = state?;
+        let asked = query.clone();
+        match ask_store(&app, move |store| store.events(&asked)).await {
+            Ok(page) => {
+                let text = Bytes::from(render(&page));
+                query.cursor = page.next;
+                let more = query.cursor.is_some().then_some((app, query));
+                Some((Ok(text), more))
+            }
+            // A broken-off download is an error to its reader, a short one would not be.
+            Err(problem) => Some((Err(std::io::Error::other(format!("{problem:?}"))), None)),
+        }
+    });
+    let head = stream::iter([Ok::<_, std::io::Error>(Bytes::from(head.to_owned()))]);
+    let mut response = Response::new(Body::from_stream(futures_util::StreamExt::chain(head, pages)));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
+        headers.insert(header::CONTENT_DISPOSITION, value);
+    }
+    response
+}
+
+/// The page's modules that a single session needs, each after those it imports.
+const MODULES: [&str; 7] =
+    ["dom.js", "format.js", "model.js", "tree.js", "detail.js", "keys.js", "timeline.js"];
+
+/// `GET /api/v1/sessions/{session}/export.html`: a page that opens anywhere and asks nobody for anything.
+pub(crate) async fn html(
+    State(app): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path(session): Path<String>,
+    Query(params): Params,
+) -> Result<Response, Problem> {
+    let mut query = Ask(params).events(caller.scope.clone())?;
+    query.session = Some(session.clone());
+    let trace_url = app.trace_url.clone();
+    let (rows, page) = ask_store(&app, move |store| {
+        Ok((store.session(&session, caller.scope.as_deref())?, store.events(&query)?))
+    })
+    .await?;
+    let row = rows.first().ok_or_else(|| Problem::missing("session"))?;
+    let events: Vec<&str> = page.events.iter().map(|stored| stored.body.as_str()).collect();
+    let data = format!(
+        "{{\"session\":{},\"events\":[{}],\"cut\":{},\"trace_url\":{}}}",
+        serde_json::to_string(row).unwrap_or_default(),
+        events.join(","),
+        page.next.is_some(),
+        trace_url.as_deref().map_or_else(|| "null".into(), crate::event::quoted),
+    )
+    // Inside a script element nothing may look like markup.
+    .replace('<', "\\u003c");
+    let script = bundle();
+    let style = page::text("style.css");
+    let policy = format!(
+        "default-src 'none'; script-src '{}'; style-src '{}'; base-uri 'none'; form-action 'none'",
+        hash(&script),
+        hash(style)
+    );
+    let html = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>MCP session</title>\n<style>{style}</style>\n</head>\n\
+         <body class=\"exported\">\n<main id=\"main\"></main>\n\
+         <script type=\"application/json\" id=\"data\">{data}</script>\n\
+         <script type=\"module\">{script}</script>\n</body>\n</html>\n"
+    );
+    let mut response = Response::new(html.into());
+    *response.status_mut() = StatusCode::OK;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(
+        header::CONTENT_DISPOSITION,
+        HeaderValue::from_static("attachment; filename=\"session.html\""),
+    );
+    Ok(response)
+}
+
+/// The modules as one: imports are dropped because what they name is in the same scope.
+fn bundle() -> String {
+    let mut out = String::new();
+    for name in MODULES {
+        for line in page::text(name).lines() {
+            if line.starts_with("import ") {
+                continue;
+            }
+            out.push_str(line.strip_prefix("export ").unwrap_or(line));
+            out.push('\n');
+        }
+    }
+    out.push_str("showExport(JSON.parse(document.getElementById('data').textContent));\n");
+    out
+}
+
+fn hash(text: &str) -> String {
+    format!("sha256-{}", base64(&Sha256::digest(text.as_bytes())))
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let group =
+            chunk.iter().fold(0_u32, |group, byte| group << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for place in 0..4 {
+            let letter = LETTERS[(group >> (18 - 6 * place) & 63) as usize];
+            out.push(if place <= chunk.len() { char::from(letter) } else { '=' });
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_that_begin_a_formula_are_defused() {
+        assert_eq!(cell("=cmd|' /C calc'!A0"), "\"'=cmd|' /C calc'!A0\"");
+        assert_eq!(cell("@x"), "\"'@x\"");
+        assert_eq!(cell("a\"b"), "\"a\"\"b\"");
+        assert_eq!(cell("plain"), "\"plain\"");
+    }
+
+    #[test]
+    fn base64_agrees_with_known_values() {
+        assert_eq!(base64(b"Man"), "TWFu");
+        assert_eq!(base64(b"Ma"), "TWE=");
+        assert_eq!(base64(b"M"), "TQ==");
+        assert_eq!(base64(b""), "");
+    }
+
+    #[test]
+    fn the_bundle_has_no_module_syntax_left_and_cannot_end_its_element() {
+        let script = bundle();
+        assert!(!script.lines().any(|line| line.starts_with("import ") || line.starts_with("export ")));
+        assert!(!script.contains("</script"));
+        assert!(script.contains("function showExport("));
+    }
+}

@@ -1,0 +1,175 @@
+//! Takes events in: one a request as every SDK sends them, or many a request as lines.
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+
+use super::Shared;
+use super::body::{self, Media};
+use super::guard::Caller;
+use super::reply::{Problem, json};
+use crate::event::{Event, MAX_EVENT_BYTES, Refusal, quoted};
+use crate::store::Outcome;
+
+/// Most events in one batch, as announced.
+pub(crate) const BATCH_EVENTS: usize = 500;
+/// Bytes of a batch that senders are asked to stay under.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of a batch that are still taken, so that a sender's way of counting does not matter.
+const BATCH_BYTES_TAKEN: usize = 16 * 1024 * 1024;
+
+/// Tells a sender that can batch where and how, on every 202.
+pub(crate) const BATCH_HEADER: HeaderName = HeaderName::from_static("mcpcat-batch");
+
+/// `POST …/v1/public/events/`: one event. The answer comes after the commit.
+pub(crate) async fn one(
+    State(app): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let taken = take_one(&app, &caller, &headers, body).await;
+    if let Err(problem) = &taken
+        && problem.is_refusal()
+    {
+        app.metrics.rejected(1);
+    }
+    taken?;
+    let mut response = json(StatusCode::ACCEPTED, r#"{"status":"accepted"}"#);
+    if let Ok(offer) = HeaderValue::from_str(&app.batch_offer) {
+        response.headers_mut().insert(BATCH_HEADER, offer);
+    }
+    Ok(response)
+}
+
+async fn take_one(app: &Shared, caller: &Caller, headers: &HeaderMap, body: Body) -> Result<(), Problem> {
+    if body::media(headers)? != Media::Json {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "this path takes one event as application/json; send lines to v1/public/events/batch",
+        ));
+    }
+    let mut bytes = body::read(headers, body, MAX_EVENT_BYTES).await?;
+    let event = if bytes.len() > LARGE {
+        super::blocking(move || Event::parse(&mut bytes)).await?
+    } else {
+        Event::parse(&mut bytes)
+    }?;
+    caller.may_write(&event.project)?;
+    app.queue.submit(vec![event]).await?;
+    Ok(())
+}
+
+/// Bodies above this many bytes are parsed off the async threads.
+const LARGE: usize = 256 * 1024;
+
+/// `POST …/v1/public/events/batch`: one event a line. The answer comes after the commit, in the order of the lines.
+pub(crate) async fn batch(
+    State(app): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    if body::media(&headers)? != Media::Lines {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "this path takes lines as application/x-ndjson; send one event to v1/public/events/",
+        ));
+    }
+    let bytes = body::read(&headers, body, BATCH_BYTES_TAKEN).await?;
+    let lines = super::blocking(move || parse_lines(bytes, &caller)).await??;
+    let mut events = Vec::with_capacity(lines.len());
+    let mut ids = Vec::with_capacity(lines.len());
+    for line in lines {
+        ids.push(line.map(|event| {
+            let id = event.id.clone();
+            events.push(event);
+            id
+        }));
+    }
+    let rejected = ids.iter().filter(|id| id.is_err()).count();
+    let mut outcomes = app.queue.submit(events).await?.into_iter();
+    app.metrics.rejected(rejected as u64);
+    let mut out = String::from("{\"results\":[");
+    for (at, id) in ids.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        match id {
+            Ok(id) => {
+                let status = match outcomes.next() {
+                    Some(Outcome::Duplicate) => "duplicate",
+                    _ => "accepted",
+                };
+                out.push_str(&format!("{{\"id\":{},\"status\":\"{status}\"}}", quoted(id)));
+            }
+            Err((id, refusal)) => {
+                let id = id.as_deref().map_or_else(|| "null".to_owned(), quoted);
+                let error = quoted(&refusal.message);
+                out.push_str(&format!("{{\"id\":{id},\"status\":\"rejected\",\"error\":{error}}}"));
+            }
+        }
+    }
+    out.push_str("]}");
+    Ok(json(StatusCode::OK, out))
+}
+
+/// One line's event, or its id if that could be read, and what is wrong with it.
+type Line = Result<Event, (Option<String>, Refusal)>;
+
+fn parse_lines(mut bytes: Vec<u8>, caller: &Caller) -> Result<Vec<Line>, Problem> {
+    let mut lines = Vec::new();
+    for line in bytes.split_mut(|byte| *byte == b'\n') {
+        let line = line.trim_ascii_mut();
+        if line.is_empty() {
+            continue;
+        }
+        if lines.len() == BATCH_EVENTS {
+            return Err(Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("the batch has more than {BATCH_EVENTS} events; send it in parts"),
+            ));
+        }
+        lines.push(match Event::parse(line) {
+            Ok(event) => match caller.may_write(&event.project) {
+                Ok(()) => Ok(event),
+                Err(_) => {
+                    Err((Some(event.id), Refusal::status(403, "the token is not for this event's project")))
+                }
+            },
+            Err(refusal) => Err((id_of(line), refusal)),
+        });
+    }
+    Ok(lines)
+}
+
+/// The id of an event that was refused, so that its sender can tell which.
+fn id_of(line: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Id {
+        id: String,
+    }
+    serde_json::from_slice::<Id>(line).ok().map(|id| id.id)
+}
+
+/// What [`BATCH_HEADER`] says when the API lives under this base path.
+pub(crate) fn offer(base: &str) -> String {
+    format!(
+        "v1; path={base}/v1/public/events/batch; max-events={BATCH_EVENTS}; max-bytes={BATCH_BYTES}; encodings=zstd,gzip"
+    )
+}
+
+trait TrimMut {
+    fn trim_ascii_mut(&mut self) -> &mut [u8];
+}
+
+impl TrimMut for [u8] {
+    fn trim_ascii_mut(&mut self) -> &mut [u8] {
+        let start = self.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        let end =
+            self.len() - self[start..].iter().rev().take_while(|byte| byte.is_ascii_whitespace()).count();
+        &mut self[start..end]
+    }
+}

@@ -1,0 +1,118 @@
+//! The page's files, part of the binary so that there is nothing to install beside it.
+
+use std::sync::LazyLock;
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+
+use super::Shared;
+use super::api::Params;
+use super::ask::Ask;
+use super::reply::Problem;
+
+struct Asset {
+    name: &'static str,
+    text: &'static str,
+    media: &'static str,
+}
+
+macro_rules! assets {
+    ($($name:literal: $media:expr),* $(,)?) => {
+        [$(Asset { name: $name, text: include_str!(concat!("../../static/", $name)), media: $media }),*]
+    };
+}
+
+const JS: &str = "text/javascript; charset=utf-8";
+
+static ASSETS: &[Asset] = &assets! {
+    "app.js": JS,
+    "api.js": JS,
+    "catalogue.js": JS,
+    "detail.js": JS,
+    "dom.js": JS,
+    "format.js": JS,
+    "keys.js": JS,
+    "list.js": JS,
+    "live.js": JS,
+    "model.js": JS,
+    "overview.js": JS,
+    "session.js": JS,
+    "theme.js": JS,
+    "timeline.js": JS,
+    "tree.js": JS,
+    "style.css": "text/css; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+};
+
+static TAGS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    ASSETS
+        .iter()
+        .map(|asset| {
+            let digest = Sha256::digest(asset.text.as_bytes());
+            let hex: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+            format!("\"{hex}\"")
+        })
+        .collect()
+});
+
+/// The text of one of the page's files.
+pub(super) fn text(name: &str) -> &'static str {
+    ASSETS.iter().find(|asset| asset.name == name).map_or("", |asset| asset.text)
+}
+
+/// `GET /assets/{name}`. Names are looked up in a fixed list; there is no path to walk out of.
+pub(crate) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+    let at = ASSETS.iter().position(|asset| asset.name == name).ok_or_else(|| Problem::missing("file"))?;
+    let (asset, tag) = (&ASSETS[at], &TAGS[at]);
+    let fresh = headers.get(header::IF_NONE_MATCH).is_some_and(|given| given.as_bytes() == tag.as_bytes());
+    let mut response =
+        if fresh { StatusCode::NOT_MODIFIED.into_response() } else { Response::new(asset.text.into()) };
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.media));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if let Ok(tag) = HeaderValue::from_str(tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    Ok(response)
+}
+
+/// The shell of every view. With `?token=…` the token moves into a cookie and out of the address.
+pub(crate) async fn shell(
+    State(app): State<Shared>,
+    headers: HeaderMap,
+    uri: axum::http::Uri,
+    Query(params): Params,
+) -> Response {
+    let ask = Ask(params);
+    if let Some(cookie) = ask.text("token").and_then(|token| app.cookie(&token)) {
+        let rest = ask.0.iter().filter(|(name, _)| name != "token");
+        let query: Vec<String> = rest
+            .map(|(name, value)| format!("{}={}", super::percent_encode(name), super::percent_encode(value)))
+            .collect();
+        // Inside a nested router the path has lost the base.
+        let path = uri.path().trim_start_matches('/');
+        let target =
+            format!("{}/{path}{}{}", app.base, if query.is_empty() { "" } else { "?" }, query.join("&"));
+        if let Ok(target) = HeaderValue::from_str(&target) {
+            return (StatusCode::SEE_OTHER, [(header::LOCATION, target), (header::SET_COOKIE, cookie)])
+                .into_response();
+        }
+    }
+    let status = if app.may_read(&headers) { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
+    let html = SHELL
+        .replace("{{base}}", &format!("{}/", app.base))
+        .replace("{{login}}", if status == StatusCode::OK { "" } else { "needed" });
+    (
+        status,
+        [
+            (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        ],
+        html,
+    )
+        .into_response()
+}
+
+const SHELL: &str = include_str!("../../static/shell.html");

@@ -1,0 +1,175 @@
+//! Opens the data file: private to its user, with the schema of this version.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::watch;
+
+use super::{Durability, READERS, Result, Sqlite, StoreError};
+
+/// Raised whenever the tables change shape.
+const SCHEMA_VERSION: i64 = 1;
+
+/// `session.first_at` and `last_at` are microseconds; `last_at` includes the duration of the event that ends last.
+const SCHEMA: &str = "
+CREATE TABLE session (
+    key INTEGER PRIMARY KEY,
+    project TEXT NOT NULL,
+    id TEXT NOT NULL,
+    stateless INTEGER NOT NULL,
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    events INTEGER NOT NULL DEFAULT 0,
+    tools INTEGER NOT NULL DEFAULT 0,
+    custom INTEGER NOT NULL DEFAULT 0,
+    errors INTEGER NOT NULL DEFAULT 0,
+    actor TEXT, actor_name TEXT,
+    client TEXT, client_version TEXT,
+    server TEXT, server_version TEXT,
+    sdk TEXT,
+    last_label TEXT NOT NULL DEFAULT '',
+    UNIQUE (id, project)
+);
+CREATE INDEX session_last ON session(last_at, key);
+CREATE TABLE event (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL,
+    project TEXT NOT NULL,
+    session INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    instance TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    type TEXT NOT NULL,
+    name TEXT,
+    error INTEGER NOT NULL,
+    received INTEGER NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE UNIQUE INDEX event_id ON event(id, project);
+CREATE INDEX event_order ON event(session, at, instance, sequence, id);
+CREATE INDEX event_error ON event(seq) WHERE error = 1;
+CREATE TABLE term (
+    term TEXT NOT NULL,
+    session INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    PRIMARY KEY (term, session)
+) WITHOUT ROWID;
+CREATE TABLE stat (
+    slot INTEGER NOT NULL,
+    project TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    events INTEGER NOT NULL,
+    errors INTEGER NOT NULL,
+    timed INTEGER NOT NULL,
+    sum_ms REAL NOT NULL,
+    max_ms REAL NOT NULL,
+    PRIMARY KEY (slot, project, kind, name)
+) WITHOUT ROWID;
+CREATE TABLE catalogue (project TEXT PRIMARY KEY, json TEXT NOT NULL);
+";
+
+impl Sqlite {
+    /// A store that is gone with the process.
+    pub(crate) fn in_memory() -> Result<Self> {
+        let connection = Connection::open_in_memory()?;
+        prepare(&connection)?;
+        Ok(Self { writer: Mutex::new(connection), readers: Vec::new(), newest: watch::channel(0).0 })
+    }
+
+    /// Opens a file that [`private`] has made.
+    pub(crate) fn open(path: &Path, durability: Durability) -> Result<Self> {
+        let connection = Connection::open(path)?;
+        tune(&connection)?;
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        let synchronous = match durability {
+            Durability::Normal => "NORMAL",
+            Durability::Full => "FULL",
+        };
+        connection.pragma_update(None, "synchronous", synchronous)?;
+        prepare(&connection)?;
+        let newest = connection.query_row("SELECT coalesce(max(seq), 0) FROM event", [], |row| row.get(0))?;
+        let mut readers = Vec::with_capacity(READERS);
+        for _ in 0..READERS {
+            readers.push(Mutex::new(reader(path)?));
+        }
+        Ok(Self { writer: Mutex::new(connection), readers, newest: watch::channel(newest).0 })
+    }
+
+    /// Opens a file beside the collector that owns it, to look only.
+    pub(crate) fn open_to_read(path: &Path) -> Result<Self> {
+        let writer = reader(path)?;
+        check(&writer)?;
+        let mut readers = Vec::with_capacity(READERS);
+        for _ in 0..READERS {
+            readers.push(Mutex::new(reader(path)?));
+        }
+        Ok(Self { writer: Mutex::new(writer), readers, newest: watch::channel(0).0 })
+    }
+}
+
+fn reader(path: &Path) -> rusqlite::Result<Connection> {
+    let reader = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    tune(&reader)?;
+    Ok(reader)
+}
+
+fn tune(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.pragma_update(None, "cache_size", -32_768)?;
+    connection.pragma_update(None, "mmap_size", 268_435_456)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")
+}
+
+fn prepare(connection: &Connection) -> Result<()> {
+    if check(connection)? {
+        return Ok(());
+    }
+    connection.execute_batch(&format!("BEGIN;{SCHEMA}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"))?;
+    Ok(())
+}
+
+/// Whether the tables are there, in the shape of this version.
+fn check(connection: &Connection) -> Result<bool> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    match version {
+        SCHEMA_VERSION => Ok(true),
+        0 => Ok(false),
+        other => Err(StoreError::Asked(format!(
+            "it has format {other}, this version reads {SCHEMA_VERSION}; use a newer mcpcat-timeline"
+        ))),
+    }
+}
+
+/// Creates the folder and the file before SQLite does, because SQLite would leave them readable by others.
+pub(crate) fn private(path: &Path) -> std::io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        if file.metadata()?.permissions().mode() & 0o077 != 0 {
+            file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+        }
+    }
+    drop(file);
+    Ok(())
+}

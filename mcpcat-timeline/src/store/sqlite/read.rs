@@ -1,0 +1,459 @@
+//! Answers questions. Every list is read by key, so that page thousand costs what page one costs.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+
+use super::rollup::SLOT;
+use crate::event::{Kind, iso};
+use crate::store::query::MAX_LIMIT;
+use crate::store::{
+    Cut, EventPage, EventQuery, Facets, NameStats, Overview, Result, SessionPage, SessionQuery, SessionRow,
+    Size, Slot, Sort, StoreError, Stored, Term, TermKind,
+};
+
+/// How many of the newest events a text search looks into.
+const TEXT_SEARCHED: i64 = 100_000;
+/// Most bytes of event text in one answer; the rest is on the next page.
+const PAGE_BYTES: usize = 64 * 1024 * 1024;
+/// Most values offered for one filter.
+const FACET_VALUES: usize = 200;
+/// Most columns of a plot over time.
+const PLOT_SLOTS: i64 = 120;
+
+/// A `WHERE` clause under construction, values apart from text.
+#[derive(Default)]
+struct Where {
+    sql: String,
+    values: Vec<Value>,
+}
+
+impl Where {
+    fn and(&mut self, condition: &str, values: impl IntoIterator<Item = Value>) {
+        self.sql.push_str(if self.sql.is_empty() { " WHERE " } else { " AND " });
+        self.sql.push_str(condition);
+        self.values.extend(values);
+    }
+}
+
+fn text(value: &str) -> Value {
+    Value::Text(value.to_owned())
+}
+
+/// A `LIKE` pattern that finds the text anywhere, as it stands inside JSON.
+fn anywhere(needle: &str) -> Value {
+    let json = crate::event::quoted(needle);
+    let mut pattern = String::from("%");
+    for letter in json[1..json.len() - 1].chars() {
+        if matches!(letter, '%' | '_' | '~') {
+            pattern.push('~');
+        }
+        pattern.push(letter);
+    }
+    pattern.push('%');
+    Value::Text(pattern)
+}
+
+fn bad_cursor() -> StoreError {
+    StoreError::Asked("`cursor` is not one that this API gave out".into())
+}
+
+/// The place after the last session of a page: its sort value and key.
+pub(super) fn session_cursor(text: &str) -> Result<(f64, i64)> {
+    let (value, key) = text.split_once('~').ok_or_else(bad_cursor)?;
+    Ok((value.parse().map_err(|_| bad_cursor())?, key.parse().map_err(|_| bad_cursor())?))
+}
+
+/// The place after the last event of a page.
+pub(super) struct EventCursor {
+    at: i64,
+    sequence: i64,
+    instance: String,
+    id: String,
+}
+
+/// `at~sequence~length of instance~instance~id`; both texts may hold anything.
+pub(super) fn event_cursor(text: &str) -> Result<EventCursor> {
+    let mut parts = text.splitn(4, '~');
+    let mut part = || parts.next().ok_or_else(bad_cursor);
+    let at = part()?.parse().map_err(|_| bad_cursor())?;
+    let sequence = part()?.parse().map_err(|_| bad_cursor())?;
+    let length: usize = part()?.parse().map_err(|_| bad_cursor())?;
+    let rest = part()?;
+    let instance = rest.get(..length).ok_or_else(bad_cursor)?.to_owned();
+    let id = rest[length..].strip_prefix('~').ok_or_else(bad_cursor)?.to_owned();
+    Ok(EventCursor { at, sequence, instance, id })
+}
+
+fn term_condition(term: &Term) -> (String, Vec<Value>) {
+    let kind = term.kind.as_str();
+    let not = if term.negative { "NOT " } else { "" };
+    if term.kind == TermKind::Tag && !term.value.contains('=') {
+        // '>' is the character after '='.
+        return (
+            format!("s.key {not}IN (SELECT session FROM term WHERE term >= ? AND term < ?)"),
+            vec![text(&format!("tag:{}=", term.value)), text(&format!("tag:{}>", term.value))],
+        );
+    }
+    (
+        format!("s.key {not}IN (SELECT session FROM term WHERE term = ?)"),
+        vec![text(&format!("{kind}:{}", term.value))],
+    )
+}
+
+const SESSION_COLUMNS: &str = "s.key, s.id, s.project, s.stateless, s.first_at, s.last_at, s.events, s.tools, s.custom, \
+     s.errors, s.actor, s.actor_name, s.client, s.client_version, s.server, s.server_version, s.sdk, s.last_label";
+
+fn session_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
+    let (first, last): (i64, i64) = (row.get(4)?, row.get(5)?);
+    Ok(SessionRow {
+        key: row.get(0)?,
+        session_id: row.get(1)?,
+        project_id: row.get(2)?,
+        stateless: row.get(3)?,
+        started_at: iso(first),
+        last_event_at: iso(last),
+        duration_ms: last.saturating_sub(first) as f64 / 1000.0,
+        event_count: row.get(6)?,
+        tool_call_count: row.get(7)?,
+        custom_event_count: row.get(8)?,
+        error_count: row.get(9)?,
+        actor_id: row.get(10)?,
+        actor_name: row.get(11)?,
+        client_name: row.get(12)?,
+        client_version: row.get(13)?,
+        server_name: row.get(14)?,
+        server_version: row.get(15)?,
+        sdk_language: row.get(16)?,
+        last_label: row.get(17)?,
+        sort_value: 0.0,
+    })
+}
+
+fn newest(db: &Connection) -> rusqlite::Result<i64> {
+    db.prepare_cached("SELECT coalesce(max(seq), 0) FROM event")?.query_row([], |row| row.get(0))
+}
+
+pub(super) fn sessions(
+    db: &mut Connection,
+    query: &SessionQuery,
+    cursor: Option<(f64, i64)>,
+) -> rusqlite::Result<SessionPage> {
+    let db = db.transaction()?;
+    let last_seq = newest(&db)?;
+    let mut filter = Where::default();
+    for project in [&query.scope, &query.project].into_iter().flatten() {
+        filter.and("s.project = ?", [text(project)]);
+    }
+    if let Some(since) = query.since {
+        filter.and("s.last_at >= ?", [Value::Integer(since)]);
+    }
+    if let Some(until) = query.until {
+        filter.and("s.first_at < ?", [Value::Integer(until)]);
+    }
+    if query.errors {
+        filter.and("s.errors > 0", []);
+    }
+    if query.custom {
+        filter.and("s.custom > 0", []);
+    }
+    match query.identified {
+        Some(true) => filter.and("s.actor IS NOT NULL", []),
+        Some(false) => filter.and("s.actor IS NULL", []),
+        None => {}
+    }
+    for term in &query.terms {
+        let (condition, values) = term_condition(term);
+        filter.and(&condition, values);
+    }
+    let mut text_searched = None;
+    if let Some(needle) = &query.text {
+        let like = anywhere(needle);
+        let from = (last_seq - TEXT_SEARCHED).max(0);
+        text_searched = (from > 0).then_some(TEXT_SEARCHED);
+        filter.and(
+            "(s.id LIKE ?1 ESCAPE '~' OR s.actor LIKE ?1 ESCAPE '~' OR s.actor_name LIKE ?1 ESCAPE '~'
+              OR s.key IN (SELECT session FROM event WHERE seq > ?2 AND body LIKE ?1 ESCAPE '~'))"
+                .replace("?1", "?")
+                .replace("?2", "?")
+                .as_str(),
+            [like.clone(), like.clone(), like.clone(), Value::Integer(from), like],
+        );
+    }
+    let sort = match query.sort {
+        Sort::Last => "s.last_at",
+        Sort::Start => "s.first_at",
+        Sort::Events => "s.events",
+        Sort::Errors => "s.errors",
+        Sort::Duration => "(s.last_at - s.first_at)",
+    };
+    let (order, beyond) = if query.ascending { ("ASC", ">") } else { ("DESC", "<") };
+    if let Some((value, key)) = cursor {
+        filter.and(
+            &format!("({sort}, s.key) {beyond} (?, ?)"),
+            [Value::Integer(value as i64), Value::Integer(key)],
+        );
+    }
+    let limit = query.limit.clamp(1, MAX_LIMIT);
+    let sql = format!(
+        "SELECT {SESSION_COLUMNS}, {sort} FROM session s{} ORDER BY {sort} {order}, s.key {order} LIMIT {}",
+        filter.sql,
+        limit + 1,
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut sessions = statement
+        .query_map(params_from_iter(filter.values), |row| {
+            Ok(SessionRow { sort_value: row.get::<_, i64>(18)? as f64, ..session_row(row)? })
+        })?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let more = sessions.len() > limit;
+    sessions.truncate(limit);
+    let next =
+        sessions.last().filter(|_| more).map(|last| format!("{}~{}", last.sort_value as i64, last.key));
+    Ok(SessionPage { sessions, next, last_seq, text_searched })
+}
+
+pub(super) fn session(
+    db: &mut Connection,
+    id: &str,
+    scope: Option<&str>,
+) -> rusqlite::Result<Vec<SessionRow>> {
+    let sql = format!(
+        "SELECT {SESSION_COLUMNS} FROM session s WHERE s.id = ?1 AND (?2 IS NULL OR s.project = ?2) ORDER BY s.key"
+    );
+    db.prepare_cached(&sql)?.query_map(params![id, scope], session_row)?.collect()
+}
+
+pub(super) fn events(
+    db: &mut Connection,
+    query: &EventQuery,
+    cursor: Option<EventCursor>,
+) -> rusqlite::Result<EventPage> {
+    let db = db.transaction()?;
+    let last_seq = newest(&db)?;
+    let mut filter = Where::default();
+    if let Some(session) = &query.session {
+        let keys = db
+            .prepare_cached("SELECT key FROM session WHERE id = ?1")?
+            .query_map([session], |row| row.get(0))?
+            .collect::<rusqlite::Result<Vec<i64>>>()?;
+        // One session is the rule; the index then gives its order for nothing.
+        match keys[..] {
+            [] => return Ok(EventPage { events: Vec::new(), next: None, last_seq }),
+            [key] => filter.and("e.session = ?", [Value::Integer(key)]),
+            _ => {
+                let marks = vec!["?"; keys.len()].join(",");
+                filter.and(&format!("e.session IN ({marks})"), keys.into_iter().map(Value::Integer));
+            }
+        }
+    }
+    for project in [&query.scope, &query.project].into_iter().flatten() {
+        filter.and("e.project = ?", [text(project)]);
+    }
+    if let Some(since) = query.since {
+        filter.and("e.at >= ?", [Value::Integer(since)]);
+    }
+    if let Some(until) = query.until {
+        filter.and("e.at < ?", [Value::Integer(until)]);
+    }
+    if let Some(name) = &query.name {
+        filter.and("e.name = ?", [text(name)]);
+    }
+    if let Some(event_type) = &query.event_type {
+        filter.and("e.type = ?", [text(event_type)]);
+    }
+    if query.errors {
+        filter.and("e.error = 1", []);
+    }
+    if query.custom {
+        filter.and("e.kind = ?", [text(Kind::Custom.as_str())]);
+    }
+    if let Some(needle) = &query.text {
+        filter.and("e.body LIKE ? ESCAPE '~'", [anywhere(needle)]);
+    }
+    let order = match query.cut {
+        Cut::Time => {
+            if let Some(cursor) = cursor {
+                filter.and(
+                    "(e.at, e.instance, e.sequence, e.id) > (?, ?, ?, ?)",
+                    [
+                        Value::Integer(cursor.at),
+                        text(&cursor.instance),
+                        Value::Integer(cursor.sequence),
+                        text(&cursor.id),
+                    ],
+                );
+            }
+            "e.at, e.instance, e.sequence, e.id"
+        }
+        Cut::After(seq) => {
+            filter.and("e.seq > ?", [Value::Integer(cursor.map_or(seq, |cursor| cursor.at))]);
+            "e.seq"
+        }
+        Cut::Newest => {
+            if let Some(cursor) = cursor {
+                filter.and("e.seq < ?", [Value::Integer(cursor.at)]);
+            }
+            "e.seq DESC"
+        }
+    };
+    let limit = query.limit.clamp(1, MAX_LIMIT);
+    let sql = format!(
+        "SELECT e.seq, s.id, e.body, e.at, e.instance, e.sequence, e.id
+         FROM event e JOIN session s ON s.key = e.session{} ORDER BY {order} LIMIT {}",
+        filter.sql,
+        limit + 1,
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(filter.values))?;
+    let (mut events, mut bytes, mut next, mut place) = (Vec::new(), 0, None, String::new());
+    while let Some(row) = rows.next()? {
+        if events.len() == limit || bytes > PAGE_BYTES {
+            next = Some(place);
+            break;
+        }
+        let stored = Stored { seq: row.get(0)?, session: row.get(1)?, body: row.get(2)? };
+        bytes += stored.body.len();
+        place = match query.cut {
+            Cut::Time => {
+                let (at, instance, sequence): (i64, String, i64) = (row.get(3)?, row.get(4)?, row.get(5)?);
+                format!("{at}~{sequence}~{}~{instance}~{}", instance.len(), row.get::<_, String>(6)?)
+            }
+            Cut::After(_) | Cut::Newest => format!("{}~0~0~~", stored.seq),
+        };
+        events.push(stored);
+    }
+    Ok(EventPage { events, next, last_seq })
+}
+
+pub(super) fn event(db: &mut Connection, id: &str, scope: Option<&str>) -> rusqlite::Result<Option<Stored>> {
+    db.prepare_cached(
+        "SELECT e.seq, s.id, e.body FROM event e JOIN session s ON s.key = e.session
+         WHERE e.id = ?1 AND (?2 IS NULL OR e.project = ?2) LIMIT 1",
+    )?
+    .query_row(params![id, scope], |row| {
+        Ok(Stored { seq: row.get(0)?, session: row.get(1)?, body: row.get(2)? })
+    })
+    .optional()
+}
+
+pub(super) fn facets(db: &mut Connection, scope: Option<&str>) -> rusqlite::Result<Facets> {
+    let db = db.transaction()?;
+    let values = |kind: TermKind| -> rusqlite::Result<Vec<String>> {
+        let prefix = format!("{}:", kind.as_str());
+        // ';' is the character after ':'.
+        let end = format!("{};", kind.as_str());
+        let sql = match scope {
+            None => {
+                "SELECT substr(term, length(?1) + 1), sum(n) AS total FROM term
+                 WHERE term >= ?1 AND term < ?2 AND ?3 IS NULL GROUP BY term ORDER BY total DESC LIMIT ?4"
+            }
+            Some(_) => {
+                "SELECT substr(term, length(?1) + 1), sum(n) AS total FROM term JOIN session s ON s.key = session
+                 WHERE term >= ?1 AND term < ?2 AND s.project = ?3 GROUP BY term ORDER BY total DESC LIMIT ?4"
+            }
+        };
+        db.prepare_cached(sql)?
+            .query_map(params![prefix, end, scope, FACET_VALUES as i64], |row| row.get(0))?
+            .collect()
+    };
+    let projects = match scope {
+        Some(project) => vec![project.to_owned()],
+        None => db
+            .prepare_cached(
+                "SELECT project FROM session GROUP BY project ORDER BY max(last_at) DESC LIMIT 200",
+            )?
+            .query_map([], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?,
+    };
+    Ok(Facets {
+        projects,
+        actors: values(TermKind::Actor)?,
+        clients: values(TermKind::Client)?,
+        servers: values(TermKind::Server)?,
+        tools: values(TermKind::Tool)?,
+        events: values(TermKind::Event)?,
+        tags: values(TermKind::Tag)?,
+    })
+}
+
+pub(super) fn overview(
+    db: &mut Connection,
+    since: i64,
+    until: i64,
+    scope: Option<&str>,
+) -> rusqlite::Result<Overview> {
+    let db = db.transaction()?;
+    let (from, to) = (since.div_euclid(SLOT), until.div_euclid(SLOT));
+    // Whole multiples of the stored slot, as many as fit a plot.
+    let step = ((to - from + 1 + PLOT_SLOTS - 1) / PLOT_SLOTS).max(1);
+    let mut slots: Vec<Slot> = (0..=(to - from) / step)
+        .map(|n| Slot { at: (from + n * step) * (SLOT / 1000), ..Slot::default() })
+        .collect();
+    let mut rows = db.prepare_cached(
+        "SELECT slot, kind, sum(events), sum(errors) FROM stat
+         WHERE slot BETWEEN ?1 AND ?2 AND (?3 IS NULL OR project = ?3) GROUP BY slot, kind",
+    )?;
+    let mut rows = rows.query(params![from, to, scope])?;
+    let (mut events, mut errors) = (0, 0);
+    while let Some(row) = rows.next()? {
+        let (slot, kind): (i64, String) = (row.get(0)?, row.get(1)?);
+        let (count, failed): (i64, i64) = (row.get(2)?, row.get(3)?);
+        events += count;
+        errors += failed;
+        if let Some(slot) = slots.get_mut(((slot - from) / step) as usize) {
+            slot.events += count;
+            slot.errors += failed;
+            match kind.as_str() {
+                "tool" => slot.tools += count,
+                "custom" => slot.custom += count,
+                _ => {}
+            }
+        }
+    }
+    let names = db
+        .prepare_cached(
+            "SELECT kind, name, sum(events) AS total, sum(errors), sum(sum_ms), sum(timed), max(max_ms) FROM stat
+             WHERE slot BETWEEN ?1 AND ?2 AND (?3 IS NULL OR project = ?3)
+             GROUP BY kind, name ORDER BY total DESC LIMIT 500",
+        )?
+        .query_map(params![from, to, scope], |row| {
+            let timed: i64 = row.get(5)?;
+            Ok(NameStats {
+                kind: row.get(0)?,
+                name: row.get(1)?,
+                events: row.get(2)?,
+                errors: row.get(3)?,
+                mean_ms: (timed > 0).then_some(row.get::<_, f64>(4)? / timed as f64),
+                max_ms: if timed > 0 { Some(row.get(6)?) } else { None },
+            })
+        })?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let sessions = db
+        .prepare_cached(
+            "SELECT count(*) FROM session WHERE last_at >= ?1 AND first_at <= ?2 AND (?3 IS NULL OR project = ?3)",
+        )?
+        .query_row(params![since, until, scope], |row| row.get(0))?;
+    Ok(Overview { slot_ms: step * (SLOT / 1000), slots, names, sessions, events, errors })
+}
+
+pub(super) fn custom_names(db: &mut Connection, project: &str) -> rusqlite::Result<Vec<(String, i64)>> {
+    db.prepare_cached(
+        "SELECT substr(term, 7), sum(n) FROM term JOIN session s ON s.key = session
+         WHERE term >= 'event:' AND term < 'event;' AND s.project = ?1 GROUP BY term ORDER BY term",
+    )?
+    .query_map([project], |row| Ok((row.get(0)?, row.get(1)?)))?
+    .collect()
+}
+
+pub(super) fn catalogue(db: &mut Connection, project: &str) -> rusqlite::Result<Option<String>> {
+    db.prepare_cached("SELECT json FROM catalogue WHERE project = ?1")?
+        .query_row([project], |row| row.get(0))
+        .optional()
+}
+
+pub(super) fn size(db: &mut Connection) -> rusqlite::Result<Size> {
+    let pragma = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let bytes = pragma("page_size")? * (pragma("page_count")? - pragma("freelist_count")?);
+    let sessions = db.prepare_cached("SELECT count(*) FROM session")?.query_row([], |row| row.get(0))?;
+    Ok(Size { bytes: bytes.max(0) as u64, sessions, last_seq: newest(db)? })
+}

@@ -1,0 +1,316 @@
+//! The library's front door: build a timeline, start it or take its router, stop it.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::error::Error;
+use crate::http::guard::{Access, Right, Token, name_of};
+use crate::http::{self, App};
+use crate::ingest::{GroupCommit, Queue};
+use crate::lock::DataLock;
+use crate::metrics::Metrics;
+use crate::store::sqlite::{Durability, Sqlite, private};
+use crate::store::{Retention, Store, StoreError};
+
+/// Where events are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Data {
+    /// In this process; gone when it ends.
+    Memory,
+    /// In this SQLite file, created with mode 0600 when it is not there.
+    File(PathBuf),
+}
+
+impl<P: Into<PathBuf>> From<P> for Data {
+    fn from(path: P) -> Self {
+        Self::File(path.into())
+    }
+}
+
+/// Settings of a [`Timeline`]. The defaults keep events in memory and listen on a free port of 127.0.0.1.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct TimelineBuilder {
+    data: Data,
+    listen: SocketAddr,
+    durability: Durability,
+    keep: Retention,
+    access: Access,
+    base: String,
+    trace_url: Option<String>,
+}
+
+impl Default for TimelineBuilder {
+    fn default() -> Self {
+        Self {
+            data: Data::Memory,
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            durability: Durability::default(),
+            keep: Retention::default(),
+            access: Access::default(),
+            base: String::new(),
+            trace_url: None,
+        }
+    }
+}
+
+impl TimelineBuilder {
+    /// Keeps events in a file, or in memory with [`Data::Memory`].
+    pub fn data(mut self, data: impl Into<Data>) -> Self {
+        self.data = data.into();
+        self
+    }
+
+    /// Keeps events in memory; the default.
+    pub fn in_memory(mut self) -> Self {
+        self.data = Data::Memory;
+        self
+    }
+
+    /// The address to listen on; port 0 takes a free one. Anything but loopback needs a token.
+    pub fn listen(mut self, addr: SocketAddr) -> Self {
+        self.listen = addr;
+        self
+    }
+
+    /// How hard a commit tries to survive.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Removes events this long after they arrived.
+    pub fn keep_for(mut self, age: Duration) -> Self {
+        self.keep.age = Some(age);
+        self
+    }
+
+    /// Removes the oldest events when the data file has more bytes in use than this.
+    pub fn keep_bytes(mut self, bytes: u64) -> Self {
+        self.keep.bytes = Some(bytes);
+        self
+    }
+
+    /// Asks for a token on every request; this one may do everything. Can be called again for further ones.
+    pub fn token(mut self, secret: &str) -> Self {
+        self.access.tokens.push(Token::new(Right::Manage, secret));
+        self
+    }
+
+    /// Adds a token with fewer rights, or for one project.
+    pub fn add_token(mut self, token: Token) -> Self {
+        self.access.tokens.push(token);
+        self
+    }
+
+    /// A name under which this timeline is reached, such as `timeline.example.org`; loopback names always work.
+    pub fn allowed_host(mut self, host: impl Into<String>) -> Self {
+        let host = host.into();
+        self.access.hosts.push(name_of(&host).to_owned());
+        self
+    }
+
+    /// Another website, as `https://app.example.org`, whose pages may talk to this timeline.
+    pub fn allowed_origin(mut self, origin: impl Into<String>) -> Self {
+        self.access.origins.push(origin.into().trim_end_matches('/').to_owned());
+        self
+    }
+
+    /// Shows what is there; takes nothing in and removes nothing. The file may be open in another timeline, whose new
+    /// events are shown when the page is loaded again.
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.access.read_only = read_only;
+        self
+    }
+
+    /// The path behind a proxy under which everything lives, such as `/timeline`.
+    pub fn base_path(mut self, base: impl Into<String>) -> Self {
+        self.base = base.into();
+        self
+    }
+
+    /// Where a trace id leads, with `{trace_id}` in the place of the id.
+    pub fn trace_url(mut self, template: impl Into<String>) -> Self {
+        self.trace_url = Some(template.into());
+        self
+    }
+
+    /// Opens the store and starts its writer thread. Blocks while the file is opened.
+    ///
+    /// # Errors
+    /// When an option makes no sense, or the data file cannot be used.
+    pub fn build(self) -> Result<Timeline, Error> {
+        let base = base_path(&self.base)?;
+        if let Some(template) = &self.trace_url {
+            let http = template.starts_with("https://") || template.starts_with("http://");
+            if !http || !template.contains("{trace_id}") {
+                return Err(Error::Option {
+                    name: "trace_url",
+                    reason: format!("{template:?} must be an http address with {{trace_id}} in it"),
+                });
+            }
+        }
+        let (store, lock): (Arc<dyn Store>, _) = match &self.data {
+            Data::Memory => (
+                Arc::new(Sqlite::in_memory().map_err(|error| data_error(PathBuf::from(":memory:"), &error))?),
+                None,
+            ),
+            Data::File(path) if self.access.read_only => {
+                let store = Sqlite::open_to_read(path).map_err(|error| data_error(path.clone(), &error))?;
+                (Arc::new(store), None)
+            }
+            Data::File(path) => {
+                let io =
+                    |error: std::io::Error| Error::Data { path: path.clone(), reason: error.to_string() };
+                private(path).map_err(io)?;
+                let lock = DataLock::take(path)
+                    .map_err(io)?
+                    .map_err(|taken| Error::InUse { path: path.clone(), url: taken.url })?;
+                let store =
+                    Sqlite::open(path, self.durability).map_err(|error| data_error(path.clone(), &error))?;
+                (Arc::new(store), Some(lock))
+            }
+        };
+        let metrics = Arc::new(Metrics::default());
+        let keep = if self.access.read_only { Retention::default() } else { self.keep };
+        let queue =
+            GroupCommit::start(Arc::clone(&store), Arc::clone(&metrics), keep).map_err(Error::Thread)?;
+        let app = Arc::new(App {
+            store,
+            queue: Arc::new(queue),
+            metrics,
+            access: self.access,
+            batch_offer: http::batch_offer(&base),
+            base,
+            trace_url: self.trace_url,
+            closing: watch::channel(false).0,
+        });
+        Ok(Timeline { app, lock, listen: self.listen })
+    }
+
+    /// Builds and starts. See [`TimelineBuilder::build`] and [`Timeline::start`].
+    ///
+    /// # Errors
+    /// Those of both.
+    pub async fn start(self) -> Result<Running, Error> {
+        let built = tokio::task::spawn_blocking(move || self.build()).await;
+        let timeline = built.map_err(|error| Error::Thread(std::io::Error::other(error)))??;
+        timeline.start().await
+    }
+}
+
+fn data_error(path: PathBuf, error: &StoreError) -> Error {
+    Error::Data { path, reason: error.to_string() }
+}
+
+fn base_path(given: &str) -> Result<String, Error> {
+    let base = given.trim_end_matches('/');
+    let plain = base.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte));
+    if base.is_empty() || (base.starts_with('/') && plain && !base.contains("//")) {
+        Ok(base.to_owned())
+    } else {
+        Err(Error::Option { name: "base_path", reason: format!("{given:?} must look like /timeline") })
+    }
+}
+
+/// A collector with its store open, not listening yet.
+pub struct Timeline {
+    app: Arc<App>,
+    lock: Option<DataLock>,
+    listen: SocketAddr,
+}
+
+impl std::fmt::Debug for Timeline {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Timeline").field("listen", &self.listen).finish_non_exhaustive()
+    }
+}
+
+impl Timeline {
+    /// Settings to start from.
+    pub fn builder() -> TimelineBuilder {
+        TimelineBuilder::default()
+    }
+
+    /// All routes, to be served by a server of your own. Keep the `Timeline` as long as the router is used.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        http::router(Arc::clone(&self.app))
+    }
+
+    /// Listens and serves in the background of the current tokio runtime.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on, or is open to other machines and no token is set.
+    pub async fn start(mut self) -> Result<Running, Error> {
+        if !self.listen.ip().is_loopback() && self.app.access.tokens.is_empty() {
+            return Err(Error::TokenNeeded { addr: self.listen });
+        }
+        let listener = TcpListener::bind(self.listen)
+            .await
+            .map_err(|source| Error::Listen { addr: self.listen, source })?;
+        let addr = listener.local_addr().map_err(|source| Error::Listen { addr: self.listen, source })?;
+        let root = format!("http://{addr}{}", self.app.base);
+        if let Some(lock) = &mut self.lock {
+            lock.announce(&root);
+        }
+        let closing = self.app.closing.subscribe();
+        let server = tokio::spawn(crate::server::serve(listener, self.router(), closing));
+        Ok(Running { addr, root, server, timeline: self })
+    }
+}
+
+impl Drop for Timeline {
+    fn drop(&mut self) {
+        self.app.closing.send_replace(true);
+    }
+}
+
+/// A timeline that is listening. Dropping it stops it without waiting; [`Running::shutdown`] waits.
+#[derive(Debug)]
+pub struct Running {
+    addr: SocketAddr,
+    root: String,
+    server: JoinHandle<()>,
+    timeline: Timeline,
+}
+
+impl Running {
+    /// The address it listens on, with the port that was taken.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The page, as `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.root
+    }
+
+    /// What `MCPCAT_API_URL` has to be for an SDK to send here. The SDK adds `/v1/public/events/`.
+    #[must_use]
+    pub fn ingest_url(&self) -> &str {
+        &self.root
+    }
+
+    /// Stops listening, lets open requests end and commits what was taken in.
+    pub async fn shutdown(self) {
+        self.timeline.app.closing.send_replace(true);
+        if let Err(error) = self.server.await {
+            tracing::error!(%error, "the server ended badly");
+        }
+        let queue: Arc<dyn Queue> = Arc::clone(&self.timeline.app.queue);
+        if let Err(error) = tokio::task::spawn_blocking(move || queue.close()).await {
+            tracing::error!(%error, "the writer ended badly");
+        }
+    }
+}

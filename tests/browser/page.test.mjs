@@ -1,0 +1,332 @@
+// The page as a person uses it.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { EVIL, evilEvents, post, postCaptures, SHOP, shopEvents } from './feed.mjs';
+import { openPage, startBrowser, startTimeline } from './harness.mjs';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const artefact = (name) => fileURLToPath(new URL(`../artefacts/${name}`, import.meta.url));
+const session = (id, query = '') => `/sessions/${encodeURIComponent(id)}${query}`;
+
+let timeline;
+let browser;
+
+before(async () => {
+  timeline = await startTimeline('--trace-url', 'http://127.0.0.1:9/trace/{trace_id}');
+  await postCaptures(timeline.url);
+  for (const event of shopEvents()) await post(timeline.url, event);
+  browser = await startBrowser();
+});
+after(async () => {
+  await browser?.close();
+  assert.equal(await timeline?.stop(), 0);
+});
+
+/** Runs `work` on a fresh page at `path`, and asserts that nothing went wrong on it. */
+async function at(path, work, options) {
+  const { page, faults, context } = await openPage(browser, timeline.url, options);
+  await page.goto(timeline.url + path);
+  await work(page, faults);
+  assert.deepEqual(faults, []);
+  await context.close();
+}
+
+const rows = (page) => page.locator('.events .row');
+const labels = (page) => page.locator('.events .row .label').allTextContents();
+const current = (page) => page.locator('.events a[aria-current] .label');
+
+async function accessible(page, what) {
+  // Injected by the browser's own tooling, which the page's policy does not bind.
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => window.axe.run());
+  const found = violations.map((violation) => `${what}: ${violation.id}: ${violation.nodes.map((node) => node.html).slice(0, 3).join(' | ')}`);
+  assert.deepEqual(found, []);
+}
+
+test('the list shows every session, newest first, and leads into one', () => at('/', async (page) => {
+  await page.waitForSelector('.session-link');
+  const shop = page.locator('tr', { hasText: SHOP });
+  assert.equal(await page.locator('.sessions tbody tr').first().getAttribute('data-key'), `proj_shop/${SHOP}`);
+  assert.match(await shop.textContent(), /Ada Lovelace.*claude-desktop → billing/);
+  assert.equal(await page.locator('tr', { hasText: 'without a session' }).count(), 1, 'events without a session have a place');
+  await page.screenshot({ path: artefact('list-light.png') });
+  await shop.getByRole('link').click();
+  await page.waitForSelector('.events .row');
+  assert.match(page.url(), new RegExp(`/sessions/${SHOP}\\?project=proj_shop$`));
+  await page.goBack();
+  await page.waitForSelector('.session-link');
+}));
+
+test('filters narrow the list, live in the address, and exclude as well', async () => {
+  await at('/', async (page) => {
+    await page.waitForSelector('.session-link');
+    const status = page.locator('.tally');
+    await page.getByLabel('What to filter by').selectOption('tag');
+    await page.getByLabel('Value').fill('gateway=adyen');
+    await page.getByRole('button', { name: 'Add filter' }).click();
+    await status.filter({ hasText: /^1 session$/ }).waitFor();
+    assert.match(page.url(), /tag=gateway%3Dadyen/);
+    await page.reload();
+    await status.filter({ hasText: /^1 session$/ }).waitFor();
+    await page.getByRole('button', { name: /Remove filter Tag/ }).click();
+    await page.getByLabel('Include or exclude').selectOption('not_');
+    await page.getByLabel('What to filter by').selectOption('tool');
+    await page.getByLabel('Value').fill('upgrade');
+    await page.getByRole('button', { name: 'Add filter' }).click();
+    await page.locator('tr', { hasText: SHOP }).waitFor({ state: 'detached' });
+    assert.match(page.url(), /not_tool=upgrade/);
+  });
+  await at('/?q=subscription_upgraded', async (page) => {
+    await page.locator('.tally').filter({ hasText: /^1 session$/ }).waitFor();
+    assert.equal(await page.getByLabel('Search sessions and events').inputValue(), 'subscription_upgraded');
+    await page.getByLabel('Search sessions and events').fill('no such words');
+    await page.getByText('No session matches these filters.').waitFor();
+    await page.getByRole('button', { name: 'Clear filters' }).click();
+    await page.waitForSelector('.session-link');
+  });
+  await at('/?errors=1&sort=errors&project=proj_shop', async (page) => {
+    await page.locator('.tally').filter({ hasText: /^1 session$/ }).waitFor();
+    assert.equal(await page.getByRole('button', { name: 'Errors', exact: true }).getAttribute('aria-pressed'), 'true');
+  });
+});
+
+test('a session reads in order, nested, with badges, bolts, durations, pauses and failures', () => at(session(SHOP), async (page) => {
+  await rows(page).first().waitFor();
+  assert.deepEqual(await labels(page), [
+    'initialize', 'Identify', 'lookup_customer', 'upgrade', 'invoice.charge', 'gateway.request', 'subscription_upgraded', 'Custom',
+    'refund', 'gateway.request', 'refund', 'refund.completed', 'export_ledger',
+  ]);
+  const depth = await rows(page).evaluateAll((items) => items.map((item) => Number(item.style.getPropertyValue('--depth'))));
+  assert.deepEqual(depth, [0, 0, 0, 0, 1, 2, 1, 1, 0, 1, 0, 0, 0]);
+  assert.equal(await page.locator('.row.k-custom .bolt').count(), 6);
+  assert.equal(await page.locator('.row:not(.k-custom) .bolt').count(), 0);
+  assert.equal(await page.locator('.row.is-error').count(), 3);
+  assert.equal(await page.locator('.row.is-error .failed').count(), 3, 'colour is not the only sign');
+  const upgrade = rows(page).nth(3);
+  assert.match(await upgrade.textContent(), /tool.*upgrade.*team plan.*1\.84 s/);
+  assert.deepEqual(await page.locator('.gap').allTextContents(), ['3 min 15 s pause', '59.5 s pause']);
+  await page.getByRole('button', { name: 'Listing calls' }).click();
+  assert.equal(await rows(page).count(), 15);
+  assert.match(page.url(), /noise=1/);
+}));
+
+test('details hold parameters, response, error with its chain, tags, identity, raw JSON', () => at(session(SHOP), async (page) => {
+  await rows(page).filter({ hasText: 'Give back' }).or(rows(page).filter({ hasText: 'the gateway did not answer' })).first().click();
+  const pane = page.getByRole('complementary', { name: 'Event details' });
+  await pane.getByRole('heading', { name: 'refund' }).waitFor();
+  const text = await pane.textContent();
+  for (const part of ['billing::RefundError::Gateway', 'the gateway did not answer within 5 s', 'Caused by', 'reqwest::Error', 'operation timed out', 'Give back the second charge', 'inv_1009', 'Ada Lovelace', 'user-42', 'claude-desktop']) {
+    assert.ok(text.includes(part), `the details lack ${part}`);
+  }
+  await pane.locator('summary', { hasText: /^Stack$/ }).click();
+  assert.ok(await pane.locator('.failure pre').filter({ hasText: 'src/refund.rs:41' }).isVisible());
+  await pane.locator('summary', { hasText: 'Show' }).click();
+  const raw = JSON.parse(await pane.locator('pre.raw').textContent());
+  assert.equal(raw.error.chained_errors.length, 2);
+  await pane.getByRole('button', { name: 'gateway.request' }).click();
+  await pane.getByText('E_TIMEOUT').first().waitFor();
+  await pane.getByRole('button', { name: 'refund' }).click();
+  await page.screenshot({ path: artefact('session-light.png') });
+  await rows(page).filter({ hasText: 'invoice.charge' }).click();
+  const tag = pane.getByRole('link', { name: /gateway adyen/ });
+  assert.match(await tag.getAttribute('href'), /\?tag=gateway%3Dadyen$/);
+  await rows(page).filter({ hasText: 'team plan' }).click();
+  assert.equal(await pane.getByRole('link', { name: '4bf92f3577b34da6a3ce929d0e0e4736' }).getAttribute('href'), 'http://127.0.0.1:9/trace/4bf92f3577b34da6a3ce929d0e0e4736');
+}));
+
+test('a link to an event opens it, with the filters of the view', () => at(session(SHOP, '?event=evt_shop008&custom=1'), async (page) => {
+  await page.getByRole('heading', { name: 'subscription_upgraded' }).waitFor();
+  assert.equal(await current(page).textContent(), 'subscription_upgraded');
+  assert.equal(await rows(page).count(), 6);
+  assert.equal(await page.getByRole('button', { name: 'Custom only' }).getAttribute('aria-pressed'), 'true');
+}));
+
+test('the keyboard goes through events and errors', () => at(session(SHOP), async (page) => {
+  await rows(page).first().waitFor();
+  await page.keyboard.press('j');
+  await page.keyboard.press('j');
+  assert.equal(await current(page).textContent(), 'Identify');
+  await page.keyboard.press('k');
+  assert.equal(await current(page).textContent(), 'initialize');
+  await page.keyboard.press('e');
+  assert.match(page.url(), /event=evt_shop011/);
+  await page.keyboard.press('e');
+  assert.equal(await current(page).textContent(), 'gateway.request');
+  await page.keyboard.press('Shift+E');
+  assert.match(page.url(), /event=evt_shop011/);
+  await page.keyboard.press('/');
+  await page.keyboard.type('jek adyen');
+  assert.match(page.url(), /q=jek\+adyen/, 'letters typed into a field are no commands');
+  await page.getByLabel('Search in this session').fill('adyen');
+  assert.deepEqual((await labels(page)).includes('invoice.charge'), true);
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Escape');
+  assert.ok(!page.url().includes('event='));
+  await page.keyboard.press('?');
+  await page.getByRole('heading', { name: 'Keyboard' }).waitFor();
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('g');
+  await page.waitForSelector('.session-link');
+  await page.keyboard.press('j');
+  await page.keyboard.press('Enter');
+  await rows(page).first().waitFor();
+}));
+
+test('new events come in by themselves, wait while paused, and are let in again', async () => {
+  const id = 'ses_live';
+  const event = (name) => ({ id: `evt_${name}`, project_id: 'proj_live', session_id: id, event_type: 'mcpcat:custom', resource_name: name, timestamp: new Date().toISOString() });
+  await post(timeline.url, event('first'));
+  await at(session(id), async (page) => {
+    await rows(page).first().waitFor();
+    await page.locator('#live[data-state=live]').waitFor();
+    await post(timeline.url, event('second'));
+    await rows(page).filter({ hasText: 'second' }).waitFor();
+    await page.keyboard.press('p');
+    await page.locator('#live[data-state=paused]').waitFor();
+    await post(timeline.url, event('third'));
+    await page.getByText('paused · 1 new').waitFor();
+    assert.equal(await rows(page).count(), 2);
+    await page.keyboard.press('p');
+    await rows(page).filter({ hasText: 'third' }).waitFor();
+  });
+  await at('/', async (page) => {
+    await page.locator('#live[data-state=live]').waitFor();
+    await post(timeline.url, { ...event('fourth'), session_id: 'ses_newcomer' });
+    await page.locator('tr', { hasText: 'ses_newcomer' }).waitFor();
+  });
+});
+
+test('texts from outside stay text', async () => {
+  for (const event of evilEvents()) await post(timeline.url, event);
+  const quiet = async (page) => assert.equal(await page.evaluate(() => window.__ran), undefined);
+  await at(session(EVIL), async (page) => {
+    await rows(page).first().waitFor();
+    for (let n = 0; n < await rows(page).count(); n += 1) {
+      await rows(page).nth(n).locator('a').click();
+      for (const summary of await page.locator('.detail summary').all()) await summary.click();
+    }
+    await quiet(page);
+    assert.equal(await page.locator('main img, main script, main svg[onload]').count(), 0);
+    assert.ok((await page.locator('.events').textContent()).includes('<img src=x onerror="window.__ran=2">'));
+  });
+  for (const path of ['/', '/overview', '/catalogue', '/?q=%3Cimg%20src%3Dx%20onerror%3Dwindow.__ran%3D7%3E&tag=%3Cscript%3Ewindow.__ran%3D8%3C%2Fscript%3E']) {
+    await at(path, async (page) => {
+      await page.locator('#main > *').first().waitFor();
+      await page.waitForLoadState('load');
+      await quiet(page);
+      assert.equal(await page.locator('main img, main script').count(), 0);
+    });
+  }
+  const response = await fetch(`${timeline.url}/api/v1/sessions/${encodeURIComponent(EVIL)}/export.html`);
+  const { page, faults, context } = await openPage(browser, timeline.url);
+  await page.setContent(await response.text());
+  await rows(page).first().waitFor();
+  await rows(page).first().locator('a').click();
+  await quiet(page);
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test('an exported session opens from a file, offline', async () => {
+  const response = await fetch(`${timeline.url}/api/v1/sessions/${SHOP}/export.html`);
+  const file = artefact('session.html');
+  const { writeFileSync } = await import('node:fs');
+  writeFileSync(file, await response.text());
+  const { page, faults, context } = await openPage(browser, 'file:', { offline: true });
+  await page.goto(`file://${file}`);
+  await rows(page).first().waitFor();
+  assert.equal(await rows(page).count(), 13);
+  await page.keyboard.press('e');
+  await page.getByText('the gateway did not answer within 5 s').last().waitFor();
+  await page.screenshot({ path: artefact('export.png') });
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test('overview and catalogue add up', async () => {
+  await at('/overview?project=proj_shop&since=24h', async (page) => {
+    await page.getByText('Busiest tools').waitFor();
+    const figures = await page.locator('.figures').textContent();
+    assert.match(figures, /Sessions1Events15Errors3Error rate20\.0 %/);
+    await page.screenshot({ path: artefact('overview-light.png') });
+  });
+  await at('/catalogue?project=proj_shop', async (page) => {
+    await page.getByText('No catalogue yet').waitFor();
+    await page.getByLabel('Catalogue file').setInputFiles({
+      name: 'events.json', mimeType: 'application/json',
+      buffer: Buffer.from(JSON.stringify({ version: 1, events: [{ name: 'invoice.charge' }, { name: 'invoice.voided', file: 'src/invoice.rs', line: 12 }] })),
+    });
+    await page.getByRole('heading', { name: 'Declared, never seen (1)' }).waitFor();
+    assert.ok(await page.getByText('src/invoice.rs:12').isVisible());
+    await page.getByRole('heading', { name: 'Declared and seen (1)' }).waitFor();
+    assert.match(await page.locator('.card', { hasText: 'Seen, not declared' }).textContent(), /gateway\.request.*refund\.completed.*subscription_upgraded/);
+    await page.screenshot({ path: artefact('catalogue-light.png') });
+  });
+});
+
+test('every view is accessible in light and dark, wide and narrow', async () => {
+  const views = [['list', '/'], ['session', session(SHOP, '?event=evt_shop011')], ['overview', '/overview'], ['catalogue', '/catalogue?project=proj_shop']];
+  for (const [name, path] of views) {
+    for (const [colorScheme, viewport] of [['light', { width: 1280, height: 800 }], ['dark', { width: 1280, height: 800 }], ['light', { width: 390, height: 800 }]]) {
+      await at(path, async (page) => {
+        await page.locator('.session-link, .row, .card').first().waitFor();
+        await accessible(page, `${name} ${colorScheme} ${viewport.width}`);
+        const wider = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+        assert.equal(wider, false, `${name} at ${viewport.width} scrolls sideways`);
+        await page.screenshot({ path: artefact(`${name}-${colorScheme}-${viewport.width}.png`) });
+      }, { colorScheme, viewport });
+    }
+  }
+});
+
+test('the theme follows the system until one is chosen, and the choice is kept', () => at('/', async (page) => {
+  const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const dark = await background();
+  const button = page.getByRole('button', { name: /^Theme:/ });
+  await button.click();
+  assert.equal(await button.getAttribute('aria-label'), 'Theme: light');
+  const light = await background();
+  assert.notEqual(light, dark);
+  await page.reload();
+  assert.equal(await background(), light);
+}, { colorScheme: 'dark' }));
+
+test('a phone shows the list, and details over it', () => at(session(SHOP), async (page) => {
+  await rows(page).nth(3).click();
+  const pane = page.getByRole('complementary', { name: 'Event details' });
+  assert.ok(await pane.isVisible());
+  await page.screenshot({ path: artefact('phone-details.png') });
+  await page.getByRole('button', { name: 'Close details' }).click();
+  assert.equal(await pane.isVisible(), false);
+}, { viewport: { width: 390, height: 800 } }));
+
+test('a token is asked for, kept in a cookie, and never in the address', async () => {
+  const guarded = await startTimeline('--token', 'open sesame', '--base-path', '/team/timeline');
+  try {
+    const { page, context } = await openPage(browser, guarded.url);
+    await page.goto(guarded.url.split('/?')[0] + '/');
+    await page.getByLabel('Token').fill('wrong');
+    await page.getByRole('button', { name: 'Open' }).click();
+    await page.getByText('the token is not known here').waitFor();
+    await page.getByLabel('Token').fill('open sesame');
+    await page.getByRole('button', { name: 'Open' }).click();
+    await page.getByText('Waiting for the first event').waitFor();
+    await page.getByRole('link', { name: 'Overview' }).click();
+    await page.getByText('Busiest tools').waitFor();
+    assert.match(page.url(), /\/team\/timeline\/overview$/);
+    await page.reload();
+    await page.getByText('Busiest tools').waitFor();
+    await context.clearCookies();
+    await page.goto(guarded.url);
+    await page.getByText('Waiting for the first event').waitFor();
+    assert.match(page.url(), /\/team\/timeline\/$/);
+    await context.close();
+  } finally {
+    await guarded.stop();
+  }
+});
