@@ -4,6 +4,7 @@
 
 #![deny(warnings)]
 #![warn(clippy::pedantic)]
+#![allow(unsafe_code, reason = "unsafe functions are among the shapes")]
 #![allow(
     clippy::unnecessary_wraps,
     clippy::unused_async,
@@ -33,7 +34,7 @@ use mcpcat::event;
 use crate::support::{block_on, seen};
 
 #[derive(Debug, PartialEq)]
-pub struct Declined(&'static str);
+pub(crate) struct Declined(&'static str);
 
 impl fmt::Display for Declined {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -74,7 +75,9 @@ macro_rules! shape {
 fn nothing() {}
 
 #[event]
-fn one_line() -> u8 { 7 }
+fn one_line() -> u8 {
+    7
+}
 
 #[event]
 fn takes_and_gives(a: u8, b: &str) -> String {
@@ -516,7 +519,8 @@ fn plain_functions() {
     let _ = shape!(unit_error, unit_error(), "()");
     let _ = shape!(tuple, tuple(1));
     let _ = shape!(array, array());
-    let _ = shape!(reference_to_result, reference_to_result(&Err(Declined("kept"))).is_err(), "declined: kept");
+    let _ =
+        shape!(reference_to_result, reference_to_result(&Err(Declined("kept"))).is_err(), "declined: kept");
     let _ = shape!(option_of_result, option_of_result(), "declined: item");
     let _ = shape!(poll_of_result, poll_of_result(), "declined: polled");
     let _ = shape!(control_flow, control_flow());
@@ -999,11 +1003,8 @@ fn bodies_that_stay_in_place() {
         "the function panicked"
     );
     let _ = shape!(panics, std::panic::catch_unwind(panics), "the function panicked");
-    let _ = shape!(
-        async_panics,
-        std::panic::catch_unwind(|| block_on(async_panics())),
-        "the function panicked"
-    );
+    let _ =
+        shape!(async_panics, std::panic::catch_unwind(|| block_on(async_panics())), "the function panicked");
 }
 
 // ---- Methods ----------------------------------------------------------------------------------------------------
@@ -1372,7 +1373,9 @@ impl fmt::Debug for Block {
 
 #[test]
 fn blocks() {
-    let name = |events: Vec<crate::support::Seen>| -> Vec<String> { events.into_iter().map(|event| event.name).collect() };
+    let name = |events: Vec<crate::support::Seen>| -> Vec<String> {
+        events.into_iter().map(|event| event.name).collect()
+    };
     let (mut block, events) = seen(Block::new);
     assert!(events.is_empty(), "an associated function is left out: {events:?}");
     assert_eq!(name(seen(|| block.plain()).1), ["block.plain"]);

@@ -9,7 +9,7 @@ use super::parse::{Emit, Item, Named, Reserved};
 use crate::callsite::{self, Callsite, Kind, Name};
 use crate::entry::mentions;
 use crate::krate::Krate;
-use crate::value::{self, Value, here};
+use crate::value::{self, Form, Value, here};
 
 /// Without events: the arguments are type-checked and nothing is left of them.
 pub(crate) fn disabled(emit: Emit) -> TokenStream {
@@ -76,7 +76,8 @@ fn plain(krate: &Krate, items: &[Item]) -> TokenStream {
         _ => None,
     });
     if items.len() > 1 && values.clone().any(|value| mentions(value.expr.to_token_stream(), "await")) {
-        let names: Vec<_> = (0..items.len()).map(|i| format_ident!("__{i}", span = span)).collect();
+        let names: Vec<_> =
+            items.iter().enumerate().map(|(i, item)| format_ident!("__{i}", span = item.span())).collect();
         let references = values.clone().map(Value::reference);
         let recorded = values.zip(&names).map(|(value, name)| value.recorded(krate, name.to_token_stream()));
         return quote_spanned! {span=>
@@ -107,7 +108,7 @@ fn with_reserved(krate: &Krate, items: &[Item]) -> TokenStream {
     let mut statements = Vec::new();
     let mut failed = None;
     for (i, item) in items.iter().enumerate() {
-        let name = format_ident!("__{i}", span = span);
+        let name = format_ident!("__{i}", span = item.span());
         match item {
             Item::Field(index, value) => {
                 evaluated.push(value.reference());
@@ -147,10 +148,11 @@ fn with_reserved(krate: &Krate, items: &[Item]) -> TokenStream {
                 let at = here(value.expr.span());
                 match word {
                     Reserved::Message => {
-                        let text = value.recorded(krate, name.to_token_stream());
                         statements.push(match value.form {
-                            crate::value::Form::Plain => quote_spanned!(at=> __event.message(#name);),
-                            _ => quote_spanned!(at=> __event.message(#text);),
+                            Form::Plain | Form::Display => quote_spanned!(at=> __event.message(#name);),
+                            Form::Debug => {
+                                quote_spanned!(at=> __event.message(&#krate::core::format_args!("{:?}", #name));)
+                            }
                         });
                     }
                     Reserved::Response => {
@@ -168,7 +170,7 @@ fn with_reserved(krate: &Krate, items: &[Item]) -> TokenStream {
                             #[allow(unused_imports, clippy::wildcard_imports)]
                             use #krate::probe::*;
                             if let #krate::core::option::Option::Some(__error) = Held(#name).failure() {
-                                if let #krate::core::option::Option::Some(__error) = (&&&&&&&__error).error() {
+                                if let #krate::core::option::Option::Some(__error) = (&&&&&&&__error).described() {
                                     __event.error(__error);
                                 }
                             }
@@ -184,6 +186,16 @@ fn with_reserved(krate: &Krate, items: &[Item]) -> TokenStream {
         match (#(#evaluated,)*) {
             (#(#patterns,)*) => #krate::emit_with(&#site, &mut |__event| { #(#statements)* })
         }
+    }
+}
+
+impl Item {
+    /// Where the user wrote the value, so that an error about its type points there.
+    fn span(&self) -> Span {
+        here(match self {
+            Item::Field(_, value) | Item::Reserved(_, value) => value.expr.span(),
+            Item::Data(data) => data.span(),
+        })
     }
 }
 

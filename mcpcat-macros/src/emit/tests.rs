@@ -106,3 +106,12 @@ fn what_was_right_is_still_written_after_an_error() {
         "{output}"
     );
 }
+
+#[test]
+fn without_the_feature_arguments_are_checked_and_nothing_is_run() {
+    let (emit, _) = parsed(quote!("x", a, b = debug(c + d), message = "{e}", ..data));
+    check("emit_disabled", {
+        let block = expand::disabled(emit);
+        quote!(fn f() #block)
+    });
+}

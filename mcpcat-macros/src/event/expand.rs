@@ -376,7 +376,7 @@ impl Parts<'_> {
         let found = quote_spanned! {span=>
             match Returned(#ret).split() {
                 Split::Success(__value) => (&&__value).error(),
-                Split::Failure(__error) => (&&&&&&&__error).error(),
+                Split::Failure(__error) => (&&&&&&&__error).described(),
                 Split::Nothing => #krate::core::option::Option::None,
             }
         };

@@ -181,6 +181,21 @@ fn an_unnamed_block_takes_the_path_of_its_type() {
 }
 
 #[test]
+#[cfg(not(feature = "enable"))]
+fn without_the_feature_the_item_is_returned_token_for_token() {
+    let item = quote!(
+        /// Docs.
+        #[tool]
+        pub async fn f(&self, a: u8) -> u8 {
+            a
+        }
+    );
+    let output = super::expand(quote!(anything = "at all"), item.clone());
+    assert_eq!(output.to_string(), item.to_string());
+}
+
+#[test]
+#[cfg(feature = "enable")]
 fn after_an_error_the_item_stays_as_it_was() {
     let item = quote!(fn f() { half. });
     let output = super::expand(quote!(nme = "x"), item.clone()).to_string();

@@ -66,8 +66,12 @@ pub(crate) fn disabled(event: &Event) -> TokenStream {
     let arms = event.records.iter().map(|record| {
         let variant = record.variant.as_ref().map(|variant| quote_spanned!(span=> ::#variant));
         let pattern = pattern(record);
-        let names =
-            record.members.iter().enumerate().filter(|(_, member)| reads(member)).map(|(i, _)| binding(i));
+        let names = record
+            .members
+            .iter()
+            .enumerate()
+            .filter(|(_, member)| reads(member))
+            .map(|(i, member)| binding(i, member));
         quote_spanned!(span=> Self #variant #pattern => { let _ = (#(#names,)*); })
     });
     let body = if event.records.is_empty() {
@@ -111,8 +115,9 @@ fn fields() -> Ident {
     format_ident!("__fields", span = Span::mixed_site())
 }
 
-fn binding(index: usize) -> Ident {
-    format_ident!("__{index}", span = Span::mixed_site())
+/// The name of a member's value; an error about its type points at the member.
+fn binding(index: usize, member: &MemberUse) -> Ident {
+    format_ident!("__{index}", span = here(member.span))
 }
 
 /// Whether the member's value is looked at.
@@ -126,7 +131,7 @@ fn pattern(record: &Record) -> TokenStream {
     let bindings = record.members.iter().enumerate().map(|(i, member)| {
         let name = &member.member;
         // A redacted field counts as used, or the user would be told that it never is.
-        let binding = if reads(member) { binding(i) } else { format_ident!("_{i}", span = span) };
+        let binding = if reads(member) { binding(i, member) } else { format_ident!("_{i}", span = span) };
         let name = match name {
             Member::Named(ident) => quote_spanned!(span=> #ident),
             Member::Unnamed(index) => {
@@ -153,7 +158,7 @@ fn record(krate: &Krate, record: &Record) -> TokenStream {
     }
     .item(krate);
     let statements =
-        record.members.iter().enumerate().map(|(i, member)| statement(krate, member, &binding(i)));
+        record.members.iter().enumerate().map(|(i, member)| statement(krate, member, &binding(i, member)));
     quote_spanned! {span=>
         #item
         #fields.name(#site.name);
@@ -195,7 +200,7 @@ fn statement(krate: &Krate, member: &MemberUse, value: &Ident) -> TokenStream {
             #[allow(unused_imports, clippy::wildcard_imports)]
             use #krate::probe::*;
             if let #krate::core::option::Option::Some(__error) = Held(#value).failure() {
-                if let #krate::core::option::Option::Some(__error) = (&&&&&&&__error).error() {
+                if let #krate::core::option::Option::Some(__error) = (&&&&&&&__error).described() {
                     #fields.error(__error);
                 }
             }

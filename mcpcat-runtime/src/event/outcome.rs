@@ -221,24 +221,24 @@ pub mod probe {
     /// A failure described by its own `Outcome`.
     pub trait FailureByOutcome {
         /// What it says.
-        fn error(&self) -> Option<ErrorInfo>;
+        fn described(&self) -> Option<ErrorInfo>;
     }
 
     impl<E: Outcome + ?Sized> FailureByOutcome for &&&&&&Failure<'_, E> {
-        fn error(&self) -> Option<ErrorInfo> {
+        fn described(&self) -> Option<ErrorInfo> {
             self.0.error()
         }
     }
 
     /// A failure that is a JSON value: its members are the error's.
     impl FailureByOutcome for &&&&&&Failure<'_, serde_json::Value> {
-        fn error(&self) -> Option<ErrorInfo> {
+        fn described(&self) -> Option<ErrorInfo> {
             Some(ErrorInfo::from_value(self.0.clone()))
         }
     }
 
     impl FailureByOutcome for &&&&&&Failure<'_, &serde_json::Value> {
-        fn error(&self) -> Option<ErrorInfo> {
+        fn described(&self) -> Option<ErrorInfo> {
             Some(ErrorInfo::from_value((*self.0).clone()))
         }
     }
@@ -246,11 +246,11 @@ pub mod probe {
     /// A failure described by `Error`.
     pub trait FailureByError {
         /// Message, type and chain.
-        fn error(&self) -> Option<ErrorInfo>;
+        fn described(&self) -> Option<ErrorInfo>;
     }
 
     impl<E: Error + ?Sized> FailureByError for &&&&&Failure<'_, E> {
-        fn error(&self) -> Option<ErrorInfo> {
+        fn described(&self) -> Option<ErrorInfo> {
             Some(ErrorInfo::from_error(self.0))
         }
     }
@@ -258,11 +258,11 @@ pub mod probe {
     /// A failure that holds a `dyn Error + Send + Sync`: `anyhow::Error`, `eyre::Report`, a box.
     pub trait FailureByHeldError<'b> {
         /// Message and chain of what it holds.
-        fn error(&self) -> Option<ErrorInfo>;
+        fn described(&self) -> Option<ErrorInfo>;
     }
 
     impl<'b, E: AsRef<dyn Error + Send + Sync + 'b>> FailureByHeldError<'b> for &&&&Failure<'_, E> {
-        fn error(&self) -> Option<ErrorInfo> {
+        fn described(&self) -> Option<ErrorInfo> {
             let held: &(dyn Error + Send + Sync + 'b) = self.0.as_ref();
             Some(ErrorInfo::from_error(held))
         }
@@ -271,11 +271,11 @@ pub mod probe {
     /// A failure that holds a `dyn Error`.
     pub trait FailureByHeldLocalError<'b> {
         /// Message and chain of what it holds.
-        fn error(&self) -> Option<ErrorInfo>;
+        fn described(&self) -> Option<ErrorInfo>;
     }
 
     impl<'b, E: AsRef<dyn Error + 'b>> FailureByHeldLocalError<'b> for &&&Failure<'_, E> {
-        fn error(&self) -> Option<ErrorInfo> {
+        fn described(&self) -> Option<ErrorInfo> {
             let held: &(dyn Error + 'b) = self.0.as_ref();
             Some(ErrorInfo::from_error(held))
         }
@@ -284,11 +284,11 @@ pub mod probe {
     /// A failure described by its text.
     pub trait FailureByDisplay {
         /// The text and the type.
-        fn error(&self) -> Option<ErrorInfo>;
+        fn described(&self) -> Option<ErrorInfo>;
     }
 
     impl<E: Display + ?Sized> FailureByDisplay for &&Failure<'_, E> {
-        fn error(&self) -> Option<ErrorInfo> {
+        fn described(&self) -> Option<ErrorInfo> {
             Some(ErrorInfo::message(self.0.to_string()).with_type(named::<E>()))
         }
     }
@@ -296,11 +296,11 @@ pub mod probe {
     /// A failure described by its debug text.
     pub trait FailureByDebug {
         /// The text and the type.
-        fn error(&self) -> Option<ErrorInfo>;
+        fn described(&self) -> Option<ErrorInfo>;
     }
 
     impl<E: Debug + ?Sized> FailureByDebug for &Failure<'_, E> {
-        fn error(&self) -> Option<ErrorInfo> {
+        fn described(&self) -> Option<ErrorInfo> {
             Some(ErrorInfo::message(format!("{:?}", self.0)).with_type(named::<E>()))
         }
     }
@@ -308,11 +308,11 @@ pub mod probe {
     /// A failure that only has a type.
     pub trait FailureByType {
         /// The type.
-        fn error(&self) -> Option<ErrorInfo>;
+        fn described(&self) -> Option<ErrorInfo>;
     }
 
     impl<E: ?Sized> FailureByType for Failure<'_, E> {
-        fn error(&self) -> Option<ErrorInfo> {
+        fn described(&self) -> Option<ErrorInfo> {
             Some(ErrorInfo::message(format!("an error of type {}", named::<E>())).with_type(named::<E>()))
         }
     }
@@ -355,7 +355,7 @@ mod tests {
             let value = $value;
             match Returned(&value).split() {
                 Split::Success(value) => (&&value).error(),
-                Split::Failure(error) => (&&&&&&&error).error(),
+                Split::Failure(error) => (&&&&&&&error).described(),
                 Split::Nothing => None,
             }
         }};

@@ -1,0 +1,172 @@
+//! What the macros cost a user's build: `cargo run` writes one crate per row, checks it, and prints the CPU time of
+//! that crate alone, as a ratio to the same functions without macros. Every crate is the same code but for its macro.
+//!
+//! The dependencies come from the registry; the crates and their target folder stand in this package's own `target`.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Functions with the attribute, and calls of the event macro, per crate.
+const FUNCTIONS: usize = 400;
+const CALLS: usize = 500;
+/// Times each crate is checked; the least counts, since whatever else runs only adds.
+const RUNS: usize = 5;
+
+struct Row {
+    name: &'static str,
+    dependency: &'static str,
+    code: fn(usize) -> String,
+    items: usize,
+}
+
+fn functions(attribute: &'static str, prelude: &'static str, n: usize) -> String {
+    let mut code = format!("{prelude}\n");
+    for i in 0..n {
+        // Half of them async, all of them fallible: what a server is made of.
+        let word = if i % 2 == 0 { "async " } else { "" };
+        let _ = write!(
+            code,
+            "{attribute}\npub {word}fn charge_{i}(customer: &str, cents: u64) -> Result<u64, std::num::ParseIntError> {{\n    \
+             let base = customer.parse::<u64>()?;\n    let mut sum = base;\n    for step in 0..cents {{\n        \
+             sum = sum.wrapping_add(step * {i});\n    }}\n    Ok(sum)\n}}\n"
+        );
+    }
+    code
+}
+
+fn calls(call: fn(usize) -> String, n: usize) -> String {
+    let mut code = String::new();
+    for i in 0..n {
+        let call = call(i);
+        let _ = write!(code, "pub fn f_{i}(plan: &str, seats: u32, total: f64, trial: bool) {{\n    {call}\n}}\n");
+    }
+    code
+}
+
+fn rows() -> Vec<Row> {
+    vec![
+        Row { name: "functions: none", dependency: "", code: |n| functions("", "", n), items: FUNCTIONS },
+        Row {
+            name: "functions: mcpcat",
+            dependency: "mcpcat",
+            code: |n| functions("#[mcpcat::event]", "", n),
+            items: FUNCTIONS,
+        },
+        Row {
+            name: "functions: fastrace",
+            dependency: "fastrace = { version = \"0.7\", features = [\"enable\"] }",
+            code: |n| functions("#[fastrace::trace]", "", n),
+            items: FUNCTIONS,
+        },
+        Row {
+            name: "functions: tracing skip_all",
+            dependency: "tracing = \"0.1\"",
+            code: |n| functions("#[tracing::instrument(skip_all)]", "", n),
+            items: FUNCTIONS,
+        },
+        Row {
+            name: "functions: tracing skip_all, err",
+            dependency: "tracing = \"0.1\"",
+            code: |n| functions("#[tracing::instrument(skip_all, err)]", "", n),
+            items: FUNCTIONS,
+        },
+        Row {
+            name: "calls: none",
+            dependency: "",
+            code: |n| calls(|_| "let _ = (plan, seats, total, trial);".to_owned(), n),
+            items: CALLS,
+        },
+        Row {
+            name: "calls: mcpcat emit!",
+            dependency: "mcpcat",
+            code: |n| calls(|i| format!("mcpcat::emit!(\"plan.upgraded.{i}\", plan, seats, total, trial);"), n),
+            items: CALLS,
+        },
+        Row {
+            name: "calls: log (text)",
+            dependency: "log = \"0.4\"",
+            code: |n| {
+                calls(|i| format!("log::info!(\"plan upgraded {i}: {{plan}} {{seats}} {{total}} {{trial}}\");"), n)
+            },
+            items: CALLS,
+        },
+        Row {
+            name: "calls: log (fields)",
+            dependency: "log = { version = \"0.4\", features = [\"kv\"] }",
+            code: |n| calls(|i| format!("log::info!(plan, seats, total, trial; \"plan upgraded {i}\");"), n),
+            items: CALLS,
+        },
+        Row {
+            name: "calls: tracing",
+            dependency: "tracing = \"0.1\"",
+            code: |n| calls(|i| format!("tracing::info!(plan, seats, total, trial, \"plan upgraded {i}\");"), n),
+            items: CALLS,
+        },
+    ]
+}
+
+/// Where our own crate is: two folders up, or where `MCPCAT_PATH` says.
+fn mcpcat() -> String {
+    let path = std::env::var("MCPCAT_PATH").map(PathBuf::from);
+    let path = path.unwrap_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
+    let path = path.canonicalize().expect("mcpcat is two folders up, or where MCPCAT_PATH says");
+    format!("mcpcat = {{ path = {path:?}, default-features = false, features = [\"enable\"] }}")
+}
+
+/// CPU ticks of all finished children (fields 16 and 17 of `/proc/self/stat`).
+fn children_ticks() -> u64 {
+    let stat = fs::read_to_string("/proc/self/stat").expect("needs Linux's /proc");
+    let after_name = stat.rsplit(") ").next().unwrap_or_default();
+    after_name.split(' ').skip(13).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum()
+}
+
+fn cargo(folder: &Path, target: &Path, arguments: &[&str]) {
+    let status = Command::new(env!("CARGO"))
+        .args(arguments)
+        .current_dir(folder)
+        .env("CARGO_TARGET_DIR", target)
+        .env("CARGO_INCREMENTAL", "0")
+        .status()
+        .expect("cargo runs");
+    assert!(status.success(), "{arguments:?} failed in {}", folder.display());
+}
+
+/// Seconds of CPU that checking the crate takes, its dependencies already built.
+fn check(row: &Row, base: &Path) -> f64 {
+    let folder = base.join(row.name.replace([':', ' ', '!', '(', ')', ','], "-"));
+    fs::create_dir_all(folder.join("src")).expect("the target folder can be written");
+    let dependency = if row.dependency == "mcpcat" { mcpcat() } else { row.dependency.to_owned() };
+    let manifest = format!(
+        "[workspace]\n[package]\nname = \"row\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[dependencies]\n{dependency}\n"
+    );
+    fs::write(folder.join("Cargo.toml"), manifest).expect("the manifest can be written");
+    let source = folder.join("src/lib.rs");
+    let code = (row.code)(row.items);
+    fs::write(&source, &code).expect("the source can be written");
+    let target = base.join("target");
+    cargo(&folder, &target, &["check", "--quiet"]);
+    let mut least = f64::MAX;
+    for run in 0..RUNS {
+        fs::write(&source, format!("{code}// {run}\n")).expect("the source can be written");
+        let before = children_ticks();
+        cargo(&folder, &target, &["check", "--quiet"]);
+        // A tick is a hundredth of a second on every Linux that Rust runs on.
+        least = least.min((children_ticks() - before) as f64 / 100.0);
+    }
+    least
+}
+
+fn main() {
+    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/rows");
+    println!("CPU seconds of `cargo check` of {FUNCTIONS} functions or {CALLS} calls, least of {RUNS} runs");
+    let mut none = 0.0;
+    for row in rows() {
+        let seconds = check(&row, &base);
+        if row.name.ends_with(": none") {
+            none = seconds;
+        }
+        println!("{:34} {seconds:5.2} s   x{:.2}   added {:6.3} ms each", row.name, seconds / none, (seconds - none) * 1e3 / row.items as f64);
+    }
+}

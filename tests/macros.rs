@@ -1,0 +1,18 @@
+//! The macros from outside: what they accept, what they record, and what they say when they refuse.
+
+#[path = "macros/behaviour.rs"]
+mod behaviour;
+#[path = "macros/catalog.rs"]
+mod catalog;
+#[path = "macros/derive.rs"]
+mod derive;
+#[path = "macros/emit.rs"]
+mod emit;
+#[path = "macros/hygiene.rs"]
+mod hygiene;
+#[path = "macros/outcome.rs"]
+mod outcome;
+#[path = "macros/shapes.rs"]
+mod shapes;
+#[path = "macros/support.rs"]
+mod support;
