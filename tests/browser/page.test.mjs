@@ -242,7 +242,7 @@ test('an exported session opens from a file, offline', async () => {
   await rows(page).first().waitFor();
   assert.equal(await rows(page).count(), 13);
   await page.keyboard.press('e');
-  await page.getByText('the gateway did not answer within 5 s').last().waitFor();
+  await page.locator('.failure-message').filter({ hasText: 'the gateway did not answer within 5 s' }).waitFor();
   await page.screenshot({ path: artefact('export.png') });
   assert.deepEqual(faults, []);
   await context.close();

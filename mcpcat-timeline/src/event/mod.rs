@@ -243,6 +243,14 @@ pub(crate) fn instant(text: &str) -> Option<i64> {
     Some(at.as_microsecond())
 }
 
+/// The JSON texts of some fields of a stored event; payloads are not read, however deep they are.
+pub(crate) fn raw_fields<'a>(body: &'a str, names: &[&str]) -> Vec<Option<&'a str>> {
+    match serde_json::from_str::<Fields<'a>>(body) {
+        Ok(fields) => names.iter().map(|name| fields.get(name).map(RawValue::get)).collect(),
+        Err(_) => vec![None; names.len()],
+    }
+}
+
 fn cut(text: &str, length: usize) -> String {
     text.chars().take(length).collect()
 }
@@ -301,6 +309,8 @@ const MAX_TAGS: usize = 64;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parse(text: &str) -> Result<Event, Refusal> {
@@ -360,6 +370,64 @@ mod tests {
         assert_eq!(instant("2026-11-22T13:57:04.390"), micros);
         assert_eq!(iso(1_795_355_824_390_000), "2026-11-22T13:57:04.390000Z");
     }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Event::parse(&mut bytes.clone());
+        }
+
+        /// Pieces of JSON in any order reach far deeper than random bytes do.
+        #[test]
+        fn no_pieces_panic_and_what_is_taken_reads_back_the_same(
+            pieces in proptest::collection::vec(prop::sample::select(PIECES), 0..40)
+        ) {
+            for text in [pieces.concat(), format!("{{\"project_id\":\"p\",{}}}", pieces.concat())] {
+                if let Ok(event) = Event::parse(&mut text.clone().into_bytes()) {
+                    prop_assert!(!event.body.contains('\n'));
+                    prop_assert_eq!(Event::stored(&event.body).unwrap(), event);
+                }
+            }
+        }
+
+        #[test]
+        fn any_time_that_is_written_is_read(micros in -60_000_000_000_000_000_i64..250_000_000_000_000_000) {
+            prop_assert_eq!(instant(&iso(micros)), Some(micros));
+        }
+    }
+
+    const PIECES: &[&str] = &[
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\"",
+        "\\",
+        "\\ud83d",
+        "\\u0000",
+        "\n",
+        " ",
+        "null",
+        "true",
+        "1e999",
+        "-0.0",
+        "12",
+        "\"id\":\"e\"",
+        "\"project_id\":\"p\"",
+        "\"projectId\":null",
+        "\"sessionId\":\"s\"",
+        "\"session_id\":null",
+        "\"duration\":1e308",
+        "\"sequence\":-1e300",
+        "\"tags\":{\"a\":\"b\"}",
+        "\"timestamp\":\"2026-01-01T00:00:00Z\"",
+        "\"parameters\":{\"a\":[1,{}]}",
+        "\"x\":\"\u{1F600}\"",
+        "\"is_error\":true",
+        "\"event_type\":\"mcp:tools/call\"",
+    ];
 
     #[test]
     fn labels_are_what_a_reader_looks_for() {
