@@ -12,7 +12,7 @@ pub(crate) use scan::prepare;
 /// Longest accepted single event, in bytes of JSON. The SDKs stop at 102,400.
 pub(crate) const MAX_EVENT_BYTES: usize = 10_000_000;
 
-/// Longest accepted text in a field that the store indexes, in bytes.
+/// Longest accepted id, and how much of a longer name is indexed, in bytes.
 const MAX_KEY_BYTES: usize = 4096;
 
 /// Why an event is not accepted, in words for its sender.
@@ -189,16 +189,16 @@ impl Event {
             instance: text(&fields, "sdk_instance")?.unwrap_or_default(),
             parent: text(&fields, "parent_id")?.filter(|parent| !parent.is_empty()),
             kind: Kind::of(&event_type),
-            name: text(&fields, "resource_name")?.filter(|name| !name.is_empty()),
+            name: name(&fields, "resource_name")?.filter(|name| !name.is_empty()),
             is_error: flag(&fields, "is_error")?,
             duration: number(&fields, "duration")?,
             actor: actor.or(actor_id).filter(|actor| !actor.is_empty()),
-            actor_name: text(&fields, "identify_actor_name")?,
-            client: text(&fields, "client_name")?,
-            client_version: text(&fields, "client_version")?,
-            server: text(&fields, "server_name")?,
-            server_version: text(&fields, "server_version")?,
-            sdk: text(&fields, "sdk_language")?,
+            actor_name: name(&fields, "identify_actor_name")?,
+            client: name(&fields, "client_name")?,
+            client_version: name(&fields, "client_version")?,
+            server: name(&fields, "server_name")?,
+            server_version: name(&fields, "server_version")?,
+            sdk: name(&fields, "sdk_language")?,
             tags: tags(&fields)?,
             body: fields.write(&added),
             id,
@@ -278,6 +278,17 @@ fn text(fields: &Fields<'_>, field: &'static str) -> Result<Option<String>, Refu
     Ok(Some(text))
 }
 
+/// A text of any length, cut to what is worth indexing; the body keeps the whole.
+fn name(fields: &Fields<'_>, field: &'static str) -> Result<Option<String>, Refusal> {
+    let Some(raw) = fields.get(field) else { return Ok(None) };
+    let mut text: String = serde_json::from_str(raw.get()).map_err(|_| wrong(field, "a string", raw))?;
+    if text.len() > MAX_KEY_BYTES {
+        let end = (0..=MAX_KEY_BYTES).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or(0));
+    }
+    Ok(Some(text))
+}
+
 fn number(fields: &Fields<'_>, field: &'static str) -> Result<Option<f64>, Refusal> {
     let Some(raw) = fields.get(field) else { return Ok(None) };
     serde_json::from_str(raw.get()).map(Some).map_err(|_| wrong(field, "a number", raw))
@@ -349,6 +360,15 @@ mod tests {
             let refusal = parse(body).unwrap_err();
             assert_eq!((refusal.status, refusal.field), (400, None), "{body:?}");
         }
+    }
+
+    #[test]
+    fn a_long_name_is_kept_whole_and_indexed_in_part_but_a_long_id_is_refused() {
+        let long = "ü".repeat(5000);
+        let event = parse(&format!(r#"{{"project_id":"p","resource_name":"{long}"}}"#)).unwrap();
+        assert!(event.body.contains(&long));
+        assert_eq!(event.name.unwrap().len(), MAX_KEY_BYTES);
+        assert_eq!(parse(&format!(r#"{{"project_id":"{long}"}}"#)).unwrap_err().field, Some("project_id"));
     }
 
     #[test]
