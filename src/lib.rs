@@ -1,1 +1,77 @@
-//! Custom analytics events for Model Context Protocol servers.
+//! Custom analytics events for Model Context Protocol servers: annotate a function, see the session timeline.
+//!
+//! ```no_run
+//! use mcpcat::emit;
+//! # use rmcp::ServerHandler;
+//!
+//! #[mcpcat::event(name = "invoice.charge", params(customer, cents))]
+//! async fn charge(customer: &str, cents: u32) -> Result<(), std::io::Error> {
+//!     emit!("invoice.paid", customer, cents);
+//!     Ok(())
+//! }
+//!
+//! # fn serve(handler: impl ServerHandler) {
+//! let server = mcpcat::track(handler, "proj_abc123xyz");
+//! # }
+//! ```
+
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub use mcpcat_macros::event;
+
+#[cfg(feature = "enable")]
+mod recording {
+    pub use mcpcat_runtime::client::{Client, ClientBuilder, ConfigError, PublishError, SessionStrings};
+    pub use mcpcat_runtime::delivery::{DropReason, Stats};
+    pub use mcpcat_runtime::event::catalog::{Catalog, catalog};
+    pub use mcpcat_runtime::event::{CustomEvent, ErrorInfo, EventData, EventId, Fields, Outcome};
+    pub use mcpcat_runtime::policy;
+    pub use mcpcat_runtime::privacy;
+    pub use mcpcat_runtime::session::{InSession, Scoped, Session, SessionId, Target, publish_custom_event};
+    pub use mcpcat_runtime::spool::Backend;
+    #[cfg(feature = "rmcp")]
+    pub use mcpcat_runtime::track::{ServerHandle, Status, Tracked, track};
+}
+
+#[cfg(feature = "enable")]
+pub use mcpcat_macros::EventData;
+#[cfg(feature = "enable")]
+pub use recording::*;
+
+/// What generated code calls.
+#[doc(hidden)]
+#[cfg(feature = "enable")]
+pub mod __private0 {
+    pub use mcpcat_macros::emit as emit_macro;
+    pub use mcpcat_runtime::private0::*;
+}
+
+/// Records an event: a name and fields, or a value that implements [`EventData`].
+///
+/// ```
+/// # #[derive(mcpcat::EventData)] struct Upgraded { plan: &'static str }
+/// # let (plan, error) = ("pro", std::io::Error::other("declined"));
+/// use mcpcat::emit;
+///
+/// emit!("feature_used", plan, seats = 3);
+/// emit!("charge.failed", error = &error, message = "the card of {plan} was declined");
+/// emit!(Upgraded { plan: "pro" });
+/// ```
+///
+/// The session is that of the call it runs in, else the process's own. The bare names `message`,
+/// `response`, `duration`, `is_error`, `error`, `session` and `project` are the event's own fields;
+/// `tags.key = …` and `properties.key = …` go there; every other key is a parameter. `debug(x)` and
+/// `display(x)` record text, `..data` adds all fields of a value.
+#[cfg(feature = "enable")]
+#[macro_export]
+macro_rules! emit {
+    ($($event:tt)*) => {
+        $crate::__private0::emit_macro!($crate; $($event)*)
+    };
+}
+
+/// The README's programs compile.
+#[cfg(all(doctest, feature = "rmcp"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

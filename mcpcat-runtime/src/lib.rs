@@ -15,4 +15,16 @@
 //! track      the MCP server          Tracked<H> around an rmcp ServerHandler
 //! ```
 
+pub mod call;
+pub mod client;
+pub mod delivery;
+pub mod emit;
+pub mod event;
 pub mod policy;
+pub mod privacy;
+#[doc(hidden)]
+pub mod private0;
+pub mod session;
+pub mod spool;
+#[cfg(feature = "rmcp")]
+pub mod track;

@@ -1,0 +1,138 @@
+//! The constant behind each event: what all three macros write into a static and into the catalogue.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
+use syn::{Attribute, LitStr};
+
+use crate::krate::Krate;
+use crate::names;
+
+/// The static's name: visible to the user's expressions, since items are not hygienic, so nobody's own.
+pub(crate) fn ident() -> syn::Ident {
+    syn::Ident::new("__MCPCAT_CALLSITE", Span::mixed_site())
+}
+
+/// One callsite.
+pub(crate) struct Callsite<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) name: Name,
+    pub(crate) fields: &'a [Field],
+    pub(crate) rule: TokenStream,
+    pub(crate) doc: String,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Function,
+    Emit,
+    Data,
+}
+
+/// An event's name.
+pub(crate) enum Name {
+    /// As the user wrote it, or a name made of the type's.
+    Is(LitStr),
+    /// The module's path with this behind it: what is unnamed takes its own path.
+    InModule(String),
+}
+
+/// A declared field.
+pub(crate) struct Field {
+    pub(crate) place: Place,
+    pub(crate) key: String,
+    pub(crate) span: Span,
+    pub(crate) redacted: bool,
+    /// The conditions under which the value exists.
+    pub(crate) cfgs: Vec<Attribute>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Place {
+    Parameter,
+    Tag,
+    Property,
+}
+
+impl Place {
+    /// The word for messages.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Place::Parameter => "parameter",
+            Place::Tag => "tag",
+            Place::Property => "property",
+        }
+    }
+}
+
+impl Callsite<'_> {
+    /// The static item, registered in the catalogue.
+    ///
+    /// ```text
+    /// CALLSITES! { static __MCPCAT_CALLSITE: Callsite =
+    ///     Callsite::new(Kind::Emit, "plan.upgraded", module_path!(), &[Field::parameter("plan", "\"plan\":")]); }
+    /// ```
+    pub(crate) fn item(&self, krate: &Krate) -> TokenStream {
+        let span = Span::mixed_site();
+        let ident = ident();
+        let kind = match self.kind {
+            Kind::Function => quote_spanned!(span=> Function),
+            Kind::Emit => quote_spanned!(span=> Emit),
+            Kind::Data => quote_spanned!(span=> Data),
+        };
+        let module = quote_spanned!(span=> #krate::core::module_path!());
+        let name = match &self.name {
+            Name::Is(name) => name.to_token_stream(),
+            Name::InModule(path) => {
+                let path = format!("::{path}");
+                quote_spanned!(span=> #krate::core::concat!(#module, #path))
+            }
+        };
+        let fields = self.fields.iter().map(|field| field.tokens(krate));
+        let rule = &self.rule;
+        let doc = (!self.doc.is_empty()).then(|| {
+            let doc = &self.doc;
+            quote_spanned!(span=> .doc(#doc))
+        });
+        quote_spanned! {span=>
+            #krate::CALLSITES! {
+                #![linkme_macro = #krate::CALLSITES]
+                static #ident: #krate::Callsite =
+                    #krate::Callsite::new(#krate::Kind::#kind, #name, #module, &[#(#fields),*]) #rule #doc;
+            }
+        }
+    }
+}
+
+impl Field {
+    fn tokens(&self, krate: &Krate) -> TokenStream {
+        let span = Span::mixed_site();
+        let place = match self.place {
+            Place::Parameter => quote_spanned!(span=> parameter),
+            Place::Tag => quote_spanned!(span=> tag),
+            Place::Property => quote_spanned!(span=> property),
+        };
+        let key = &self.key;
+        let fragment = names::fragment(key);
+        let redact = self.redacted.then(|| quote_spanned!(span=> .redact()));
+        let cfgs = &self.cfgs;
+        quote_spanned!(span=> #(#cfgs)* #krate::Field::#place(#key, #fragment)#redact)
+    }
+}
+
+/// Refuses a key that stands twice in one section, and a tag key that the wire would drop.
+pub(crate) fn check(fields: &[Field], errors: &mut crate::errors::Errors) {
+    for (i, field) in fields.iter().enumerate() {
+        let twin =
+            |other: &Field| other.place == field.place && other.key == field.key && other.cfgs.is_empty();
+        if field.cfgs.is_empty() && fields[..i].iter().any(twin) {
+            errors.at(field.span, format!("the {} `{}` is given twice", field.place.word(), field.key));
+        }
+        if field.key.is_empty() {
+            errors.at(field.span, "a key cannot be empty");
+        } else if field.place == Place::Tag
+            && let Err(problem) = names::check_tag(&field.key)
+        {
+            errors.at(field.span, problem);
+        }
+    }
+}

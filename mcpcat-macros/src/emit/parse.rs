@@ -1,0 +1,199 @@
+//! The grammar of `emit!`:
+//!
+//! ```text
+//! emit!( NAME [, ITEM]* [, ..DATA] [,] )   or   emit!( VALUE )
+//! ITEM = KEY = EXPR | IDENT        KEY = IDENT ('.' IDENT)* | "literal"
+//! ```
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use syn::ext::IdentExt as _;
+use syn::parse::ParseStream;
+use syn::{Expr, Ident, LitStr, Token};
+
+use crate::callsite::{Field, Place};
+use crate::entry::{Entry, skip_to_comma};
+use crate::errors::{Errors, nearest};
+use crate::krate::Krate;
+use crate::names;
+use crate::value::Value;
+
+/// What the user asked for.
+pub(crate) enum Emit {
+    /// `emit!(value)`.
+    Value(Expr),
+    /// `emit!("name", …)`.
+    Named(Named),
+}
+
+/// The parts of `emit!("name", …)`, in the order in which they were written.
+pub(crate) struct Named {
+    pub(crate) name: LitStr,
+    pub(crate) fields: Vec<Field>,
+    pub(crate) items: Vec<Item>,
+}
+
+/// One thing to evaluate.
+pub(crate) enum Item {
+    /// A field: its place in `Named::fields`.
+    Field(usize, Value),
+    Reserved(Reserved, Value),
+    /// `..data`.
+    Data(Expr),
+}
+
+/// The event's own fields.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reserved {
+    Message,
+    Response,
+    Duration,
+    IsError,
+    Error,
+    Session,
+    Project,
+}
+
+const RESERVED: [(&str, Reserved); 7] = [
+    ("message", Reserved::Message),
+    ("response", Reserved::Response),
+    ("duration", Reserved::Duration),
+    ("is_error", Reserved::IsError),
+    ("error", Reserved::Error),
+    ("session", Reserved::Session),
+    ("project", Reserved::Project),
+];
+
+/// Takes `$crate ;` off the front.
+pub(crate) fn krate(input: TokenStream) -> (Krate, TokenStream) {
+    let mut tokens = input.into_iter();
+    let path: TokenStream = tokens
+        .by_ref()
+        .take_while(|token| !matches!(token, TokenTree::Punct(end) if end.as_char() == ';'))
+        .collect();
+    (Krate::at(path), tokens.collect())
+}
+
+/// Everything after it. What cannot be parsed is an error among the others, and parsing goes on at the next comma.
+pub(crate) fn emit(input: ParseStream<'_>) -> syn::Result<(Emit, Errors)> {
+    let mut errors = Errors::default();
+    if input.is_empty() {
+        return Err(syn::Error::new(
+            Span::call_site(),
+            "say what happened: `emit!(\"plan.upgraded\", plan = plan)`, or `emit!(value)` with a value that derives \
+             `EventData`",
+        ));
+    }
+    if !(input.peek(LitStr) && (input.peek2(Token![,]) || is_last(input))) {
+        return value(input).map(|value| (Emit::Value(value), errors));
+    }
+    let name: LitStr = input.parse()?;
+    if let Err(error) = names::check_name(&name) {
+        errors.add(error);
+    }
+    let mut named = Named { name, fields: Vec::new(), items: Vec::new() };
+    let mut reserved: Vec<Reserved> = Vec::new();
+    while !input.is_empty() {
+        if let Err(error) = input.parse::<Token![,]>() {
+            errors.at(error.span(), "expected `,` between fields");
+            skip_to_comma(input);
+            continue;
+        }
+        if input.is_empty() {
+            break;
+        }
+        if input.peek(Token![..]) {
+            if let Err(error) = data(input, &mut named) {
+                errors.add(error);
+                skip_to_comma(input);
+            }
+            continue;
+        }
+        match input.parse::<Entry>() {
+            Ok(entry) => item(entry, &mut named, &mut reserved, &mut errors),
+            Err(error) => {
+                errors.add(error);
+                skip_to_comma(input);
+            }
+        }
+    }
+    crate::callsite::check(&named.fields, &mut errors);
+    Ok((Emit::Named(named), errors))
+}
+
+fn is_last(input: ParseStream<'_>) -> bool {
+    let ahead = input.fork();
+    ahead.parse::<LitStr>().is_ok() && ahead.is_empty()
+}
+
+/// `emit!(value)`, or a first word that shows that the name is missing.
+fn value(input: ParseStream<'_>) -> syn::Result<Expr> {
+    const NAME_FIRST: &str = "the event's name comes first, as a literal: `emit!(\"plan.upgraded\", …)`";
+    if input.peek(Ident::peek_any) && (input.peek2(Token![=]) && !input.peek2(Token![==])) {
+        return Err(input.error(NAME_FIRST));
+    }
+    let literal = input.peek(syn::Lit);
+    let start = input.span();
+    let value: Expr = input.parse()?;
+    if literal && matches!(value, Expr::Lit(_)) {
+        return Err(syn::Error::new(start, NAME_FIRST));
+    }
+    if input.peek(Token![,]) {
+        let comma = input.span();
+        input.parse::<Token![,]>()?;
+        if !input.is_empty() {
+            return Err(syn::Error::new(
+                comma,
+                "a value is the whole event; for a value and more fields write `emit!(\"name\", key = …, ..value)`",
+            ));
+        }
+    }
+    if !input.is_empty() {
+        return Err(input.error("expected the end of `emit!`"));
+    }
+    Ok(value)
+}
+
+fn data(input: ParseStream<'_>, named: &mut Named) -> syn::Result<()> {
+    let dots: Token![..] = input.parse()?;
+    if input.is_empty() || input.peek(Token![,]) {
+        return Err(syn::Error::new_spanned(
+            dots,
+            "expected a value after `..`, one that implements `EventData`",
+        ));
+    }
+    named.items.push(Item::Data(input.parse()?));
+    let rest = input.fork();
+    if rest.parse::<Token![,]>().is_ok() && !rest.is_empty() {
+        return Err(rest.error("`..data` comes last"));
+    }
+    Ok(())
+}
+
+fn item(entry: Entry, named: &mut Named, reserved: &mut Vec<Reserved>, errors: &mut Errors) {
+    let Entry { key, value } = entry;
+    let (place, text) = if key.quoted {
+        (Place::Parameter, key.text)
+    } else if let Some((_, word)) = RESERVED.iter().find(|(word, _)| *word == key.text) {
+        if reserved.contains(word) {
+            errors.at(key.span, format!("`{}` is given twice", key.text));
+        } else {
+            reserved.push(*word);
+            named.items.push(Item::Reserved(*word, value));
+        }
+        return;
+    } else if let Some(rest) = key.text.strip_prefix("tags.") {
+        (Place::Tag, rest.to_owned())
+    } else if let Some(rest) = key.text.strip_prefix("properties.") {
+        (Place::Property, rest.to_owned())
+    } else {
+        if let Some((section, rest)) = key.text.split_once('.')
+            && ["tag", "property", "props", "prop"].contains(&section)
+        {
+            let meant = nearest(section, &["tags", "properties"]).unwrap_or("properties");
+            errors.at(key.span, format!("did you mean `{meant}.{rest}`? For a parameter, quote the key"));
+        }
+        (Place::Parameter, key.text)
+    };
+    named.fields.push(Field { place, key: text, span: key.span, redacted: false, cfgs: Vec::new() });
+    named.items.push(Item::Field(named.fields.len() - 1, value));
+}

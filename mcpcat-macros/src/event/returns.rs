@@ -1,0 +1,186 @@
+//! What a signature says about the returned value: whether it is a future, of what, and whether the body may be moved
+//! into a closure.
+
+use syn::visit_mut::{self, VisitMut};
+use syn::{GenericArgument, Path, PathArguments, ReturnType, Signature, Type, TypeParamBound};
+
+/// How a function returns.
+pub(crate) enum Returns {
+    /// An `async fn`: the future's output.
+    Async(Output),
+    /// `-> Pin<Box<dyn Future<Output = R>>>`, `BoxFuture<R>`: both types.
+    Boxed { output: Output, whole: Box<Type> },
+    /// `-> impl Future<Output = R>`.
+    ImplFuture(Output),
+    /// A plain function that may run inside a closure. `may_be_future` if the type's name says nothing about it.
+    Plain { output: Output, may_be_future: bool },
+    /// A body that has to stay where it is.
+    InPlace,
+}
+
+/// The type of the value whose outcome counts.
+pub(crate) enum Output {
+    Unit,
+    /// `!`: there never is one.
+    Never,
+    /// With each `impl Trait` replaced by `_`.
+    Type(Box<Type>),
+}
+
+impl Returns {
+    pub(crate) fn of(sig: &Signature, tracks_caller: bool) -> Self {
+        let ty = match &sig.output {
+            ReturnType::Default => None,
+            ReturnType::Type(_, ty) => Some(&**ty),
+        };
+        let output = Output::of(ty);
+        if sig.asyncness.is_some() {
+            return Returns::Async(output);
+        }
+        if tracks_caller || matches!(output, Output::Never) {
+            return Returns::InPlace;
+        }
+        let Some(ty) = ty else {
+            return Returns::Plain { output, may_be_future: false };
+        };
+        match ty {
+            Type::ImplTrait(opaque) => {
+                if let Some(of) = opaque.bounds.iter().find_map(future_output) {
+                    Returns::ImplFuture(Output::of(Some(of)))
+                } else if opaque.bounds.iter().any(is_closure) {
+                    // A closure's own types are found through the function's return type alone.
+                    Returns::InPlace
+                } else {
+                    Returns::Plain { output, may_be_future: false }
+                }
+            }
+            Type::Path(path) if path.qself.is_none() => match boxed_output(&path.path) {
+                Some(of) => Returns::Boxed { output: Output::of(Some(of)), whole: Box::new(ty.clone()) },
+                None => Returns::Plain { output, may_be_future: may_be_future(&path.path) },
+            },
+            _ => Returns::Plain { output, may_be_future: false },
+        }
+    }
+}
+
+impl Output {
+    fn of(ty: Option<&Type>) -> Self {
+        match ty {
+            None => Output::Unit,
+            Some(Type::Tuple(tuple)) if tuple.elems.is_empty() => Output::Unit,
+            Some(Type::Never(_)) => Output::Never,
+            Some(ty) => {
+                let mut ty = ty.clone();
+                InferOpaque.visit_type_mut(&mut ty);
+                Output::Type(Box::new(ty))
+            }
+        }
+    }
+}
+
+/// `impl Trait` has no place in a body.
+struct InferOpaque;
+
+impl VisitMut for InferOpaque {
+    fn visit_type_mut(&mut self, ty: &mut Type) {
+        if let Type::ImplTrait(opaque) = ty {
+            let span = syn::spanned::Spanned::span(opaque);
+            *ty = Type::Infer(syn::TypeInfer { attrs: Vec::new(), underscore_token: syn::Token![_](span) });
+            return;
+        }
+        visit_mut::visit_type_mut(self, ty);
+    }
+}
+
+/// `Future<Output = R>`, by any path.
+fn future_output(bound: &TypeParamBound) -> Option<&Type> {
+    let TypeParamBound::Trait(bound) = bound else { return None };
+    let last = bound.path.segments.last().filter(|last| last.ident == "Future")?;
+    let PathArguments::AngleBracketed(args) = &last.arguments else { return None };
+    args.args.iter().find_map(|arg| match arg {
+        GenericArgument::AssocType(output) if output.ident == "Output" => Some(&output.ty),
+        _ => None,
+    })
+}
+
+fn is_closure(bound: &TypeParamBound) -> bool {
+    let TypeParamBound::Trait(bound) = bound else { return false };
+    bound.path.segments.last().is_some_and(|last| {
+        ["Fn", "FnMut", "FnOnce", "AsyncFn", "AsyncFnMut", "AsyncFnOnce"]
+            .iter()
+            .any(|name| last.ident == name)
+    })
+}
+
+/// The output in `Pin<Box<dyn Future<Output = R>>>`, `BoxFuture<'_, R>` and `LocalBoxFuture<'_, R>`.
+fn boxed_output(path: &Path) -> Option<&Type> {
+    let last = path.segments.last()?;
+    let PathArguments::AngleBracketed(args) = &last.arguments else { return None };
+    let only_type = || {
+        let mut types = args.args.iter().filter_map(|arg| match arg {
+            GenericArgument::Type(ty) => Some(ty),
+            _ => None,
+        });
+        types.next().filter(|_| types.next().is_none())
+    };
+    if last.ident == "BoxFuture" || last.ident == "LocalBoxFuture" {
+        return only_type();
+    }
+    if last.ident != "Pin" {
+        return None;
+    }
+    let Some(Type::Path(inner)) = only_type() else { return None };
+    let inner = inner.path.segments.last().filter(|inner| inner.ident == "Box")?;
+    let PathArguments::AngleBracketed(args) = &inner.arguments else { return None };
+    args.args.iter().find_map(|arg| match arg {
+        GenericArgument::Type(Type::TraitObject(object)) => object.bounds.iter().find_map(future_output),
+        _ => None,
+    })
+}
+
+/// Whether a type could be an alias of a boxed future: not if its name is one of the usual others.
+fn may_be_future(path: &Path) -> bool {
+    const NEVER: [&str; 40] = [
+        "Result",
+        "Option",
+        "Vec",
+        "String",
+        "Box",
+        "Arc",
+        "Rc",
+        "Cow",
+        "Self",
+        "bool",
+        "char",
+        "str",
+        "u8",
+        "u16",
+        "u32",
+        "u64",
+        "u128",
+        "usize",
+        "i8",
+        "i16",
+        "i32",
+        "i64",
+        "i128",
+        "isize",
+        "f32",
+        "f64",
+        "HashMap",
+        "HashSet",
+        "BTreeMap",
+        "BTreeSet",
+        "PathBuf",
+        "Duration",
+        "Instant",
+        "Value",
+        "Json",
+        "CallToolResult",
+        "ErrorData",
+        "Ordering",
+        "ExitCode",
+        "Poll",
+    ];
+    path.segments.last().is_some_and(|last| !NEVER.iter().any(|name| last.ident == name))
+}

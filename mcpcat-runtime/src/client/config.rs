@@ -1,0 +1,337 @@
+//! What a client is told: by the builder, else by the environment, else the product's defaults.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Client;
+use crate::delivery::http::BaseUrl;
+use crate::event::wire::Dialect;
+use crate::policy::Policy;
+use crate::privacy::Privacy;
+use crate::spool::Backend;
+
+/// Where events go when nothing else is said.
+const DEFAULT_BASE_URL: &str = "https://api.agentcat.com";
+/// The environment's base URLs, in the official order.
+const BASE_URL_VARIABLES: [&str; 2] = ["AGENTCAT_API_URL", "MCPCAT_API_URL"];
+
+/// What a client cannot be built from.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The project id is empty and `MCPCAT_PROJECT_ID` is not set.
+    EmptyProject,
+    /// The base URL cannot be used.
+    BaseUrl {
+        /// Which setting it came from: `base_url`, `AGENTCAT_API_URL` or `MCPCAT_API_URL`.
+        source: &'static str,
+        /// The text that was given.
+        given: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The delivery thread could not be started.
+    Thread(std::io::Error),
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EmptyProject => f.write_str(
+                "the project id is empty: pass the `proj_…` id of your project, or set MCPCAT_PROJECT_ID",
+            ),
+            Self::BaseUrl { source, given, problem } => write!(
+                f,
+                "`{source}` is `{given}`, which cannot be used: {problem}; \
+                 write something like http://127.0.0.1:6228 or {DEFAULT_BASE_URL}"
+            ),
+            Self::Thread(error) => write!(f, "the delivery thread could not be started: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Thread(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// What a plain string means where a session is expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum SessionStrings {
+    /// It is derived into a stable `ses_…` id, as the TypeScript and Go SDKs do.
+    #[default]
+    Derive,
+    /// It is the session's id as it stands, as the official Rust and Python SDKs do.
+    Verbatim,
+}
+
+/// Builds a [`Client`]. Made by [`Client::builder`].
+///
+/// What is not set comes from the environment: `MCPCAT_PROJECT_ID`, `AGENTCAT_API_URL` or
+/// `MCPCAT_API_URL`, `MCPCAT_ENABLED`, `DO_NOT_TRACK`, `MCPCAT_STATE_DIR`. An empty variable counts as unset.
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct ClientBuilder {
+    project: String,
+    base_url: Option<String>,
+    event_type: Option<String>,
+    version_key: Option<String>,
+    enabled: Option<bool>,
+    state_dir: Option<PathBuf>,
+    session_strings: SessionStrings,
+    request_timeout: Duration,
+    drain: Duration,
+    capacity_bytes: u64,
+    backend: Backend,
+    policy: Policy,
+    privacy: Privacy,
+}
+
+/// Settings that are known to be good.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) project: Arc<str>,
+    pub(crate) base: BaseUrl,
+    pub(crate) dialect: Dialect,
+    pub(crate) enabled: bool,
+    pub(crate) state_dir: Option<PathBuf>,
+    pub(crate) session_strings: SessionStrings,
+    pub(crate) request_timeout: Duration,
+    pub(crate) drain: Duration,
+    pub(crate) capacity_bytes: u64,
+    pub(crate) backend: Backend,
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) privacy: Privacy,
+}
+
+impl ClientBuilder {
+    pub(crate) fn new(project: String) -> Self {
+        Self {
+            project,
+            base_url: None,
+            event_type: None,
+            version_key: None,
+            enabled: None,
+            state_dir: None,
+            session_strings: SessionStrings::default(),
+            request_timeout: Duration::from_secs(10),
+            drain: Duration::from_secs(2),
+            capacity_bytes: 64 * 1024 * 1024,
+            backend: Backend::Auto,
+            policy: Policy::default(),
+            privacy: Privacy::new(),
+        }
+    }
+
+    /// Where events are sent: an http or https address, to which `/v1/public/events/` is added.
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = Some(url.into());
+        self
+    }
+
+    /// The type of custom events. Default: `agentcat:custom`, or `mcpcat:custom` for the host `api.mcpcat.io`.
+    pub fn event_type(mut self, event_type: impl Into<String>) -> Self {
+        self.event_type = Some(event_type.into());
+        self
+    }
+
+    /// The key under which an event carries this crate's version. Default: `agentcat_version`, or
+    /// `mcpcat_version` for the host `api.mcpcat.io`.
+    pub fn version_key(mut self, key: impl Into<String>) -> Self {
+        self.version_key = Some(key.into());
+        self
+    }
+
+    /// Whether anything is recorded. Off means that publishing succeeds and does nothing. The environment
+    /// can switch recording off (`MCPCAT_ENABLED=false`, `DO_NOT_TRACK=1`), never on again.
+    pub fn enabled(mut self, enabled: bool) -> Self {
+        self.enabled = Some(enabled);
+        self
+    }
+
+    /// Where events wait on disk until they are delivered. Default: `MCPCAT_STATE_DIR`, else the platform's
+    /// directory for state.
+    pub fn state_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.state_dir = Some(path.into());
+        self
+    }
+
+    /// What a plain string means where a session is expected.
+    pub fn session_strings(mut self, meaning: SessionStrings) -> Self {
+        self.session_strings = meaning;
+        self
+    }
+
+    /// The time limit of one request. Default 10 s.
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.request_timeout = timeout;
+        self
+    }
+
+    /// How long dropping the last handle may wait for events to be delivered. Default 2 s.
+    pub fn drain_on_drop(mut self, limit: Duration) -> Self {
+        self.drain = limit;
+        self
+    }
+
+    /// How many bytes of events may wait at once. Default 64 MiB. Beyond it new events are dropped and counted.
+    pub fn capacity_bytes(mut self, bytes: u64) -> Self {
+        self.capacity_bytes = bytes;
+        self
+    }
+
+    /// The limits and the sensitive keys applied to every value.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Where events wait until they are delivered. Default: files mapped into memory where the file system
+    /// can promise them space, files written with one call each elsewhere, memory where there is no disk.
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = backend;
+        self
+    }
+
+    /// What is taken out of every event before it leaves: patterns of secrets, and hooks of your own. With a
+    /// hook, events wait in memory only, because nothing that it has not seen may rest on a disk.
+    pub fn privacy(mut self, privacy: Privacy) -> Self {
+        self.privacy = privacy;
+        self
+    }
+
+    /// Checks the settings and starts the delivery.
+    ///
+    /// # Errors
+    /// An empty project, an unusable base URL, or no thread to be had.
+    pub fn build(self) -> Result<Client, ConfigError> {
+        Client::start(self.check(&|name| std::env::var(name).ok())?)
+    }
+
+    /// The endpoint that these settings lead to, without building anything.
+    pub(crate) fn check(self, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
+        let variable = |name: &str| environment(name).filter(|value| !value.trim().is_empty());
+        let project = Some(self.project)
+            .filter(|project| !project.trim().is_empty())
+            .or_else(|| variable("MCPCAT_PROJECT_ID"))
+            .ok_or(ConfigError::EmptyProject)?;
+        let (source, given) = match self.base_url {
+            Some(url) => ("base_url", url),
+            None => BASE_URL_VARIABLES
+                .iter()
+                .find_map(|name| variable(name).map(|url| (*name, url)))
+                .unwrap_or(("base_url", DEFAULT_BASE_URL.to_owned())),
+        };
+        let base = match BaseUrl::parse(given.trim()) {
+            Ok(base) => base,
+            Err(problem) => return Err(ConfigError::BaseUrl { source, given, problem: problem.to_string() }),
+        };
+        let mut dialect = Dialect::of_host(base.host());
+        if let Some(event_type) = self.event_type {
+            dialect.custom_type = event_type;
+        }
+        if let Some(key) = self.version_key {
+            dialect.version_key = key;
+        }
+        let forbidden = variable("MCPCAT_ENABLED").is_some_and(|value| is_no(&value))
+            || variable("DO_NOT_TRACK").is_some_and(|value| !is_no(&value));
+        Ok(Config {
+            project: project.into(),
+            base,
+            dialect,
+            enabled: self.enabled.unwrap_or(true) && !forbidden,
+            state_dir: self.state_dir,
+            session_strings: self.session_strings,
+            request_timeout: self.request_timeout,
+            drain: self.drain,
+            capacity_bytes: self.capacity_bytes,
+            backend: self.backend,
+            // The patterns look at keys too, inside texts that are JSON: with the same list.
+            privacy: self.privacy.policy(self.policy.clone()),
+            policy: Arc::new(self.policy),
+        })
+    }
+}
+
+/// The ways an environment variable says no.
+fn is_no(value: &str) -> bool {
+    ["false", "0", "no", "off"].iter().any(|no| value.trim().eq_ignore_ascii_case(no))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(builder: ClientBuilder, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        builder.check(&|name| {
+            environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    fn base(builder: ClientBuilder, environment: &[(&str, &str)]) -> String {
+        checked(builder, environment).unwrap().base.text()
+    }
+
+    #[test]
+    fn the_base_url_comes_from_the_option_then_the_environment_in_the_official_order() {
+        let both = [("MCPCAT_API_URL", "http://m"), ("AGENTCAT_API_URL", "http://a")];
+        assert_eq!(base(ClientBuilder::new("p".into()).base_url("http://o"), &both), "http://o");
+        assert_eq!(base(ClientBuilder::new("p".into()), &both), "http://a");
+        assert_eq!(base(ClientBuilder::new("p".into()), &both[..1]), "http://m");
+        assert_eq!(base(ClientBuilder::new("p".into()), &[("AGENTCAT_API_URL", "")]), DEFAULT_BASE_URL);
+    }
+
+    #[test]
+    fn an_empty_project_is_refused_unless_the_environment_has_one() {
+        assert!(matches!(checked(ClientBuilder::new(" ".into()), &[]), Err(ConfigError::EmptyProject)));
+        let config =
+            checked(ClientBuilder::new(String::new()), &[("MCPCAT_PROJECT_ID", "proj_env")]).unwrap();
+        assert_eq!(&*config.project, "proj_env");
+    }
+
+    #[test]
+    fn an_unusable_base_url_names_its_source_and_the_way_out() {
+        let error =
+            checked(ClientBuilder::new("p".into()), &[("MCPCAT_API_URL", "localhost:1")]).unwrap_err();
+        let text = error.to_string();
+        for part in ["MCPCAT_API_URL", "localhost:1", "http://127.0.0.1:6228"] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_environment_switches_off_and_never_on() {
+        let on = |builder: ClientBuilder, environment: &[(&str, &str)]| {
+            checked(builder, environment).unwrap().enabled
+        };
+        let builder = || ClientBuilder::new("p".into());
+        assert!(on(builder(), &[]));
+        assert!(on(builder(), &[("DO_NOT_TRACK", "0")]));
+        for off in [("MCPCAT_ENABLED", "false"), ("MCPCAT_ENABLED", "OFF"), ("DO_NOT_TRACK", "1")] {
+            assert!(!on(builder().enabled(true), &[off]), "{off:?}");
+        }
+        assert!(!on(builder().enabled(false), &[("MCPCAT_ENABLED", "true")]));
+    }
+
+    #[test]
+    fn names_follow_the_host_unless_set() {
+        let config = checked(ClientBuilder::new("p".into()).base_url("https://api.mcpcat.io"), &[]).unwrap();
+        assert_eq!(config.dialect.custom_type, "mcpcat:custom");
+        let config = checked(
+            ClientBuilder::new("p".into())
+                .base_url("https://api.mcpcat.io")
+                .event_type("x:y")
+                .version_key("v"),
+            &[],
+        )
+        .unwrap();
+        assert_eq!((config.dialect.custom_type.as_str(), config.dialect.version_key.as_str()), ("x:y", "v"));
+    }
+}

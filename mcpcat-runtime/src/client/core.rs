@@ -1,0 +1,243 @@
+//! What all handles and sessions of one client share: the spool, the ledger, the worker's mailbox and the
+//! counters that number sessions and events.
+
+use std::any::Any;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use super::config::{Config, ConfigError};
+use crate::delivery::DropReason;
+use crate::delivery::Stats;
+use crate::delivery::ledger::Ledger;
+use crate::delivery::worker::{self, Command, FLUSH_MARK, Mailbox, Reply, Setup};
+use crate::event::fields::{Fields, Pieces};
+use crate::event::id::{base62, random_ksuid};
+use crate::event::record::{self, Definition, Header};
+use crate::event::{EventId, time};
+use crate::spool::{self, Backend, Refused, Spool};
+
+/// Clients of this process that record.
+static RECORDING: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether any client of this process records: one load, so that an event nobody wants costs nothing.
+#[inline]
+pub fn recording() -> bool {
+    RECORDING.load(Ordering::Relaxed) != 0
+}
+
+pub(crate) struct Core {
+    pub(crate) config: Config,
+    pub(crate) ledger: Arc<Ledger>,
+    /// Distinguishes this client's run in the events it sends.
+    pub(crate) instance: String,
+    /// `None` when recording is off.
+    live: Option<Live>,
+    closed: AtomicBool,
+    sequence: AtomicU64,
+    references: AtomicU64,
+    marks: AtomicU64,
+    attachment: OnceLock<Box<dyn Any + Send + Sync>>,
+}
+
+struct Live {
+    spool: Arc<Spool>,
+    mailbox: Arc<Mailbox>,
+}
+
+impl Core {
+    pub(super) fn start(config: Config) -> Result<(Arc<Self>, Option<JoinHandle<()>>), ConfigError> {
+        let ledger = Arc::new(Ledger::default());
+        let (live, thread) = if config.enabled {
+            let opened = spool::open(spool_options(&config));
+            for warning in &opened.warnings {
+                tracing::warn!(target: "mcpcat", "{warning}");
+            }
+            let mailbox = Arc::new(Mailbox::new());
+            let setup = Setup {
+                spool: Arc::clone(&opened.spool),
+                reader: opened.reader,
+                adopter: opened.adopter,
+                privacy: config.privacy.clone(),
+                project: config.project.to_string(),
+                base: config.base.clone(),
+                dialect: config.dialect.clone(),
+                request_timeout: config.request_timeout,
+                ledger: Arc::clone(&ledger),
+                mailbox: Arc::clone(&mailbox),
+            };
+            let thread = worker::spawn(setup).map_err(ConfigError::Thread)?;
+            RECORDING.fetch_add(1, Ordering::Relaxed);
+            (Some(Live { spool: opened.spool, mailbox }), Some(thread))
+        } else {
+            (None, None)
+        };
+        let instance = random_ksuid(time::unix_micros(), spool::fork_generation());
+        let core = Self {
+            config,
+            ledger,
+            instance: base62(&instance).iter().map(|&digit| char::from(digit)).collect(),
+            live,
+            closed: AtomicBool::new(false),
+            sequence: AtomicU64::new(0),
+            references: AtomicU64::new(1),
+            marks: AtomicU64::new(1),
+            attachment: OnceLock::new(),
+        };
+        Ok((Arc::new(core), thread))
+    }
+
+    /// Whether events go anywhere.
+    pub(crate) fn records(&self) -> bool {
+        self.live.is_some()
+    }
+
+    pub(crate) fn next_sequence(&self) -> u64 {
+        self.sequence.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A number for a new session.
+    pub(crate) fn next_reference(&self) -> u64 {
+        self.references.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn new_event_id(&self, unix_micros: u64) -> EventId {
+        EventId::generate(unix_micros, spool::fork_generation())
+    }
+
+    /// What a floor above keeps with the client, made once.
+    pub(crate) fn attachment<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Option<&T> {
+        self.attachment.get_or_init(|| Box::new(make())).downcast_ref()
+    }
+
+    /// The segment of the log that is being written.
+    pub(crate) fn segment(&self) -> Option<u64> {
+        self.live.as_ref().map(|live| live.spool.segment())
+    }
+
+    /// Writes a session's definition; the segment it landed in.
+    pub(crate) fn define(&self, definition: &Definition) -> Option<u64> {
+        let live = self.live.as_ref()?;
+        let appended = live.spool.append(record::SESSION, &[&definition.encode()]).ok()?;
+        live.mailbox.appended();
+        Some(appended.segment)
+    }
+
+    /// Writes an event; the segment it landed in. Counted, whatever becomes of it.
+    pub(crate) fn record(&self, header: &Header, fields: &Fields) -> Result<u64, DropReason> {
+        let Some(live) = &self.live else { return Ok(0) };
+        self.ledger.publish();
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(self.refuse(DropReason::Closed));
+        }
+        let problems = fields.problems();
+        if !problems.is_empty() {
+            self.ledger.problem(problems.len());
+            for problem in problems {
+                tracing::warn!(target: "mcpcat", "{problem}");
+            }
+        }
+        let header = header.encode();
+        let mut pieces = Pieces::new(&header);
+        fields.pieces(&mut pieces);
+        match live.spool.append(record::EVENT, pieces.as_slices()) {
+            Ok(appended) => {
+                if appended.rolled {
+                    live.mailbox.wake();
+                } else {
+                    live.mailbox.appended();
+                }
+                Ok(appended.segment)
+            }
+            Err(refused) => Err(self.refuse(match refused {
+                Refused::Full => DropReason::SpoolFull,
+                Refused::TooLarge { .. } => DropReason::TooLarge,
+                Refused::Closed => DropReason::Closed,
+                Refused::Forked => DropReason::Forked,
+                _ => DropReason::SpoolFailed,
+            })),
+        }
+    }
+
+    /// Counts an event that was dropped before it was written.
+    pub(crate) fn count_dropped(&self, reason: DropReason) {
+        self.ledger.publish();
+        self.refuse(reason);
+    }
+
+    fn refuse(&self, reason: DropReason) -> DropReason {
+        self.ledger.drop_event(reason);
+        reason
+    }
+
+    pub(crate) fn expect_name(&self, reference: u64, cell: Arc<OnceLock<String>>) {
+        if let Some(live) = &self.live {
+            live.mailbox.expect_name(reference, cell);
+        }
+    }
+
+    pub(super) fn flush(&self, deadline: Instant, reply: Reply) {
+        let Some(live) = &self.live else { return reply(self.ledger.stats()) };
+        let mark = self.marks.fetch_add(1, Ordering::Relaxed);
+        if let Err(command) = live.mailbox.command(Command::Flush { mark, deadline, reply }) {
+            return self.answer(command);
+        }
+        if live.spool.append(FLUSH_MARK, &[&mark.to_le_bytes()]).is_err() {
+            let _ = live.mailbox.command(Command::MarkRefused(mark));
+        }
+        live.mailbox.appended();
+    }
+
+    pub(super) fn shutdown(&self, deadline: Instant, reply: Reply) {
+        let Some(live) = &self.live else { return reply(self.ledger.stats()) };
+        if !self.closed.swap(true, Ordering::Relaxed) {
+            RECORDING.fetch_sub(1, Ordering::Relaxed);
+        }
+        if let Err(command) = live.mailbox.command(Command::Shutdown { deadline, reply }) {
+            self.answer(command);
+        }
+    }
+
+    pub(super) fn shutdown_and_wait(&self, deadline: Instant) -> Stats {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        self.shutdown(deadline, Box::new(move |stats| drop(sender.send(stats))));
+        receiver.recv().unwrap_or_else(|_| self.ledger.stats())
+    }
+
+    /// The worker has ended: its numbers are final.
+    fn answer(&self, command: Command) {
+        if let Some(reply) = command.into_reply() {
+            reply(self.ledger.stats());
+        }
+    }
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+fn spool_options(config: &Config) -> spool::Options {
+    let manifest = spool::Manifest {
+        application: application(),
+        project: config.project.to_string(),
+        base_url: config.base.text(),
+    };
+    // With a hook, nothing that it has not seen may rest on a disk.
+    let backend = if config.privacy.has_hooks() { Backend::Memory } else { config.backend };
+    let mut options = spool::Options::new(manifest).cap_bytes(config.capacity_bytes).backend(backend);
+    if let Some(path) = &config.state_dir {
+        options = options.state_dir(path);
+    }
+    options
+}
+
+/// The program's name: what tells its logs from another program's in the same state directory.
+fn application() -> String {
+    std::env::current_exe()
+        .ok()
+        .and_then(|path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned()))
+        .unwrap_or_else(|| "unknown".to_owned())
+}

@@ -1,0 +1,195 @@
+//! The handle: what a program holds of the recording. Knows events, the spool and the worker, and nothing
+//! of sessions; those add their own methods above.
+
+mod config;
+mod core;
+mod installed;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+pub(crate) use config::Config;
+pub use config::{ClientBuilder, ConfigError, SessionStrings};
+pub(crate) use core::Core;
+pub use core::recording;
+pub(crate) use installed::for_project;
+
+use crate::delivery::{DropReason, Stats};
+
+/// Records events of one project and delivers them in the background.
+///
+/// Cheap to clone; all clones are one client. Dropping the last one delivers what waits, for at most the time
+/// that [`ClientBuilder::drain_on_drop`] allows. A client made by `track` or [`install`](Self::install) lives
+/// as long as the process: end it with [`shutdown`](Self::shutdown).
+#[derive(Clone)]
+pub struct Client(Arc<Handle>);
+
+struct Handle {
+    core: Arc<Core>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Client {
+    /// A client for `project` (`proj_…`), configured by the builder and the environment.
+    pub fn builder(project: impl Into<String>) -> ClientBuilder {
+        ClientBuilder::new(project.into())
+    }
+
+    /// A client configured by the environment alone.
+    ///
+    /// # Errors
+    /// `MCPCAT_PROJECT_ID` is unset, or the base URL of the environment cannot be used.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::builder("").build()
+    }
+
+    pub(crate) fn start(config: Config) -> Result<Self, ConfigError> {
+        let (core, thread) = Core::start(config)?;
+        Ok(Self(Arc::new(Handle { core, thread: Mutex::new(thread) })))
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.0.core
+    }
+
+    /// The project that this client's events belong to.
+    #[must_use]
+    pub fn project(&self) -> &str {
+        &self.core().config.project
+    }
+
+    /// The address that events are sent to, without a trailing slash.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        self.core().config.base.text()
+    }
+
+    /// Whether anything is recorded: `false` when the builder or the environment switched it off.
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.core().config.enabled
+    }
+
+    /// What happened to the events so far, in one consistent snapshot.
+    pub fn stats(&self) -> Stats {
+        self.core().ledger.stats()
+    }
+
+    /// Waits until every event that was published before this call has been delivered or dropped, at most
+    /// for `timeout`. Events published meanwhile are not waited for. Needs no particular runtime.
+    ///
+    /// The numbers say how it went: `pending` above zero means that the time was up, or that other events
+    /// have come since.
+    pub async fn flush(&self, timeout: Duration) -> Stats {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        self.core().flush(deadline(timeout), Box::new(move |stats| drop(sender.send(stats))));
+        receiver.await.unwrap_or_else(|_| self.stats())
+    }
+
+    /// [`flush`](Self::flush) for callers without a runtime. Blocks the thread.
+    pub fn flush_blocking(&self, timeout: Duration) -> Stats {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        self.core().flush(deadline(timeout), Box::new(move |stats| drop(sender.send(stats))));
+        receiver.recv().unwrap_or_else(|_| self.stats())
+    }
+
+    /// Takes no more events, delivers what waits for at most `timeout`, and ends the delivery thread.
+    /// What is published afterwards is dropped and counted as [`DropReason::Closed`].
+    pub async fn shutdown(&self, timeout: Duration) -> Stats {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        self.core().shutdown(deadline(timeout), Box::new(move |stats| drop(sender.send(stats))));
+        receiver.await.unwrap_or_else(|_| self.stats())
+    }
+
+    /// [`shutdown`](Self::shutdown) for callers without a runtime. Blocks the thread.
+    pub fn shutdown_blocking(&self, timeout: Duration) -> Stats {
+        let stats = self.0.core.shutdown_and_wait(deadline(timeout));
+        self.0.join();
+        stats
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("project", &self.project())
+            .field("base_url", &self.base_url())
+            .field("enabled", &self.is_enabled())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Handle {
+    /// The thread ends by itself after its last answer; joining it makes its end certain.
+    fn join(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
+            && thread.thread().id() != std::thread::current().id()
+        {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let drain = self.core.config.drain;
+        let _ = self.core.shutdown_and_wait(deadline(drain));
+        self.join();
+    }
+}
+
+/// A timeout too long for the clock is a century.
+fn deadline(timeout: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(timeout).unwrap_or_else(|| now + Duration::from_secs(3_155_760_000))
+}
+
+/// Why an event was not recorded. The event's absence is the only consequence: callers may ignore it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The project id is empty.
+    EmptyProject,
+    /// The target belongs to another project.
+    WrongProject {
+        /// The project that was passed.
+        given: String,
+        /// The project that the target is tracked under.
+        tracked: String,
+    },
+    /// The server could not be tracked, for the reason given.
+    Untracked {
+        /// What kept `track` from recording.
+        reason: String,
+    },
+    /// No client could be made for the project.
+    NoClient {
+        /// What is wrong with the configuration.
+        reason: String,
+    },
+    /// The event was dropped at once, and counted.
+    Dropped(DropReason),
+}
+
+impl fmt::Display for PublishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EmptyProject => f.write_str("`project` is empty: pass the `proj_…` id the server is tracked with"),
+            Self::WrongProject { given, tracked } => {
+                write!(f, "`project` is `{given}`, but the target is tracked under `{tracked}`: pass that one")
+            }
+            Self::Untracked { reason } => write!(f, "the server is not tracked: {reason}"),
+            Self::NoClient { reason } => write!(f, "no client for this project: {reason}"),
+            Self::Dropped(DropReason::SpoolFull) => f.write_str(
+                "the event was dropped: as many events wait as `capacity_bytes` allows; is the endpoint reachable?",
+            ),
+            Self::Dropped(DropReason::Closed) => f.write_str("the event was dropped: the client has been shut down"),
+            Self::Dropped(reason) => write!(f, "the event was dropped: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for PublishError {}

@@ -1,0 +1,242 @@
+//! What happened to every event, in numbers that always add up:
+//! `published + adopted = delivered + dropped + pending`.
+
+use std::fmt;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Why an event will not arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// The spool had reached its bound.
+    SpoolFull,
+    /// One event was larger than a segment of the spool.
+    TooLarge,
+    /// The endpoint refused this event (400, 413, 422 and their kind).
+    Rejected,
+    /// The endpoint kept failing on this event while it took others.
+    Exhausted,
+    /// A redaction hook withheld the event, failed or took too long.
+    Withheld,
+    /// A value panicked while it was being serialised.
+    Panicked,
+    /// The record was damaged in the log.
+    Damaged,
+    /// Published after the client was shut down.
+    Closed,
+    /// Published by a forked child, whose parent's client it is.
+    Forked,
+    /// The spool's file could not be written.
+    SpoolFailed,
+}
+
+impl DropReason {
+    /// Every reason, in the order of the ledger.
+    pub const ALL: [Self; 10] = [
+        Self::SpoolFull,
+        Self::TooLarge,
+        Self::Rejected,
+        Self::Exhausted,
+        Self::Withheld,
+        Self::Panicked,
+        Self::Damaged,
+        Self::Closed,
+        Self::Forked,
+        Self::SpoolFailed,
+    ];
+
+    /// The reason in a word, as logs and metrics write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SpoolFull => "spool_full",
+            Self::TooLarge => "too_large",
+            Self::Rejected => "rejected",
+            Self::Exhausted => "exhausted",
+            Self::Withheld => "withheld",
+            Self::Panicked => "panicked",
+            Self::Damaged => "damaged",
+            Self::Closed => "closed",
+            Self::Forked => "forked",
+            Self::SpoolFailed => "spool_failed",
+        }
+    }
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The counters, shared by publishers and the worker.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    published: AtomicU64,
+    adopted: AtomicU64,
+    delivered: AtomicU64,
+    dropped: [AtomicU64; DropReason::ALL.len()],
+    unattributed: AtomicU64,
+    problems: AtomicU64,
+    requests: AtomicU64,
+    last_failure: Mutex<Option<String>>,
+}
+
+impl Ledger {
+    pub(crate) fn publish(&self) {
+        self.published.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn adopt(&self, events: u64) {
+        self.adopted.fetch_add(events, Ordering::Relaxed);
+    }
+
+    /// Releases what was counted before: whoever sees this end sees the publication too.
+    pub(crate) fn deliver(&self) {
+        self.delivered.fetch_add(1, Ordering::Release);
+    }
+
+    pub(crate) fn drop_event(&self, reason: DropReason) {
+        self.dropped[reason as usize].fetch_add(1, Ordering::Release);
+    }
+
+    pub(crate) fn unattributed(&self) {
+        self.unattributed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn problem(&self, count: usize) {
+        self.problems.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn fail(&self, what: String) {
+        if let Ok(mut last) = self.last_failure.lock() {
+            *last = Some(what);
+        }
+    }
+
+    /// One snapshot. The ends are read before the beginnings, so that no event is seen to have ended that
+    /// had not begun; `pending` is the difference.
+    pub(crate) fn stats(&self) -> Stats {
+        let delivered = self.delivered.load(Ordering::Acquire);
+        let mut by_reason = [0; DropReason::ALL.len()];
+        for (count, counter) in by_reason.iter_mut().zip(&self.dropped) {
+            *count = counter.load(Ordering::Acquire);
+        }
+        let dropped = by_reason.iter().sum::<u64>();
+        let published = self.published.load(Ordering::Acquire);
+        let adopted = self.adopted.load(Ordering::Acquire);
+        Stats {
+            published,
+            adopted,
+            delivered,
+            dropped,
+            pending: (published + adopted).saturating_sub(delivered + dropped),
+            unattributed: self.unattributed.load(Ordering::Relaxed),
+            problems: self.problems.load(Ordering::Relaxed),
+            requests: self.requests.load(Ordering::Relaxed),
+            last_failure: self.last_failure.lock().ok().and_then(|last| last.clone()),
+            by_reason,
+        }
+    }
+}
+
+/// What happened to a client's events so far: `published + adopted = delivered + dropped + pending`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use]
+pub struct Stats {
+    /// Events this process handed to the client, those it had to drop at once among them.
+    pub published: u64,
+    /// Events found in the logs of processes that ended before delivering them.
+    pub adopted: u64,
+    /// Events the endpoint took (any 2xx).
+    pub delivered: u64,
+    /// Events that will not arrive. [`dropped_for`](Self::dropped_for) tells why.
+    pub dropped: u64,
+    /// Events that wait, or are being sent.
+    pub pending: u64,
+    /// Events without a session of their own, recorded under the process's session.
+    pub unattributed: u64,
+    /// Values and tags that were replaced or left out because they broke a rule or failed to serialise;
+    /// their events went out.
+    pub problems: u64,
+    /// HTTP requests sent, repeated ones among them.
+    pub requests: u64,
+    /// The newest reason why something was not delivered, in words.
+    pub last_failure: Option<String>,
+    by_reason: [u64; DropReason::ALL.len()],
+}
+
+impl Stats {
+    /// How many events were dropped for `reason`.
+    #[must_use]
+    pub fn dropped_for(&self, reason: DropReason) -> u64 {
+        self.by_reason[reason as usize]
+    }
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "published {} + adopted {} = delivered {} + dropped {} + pending {}",
+            self.published, self.adopted, self.delivered, self.dropped, self.pending
+        )?;
+        for reason in DropReason::ALL {
+            if self.dropped_for(reason) > 0 {
+                write!(f, "; {reason} {}", self.dropped_for(reason))?;
+            }
+        }
+        match &self.last_failure {
+            Some(failure) => write!(f, "; last failure: {failure}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_add_up() {
+        let ledger = Ledger::default();
+        for _ in 0..5 {
+            ledger.publish();
+        }
+        ledger.adopt(2);
+        ledger.deliver();
+        ledger.drop_event(DropReason::Rejected);
+        ledger.drop_event(DropReason::SpoolFull);
+        let stats = ledger.stats();
+        assert_eq!((stats.delivered, stats.dropped, stats.pending), (1, 2, 4));
+        assert_eq!(stats.dropped_for(DropReason::Rejected), 1);
+        assert_eq!(
+            stats.to_string(),
+            "published 5 + adopted 2 = delivered 1 + dropped 2 + pending 4; spool_full 1; rejected 1"
+        );
+    }
+
+    #[test]
+    fn a_snapshot_under_traffic_never_shows_an_end_before_its_beginning() {
+        let ledger = Ledger::default();
+        std::thread::scope(|scope| {
+            let traffic = scope.spawn(|| {
+                for _ in 0..100_000 {
+                    ledger.publish();
+                    ledger.deliver();
+                }
+            });
+            while !traffic.is_finished() {
+                let stats = ledger.stats();
+                assert!(stats.published >= stats.delivered, "{stats}");
+                assert_eq!(stats.published, stats.delivered + stats.pending);
+            }
+        });
+    }
+}

@@ -1,0 +1,193 @@
+//! What an answer means and when the next attempt may start: decisions without I/O and without a clock of
+//! their own, so that a ten-minute outage can be tested in a millisecond.
+
+use std::time::{Duration, Instant};
+
+/// Requests in flight at the start, and at most.
+const WINDOW_START: usize = 8;
+const WINDOW_MAX: usize = 64;
+/// The pause after the first failure; it doubles with each failed probe.
+const PAUSE_FIRST: Duration = Duration::from_millis(250);
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// A `Retry-After` beyond this is taken as this.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
+/// Failures of one event, each with successes of others since the one before, until it is given up.
+pub(crate) const MAX_STRIKES: u32 = 5;
+
+/// How a request ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Status {
+        code: u16,
+        retry_after: Option<Duration>,
+    },
+    /// No answer: refused, reset, timed out. In words.
+    Transport(String),
+}
+
+/// What an answer means for the event that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Delivered,
+    /// This event will never be taken; others may be.
+    Rejected(u16),
+    /// The endpoint is not well: later.
+    Retry {
+        after: Option<Duration>,
+    },
+    /// The address or the project is wrong: nothing will be taken until somebody mends it.
+    Misdirected(u16),
+}
+
+/// Any 2xx is a success, whatever its body. See the design's list for the rest.
+pub(crate) fn judge(answer: &Answer) -> Verdict {
+    match *answer {
+        Answer::Transport(_) => Verdict::Retry { after: None },
+        Answer::Status { code, retry_after } => match code {
+            200..=299 => Verdict::Delivered,
+            300..=399 | 401 | 403 | 404 | 405 | 407 | 410 => Verdict::Misdirected(code),
+            408 | 425 | 429 | 500..=599 => Verdict::Retry { after: retry_after },
+            _ => Verdict::Rejected(code),
+        },
+    }
+}
+
+/// How fast requests may start: a window that grows with success, and one pause for the whole queue when
+/// the endpoint fails, ended by a single probe.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    window: usize,
+    failures: u32,
+    paused_until: Option<Instant>,
+}
+
+impl Pace {
+    pub(crate) fn new() -> Self {
+        Self { window: WINDOW_START, failures: 0, paused_until: None }
+    }
+
+    /// How many requests may start now.
+    pub(crate) fn allowance(&self, now: Instant, in_flight: usize) -> usize {
+        match self.paused_until {
+            None => self.window.saturating_sub(in_flight),
+            Some(until) if now >= until && in_flight == 0 => 1,
+            Some(_) => 0,
+        }
+    }
+
+    /// When a paused queue may probe.
+    pub(crate) fn paused_until(&self) -> Option<Instant> {
+        self.paused_until
+    }
+
+    pub(crate) fn succeeded(&mut self) {
+        self.failures = 0;
+        self.paused_until = None;
+        self.window = (self.window + 1).min(WINDOW_MAX);
+    }
+
+    /// A failure of the endpoint, not of the event. `random` in `0.0..1.0` spreads the probes of many
+    /// clients (full jitter, but never less than a tenth). Failures that return while the queue is already
+    /// paused belong to the same episode. Returns whether this one began it.
+    pub(crate) fn failed(&mut self, now: Instant, retry_after: Option<Duration>, random: f64) -> bool {
+        let began = self.paused_until.is_none();
+        let probe = self.paused_until.is_some_and(|until| now >= until);
+        if began || probe {
+            let ceiling = PAUSE_FIRST.saturating_mul(1 << self.failures.min(10)).min(PAUSE_MAX);
+            let pause = ceiling.mul_f64(random.clamp(0.1, 1.0));
+            let asked = retry_after.unwrap_or_default().min(RETRY_AFTER_MAX);
+            self.failures = self.failures.saturating_add(1);
+            self.window = (self.window / 2).max(1);
+            self.paused_until = Some(now + pause.max(asked));
+        } else if let (Some(until), Some(asked)) = (self.paused_until, retry_after) {
+            self.paused_until = Some(until.max(now + asked.min(RETRY_AFTER_MAX)));
+        }
+        began
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(code: u16) -> Answer {
+        Answer::Status { code, retry_after: None }
+    }
+
+    #[test]
+    fn answers_mean_what_the_design_says() {
+        for code in [200, 201, 202, 204, 299] {
+            assert_eq!(judge(&status(code)), Verdict::Delivered);
+        }
+        for code in [400, 409, 413, 415, 422, 431] {
+            assert_eq!(judge(&status(code)), Verdict::Rejected(code));
+        }
+        for code in [301, 302, 307, 308, 401, 403, 404] {
+            assert_eq!(judge(&status(code)), Verdict::Misdirected(code));
+        }
+        for code in [408, 425, 429, 500, 502, 503, 504] {
+            assert_eq!(judge(&status(code)), Verdict::Retry { after: None });
+        }
+        assert_eq!(judge(&Answer::Transport("refused".into())), Verdict::Retry { after: None });
+    }
+
+    #[test]
+    fn a_failure_pauses_the_queue_and_one_probe_ends_it() {
+        let start = Instant::now();
+        let mut pace = Pace::new();
+        assert_eq!(pace.allowance(start, 3), 5);
+        assert!(pace.failed(start, None, 1.0));
+        assert_eq!(pace.allowance(start, 0), 0);
+        let later = start + PAUSE_FIRST;
+        assert_eq!(pace.allowance(later, 1), 0, "what is still in flight is awaited first");
+        assert_eq!(pace.allowance(later, 0), 1);
+        pace.succeeded();
+        assert!(pace.allowance(later, 0) > 1);
+    }
+
+    #[test]
+    fn the_failures_of_one_window_are_one_episode() {
+        let start = Instant::now();
+        let mut pace = Pace::new();
+        assert!(pace.failed(start, None, 1.0));
+        for _ in 0..7 {
+            assert!(!pace.failed(start, None, 1.0));
+        }
+        assert_eq!(pace.paused_until(), Some(start + PAUSE_FIRST));
+    }
+
+    #[test]
+    fn probes_back_off_to_the_maximum_and_no_further() {
+        let mut now = Instant::now();
+        let mut pace = Pace::new();
+        let mut probes = 0;
+        let end = now + Duration::from_secs(600);
+        while now < end {
+            pace.failed(now, None, 1.0);
+            let until = pace.paused_until().unwrap();
+            assert!(until - now <= PAUSE_MAX);
+            now = until;
+            probes += 1;
+        }
+        assert!((20..40).contains(&probes), "a ten-minute outage costs {probes} probes");
+    }
+
+    #[test]
+    fn retry_after_is_honoured_within_reason() {
+        let now = Instant::now();
+        let mut pace = Pace::new();
+        pace.failed(now, Some(Duration::from_secs(3)), 0.0);
+        assert_eq!(pace.paused_until(), Some(now + Duration::from_secs(3)));
+        pace.failed(now, Some(Duration::from_secs(86_400)), 0.0);
+        assert_eq!(pace.paused_until(), Some(now + RETRY_AFTER_MAX));
+    }
+
+    #[test]
+    fn success_opens_the_window_to_its_bound() {
+        let mut pace = Pace::new();
+        for _ in 0..200 {
+            pace.succeeded();
+        }
+        assert_eq!(pace.allowance(Instant::now(), 0), WINDOW_MAX);
+    }
+}

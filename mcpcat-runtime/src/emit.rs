@@ -1,0 +1,142 @@
+//! What `emit!` calls: one cold function that finds the session, writes the values and publishes.
+
+use std::ops::{Deref, DerefMut};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::client::{Client, for_project, recording};
+use crate::delivery::DropReason;
+use crate::event::EventData;
+use crate::event::callsite::Callsite;
+use crate::event::fields::{Fields, Loan, Value};
+use crate::policy::Policy;
+use crate::session::{Kind, Scope, Session, Target, of_installed};
+
+/// Whether anybody records: when not, the arguments of `emit!` are not even evaluated.
+#[inline]
+#[must_use]
+pub fn enabled() -> bool {
+    recording()
+}
+
+/// Publishes an event whose values line up with the callsite's fields.
+#[cold]
+#[inline(never)]
+pub fn emit(callsite: &'static Callsite, values: &[&dyn Value]) {
+    publish(|fields| {
+        fields.name(callsite.name);
+        fields.values(callsite, values);
+    });
+}
+
+/// Publishes an event of a type of the author's own.
+#[cold]
+#[inline(never)]
+pub fn emit_value(data: &dyn EventData) {
+    publish(|fields| data.record(fields));
+}
+
+fn publish(write: impl FnOnce(&mut Fields)) {
+    let scope = Scope::current();
+    let parent = scope.as_ref().and_then(|scope| scope.parent);
+    let Some(session) = scope.map(|scope| scope.session).or_else(of_installed) else { return };
+    // The ledger knows why an event found no place; `emit!` has no result to say it with.
+    let _ = session.publish(parent, write);
+}
+
+/// An event with reserved fields while it is being written: its fields, and where it goes.
+#[derive(Debug)]
+pub struct Emission {
+    loan: Loan,
+    target: Option<Target<'static>>,
+    project: Option<String>,
+}
+
+impl Emission {
+    /// The session to publish into, instead of the current one.
+    pub fn session<'a>(&mut self, target: impl Into<Target<'a>>) {
+        self.target = Some(target.into().into_owned());
+    }
+
+    /// The project whose client publishes a plain session string.
+    pub fn project<T: AsRef<str> + ?Sized>(&mut self, project: &T) {
+        self.project = Some(project.as_ref().to_owned());
+    }
+
+    fn named(&mut self, here: Option<&Session>) -> Option<Session> {
+        let project = self.project.take();
+        named(self.target.take()?, project.as_deref(), here)
+    }
+}
+
+/// The session that a target names for whoever runs in `here`; one that cannot be resolved is reported, and
+/// the event goes where it would have gone without.
+pub(crate) fn named(target: Target<'_>, project: Option<&str>, here: Option<&Session>) -> Option<Session> {
+    let client = match project {
+        Some(project) => for_project(project)
+            .inspect_err(
+                |error| tracing::warn!(target: "mcpcat", "`project` of an event cannot be used: {error}"),
+            )
+            .ok(),
+        None => None,
+    };
+    let resolved = match (target.0, client) {
+        (target, Some(client)) => client.resolve(Target(target)),
+        (Kind::Session(session), None) => Ok(session),
+        (Kind::Text(text), None) if here.is_some() => Ok(Session::of_text(here?.core(), &text)),
+        (Kind::Id(id), None) if here.is_some() => Ok(Session::of_id(here?.core(), id)),
+        (target, None) => Client::installed()?.resolve(Target(target)),
+    };
+    resolved
+        .inspect_err(
+            |error| tracing::warn!(target: "mcpcat", "`session` of an event cannot be used: {error}"),
+        )
+        .ok()
+}
+
+impl Deref for Emission {
+    type Target = Fields;
+
+    fn deref(&self) -> &Fields {
+        self.loan.shared()
+    }
+}
+
+impl DerefMut for Emission {
+    fn deref_mut(&mut self) -> &mut Fields {
+        self.loan.fields()
+    }
+}
+
+/// Publishes an event with reserved fields. `write` may be called twice: the session it names may belong to
+/// a client of another policy.
+#[cold]
+#[inline(never)]
+pub fn emit_with(callsite: &'static Callsite, write: &mut dyn FnMut(&mut Emission)) {
+    let scope = Scope::current();
+    let here = scope.as_ref().map(|scope| scope.session.clone());
+    let policy = match (&here, Client::installed()) {
+        (Some(session), _) => Arc::clone(&session.core().config.policy),
+        (None, Some(client)) => Arc::clone(&client.core().config.policy),
+        (None, None) => Arc::new(Policy::default()),
+    };
+    let mut emission = Emission { loan: Loan::take(&policy), target: None, project: None };
+    let mut attempt = |emission: &mut Emission| {
+        emission.loan.fields().name(callsite.name);
+        catch_unwind(AssertUnwindSafe(|| write(emission))).is_ok()
+    };
+    let mut sound = attempt(&mut emission);
+    let Some(session) = emission.named(here.as_ref()).or(here).or_else(of_installed) else { return };
+    if !session.core().records() {
+        return;
+    }
+    if emission.loan.restart(&session.core().config.policy) {
+        sound = attempt(&mut emission);
+    }
+    if sound {
+        let parent = scope.filter(|scope| scope.session.is(&session)).and_then(|scope| scope.parent);
+        let _ = session.publish_recorded(parent, &mut emission.loan);
+    } else {
+        session.core().count_dropped(DropReason::Panicked);
+    }
+}

@@ -1,0 +1,224 @@
+//! What is known about an event before it happens: a constant in the user's program, one per annotated function,
+//! `emit!` and derived type. The macros write it, recording only points at it.
+
+use std::panic::Location;
+use std::time::Duration;
+
+use crate::policy::keys;
+
+/// Everything constant about one place in the source that makes events.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Callsite {
+    /// Which macro wrote it.
+    pub kind: Kind,
+    /// The event's name.
+    pub name: &'static str,
+    /// The path of the module it stands in.
+    pub module: &'static str,
+    /// The declared fields, in the order in which their values are passed.
+    pub fields: &'static [Field],
+    /// Which of its events are published.
+    pub rule: Rule,
+    /// The first paragraph of the item's doc comment, or empty.
+    pub doc: &'static str,
+    /// Where it stands: file, line, column.
+    pub location: &'static Location<'static>,
+}
+
+impl Callsite {
+    /// A callsite at the place of the call; one that always publishes and has no documentation.
+    #[track_caller]
+    pub const fn new(kind: Kind, name: &'static str, module: &'static str, fields: &'static [Field]) -> Self {
+        Self { kind, name, module, fields, rule: Rule::ALWAYS, doc: "", location: Location::caller() }
+    }
+
+    /// Sets the documentation.
+    #[must_use]
+    pub const fn doc(mut self, doc: &'static str) -> Self {
+        self.doc = doc;
+        self
+    }
+
+    /// Sets which events are published.
+    #[must_use]
+    pub const fn rule(mut self, rule: Rule) -> Self {
+        self.rule = rule;
+        self
+    }
+}
+
+/// Which macro a callsite comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Kind {
+    /// `#[event]`: the event is a call of a function.
+    Function,
+    /// `emit!`.
+    Emit,
+    /// `#[derive(EventData)]`: a type, or one variant of an enum.
+    Data,
+}
+
+impl Kind {
+    /// The word the catalogue uses: `function`, `emit`, `data`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Kind::Function => "function",
+            Kind::Emit => "emit",
+            Kind::Data => "data",
+        }
+    }
+}
+
+/// The section of an event that a field goes into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Place {
+    /// The `parameters` object.
+    Parameter,
+    /// The `tags` map of text to text.
+    Tag,
+    /// The `properties` object.
+    Property,
+}
+
+/// A field that a macro declared.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Field {
+    /// The section it goes into.
+    pub place: Place,
+    /// Its key.
+    pub key: &'static str,
+    /// The key as JSON text with its colon, escaped: `"key":`.
+    pub fragment: &'static str,
+    /// Whether the built-in list of keys calls it sensitive; found out while compiling, so that recording need not.
+    pub sensitive: bool,
+    /// Whether the author marked it `redact`: its value is never read.
+    pub redacted: bool,
+}
+
+impl Field {
+    /// A field of any section. `fragment` is `key` as escaped JSON text with its colon.
+    pub const fn new(place: Place, key: &'static str, fragment: &'static str) -> Self {
+        Self { place, key, fragment, sensitive: keys::is_sensitive(key), redacted: false }
+    }
+
+    /// A parameter.
+    pub const fn parameter(key: &'static str, fragment: &'static str) -> Self {
+        Self::new(Place::Parameter, key, fragment)
+    }
+
+    /// A tag.
+    pub const fn tag(key: &'static str, fragment: &'static str) -> Self {
+        Self::new(Place::Tag, key, fragment)
+    }
+
+    /// A property.
+    pub const fn property(key: &'static str, fragment: &'static str) -> Self {
+        Self::new(Place::Property, key, fragment)
+    }
+
+    /// Marks the field: its value is never read.
+    #[must_use]
+    pub const fn redact(mut self) -> Self {
+        self.redacted = true;
+        self
+    }
+}
+
+/// Which events of a callsite are published.
+///
+/// Without `on_error` and `slow` all are candidates; with one of them, those it names; with both, those that either
+/// names. `sample` then takes its share of the candidates.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Rule {
+    /// Failures are candidates.
+    pub on_error: bool,
+    /// What took at least this long is a candidate.
+    pub slow: Option<Duration>,
+    /// The share of candidates that is published, 0 to 1.
+    pub sample: f64,
+}
+
+impl Rule {
+    /// Every event.
+    pub const ALWAYS: Self = Self { on_error: false, slow: None, sample: 1.0 };
+
+    /// Makes failures candidates.
+    #[must_use]
+    pub const fn on_error(mut self) -> Self {
+        self.on_error = true;
+        self
+    }
+
+    /// Makes what took at least `micros` microseconds a candidate.
+    #[must_use]
+    pub const fn slow(mut self, micros: u64) -> Self {
+        self.slow = Some(Duration::from_micros(micros));
+        self
+    }
+
+    /// Sets the share of candidates that is published, 0 to 1.
+    #[must_use]
+    pub const fn sample(mut self, share: f64) -> Self {
+        self.sample = share;
+        self
+    }
+
+    /// Whether an event that failed or not and took `elapsed` is published. `dice` gives a number in 0..1 and is asked
+    /// only when the share is less than all.
+    pub fn keeps(&self, is_error: bool, elapsed: Duration, dice: impl FnOnce() -> f64) -> bool {
+        let candidate = match self.slow {
+            None => !self.on_error || is_error,
+            Some(slow) => elapsed >= slow || (self.on_error && is_error),
+        };
+        candidate && (self.sample >= 1.0 || dice() < self.sample)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn a_callsite_is_a_constant_that_knows_its_place() {
+        static SITE: Callsite =
+            Callsite::new(Kind::Emit, "paid", "shop", &[Field::parameter("plan", "\"plan\":")]).doc("Paid.");
+        assert!(SITE.location.file().ends_with("callsite.rs"));
+        assert_eq!((SITE.fields[0].key, SITE.doc, SITE.rule), ("plan", "Paid.", Rule::ALWAYS));
+    }
+
+    #[test]
+    fn a_sensitive_key_is_known_while_compiling() {
+        const FIELD: Field = Field::parameter("password", "\"password\":");
+        const { assert!(FIELD.sensitive && !Field::parameter("plan", "\"plan\":").sensitive) }
+    }
+
+    #[test]
+    fn errors_and_slow_calls_are_candidates_by_either_word() {
+        let never = || panic!("a full share throws no dice");
+        assert!(Rule::ALWAYS.keeps(false, MS, never));
+        let errors = Rule::ALWAYS.on_error();
+        assert!(errors.keeps(true, MS, never) && !errors.keeps(false, MS, never));
+        let slow = Rule::ALWAYS.slow(2_000);
+        assert!(slow.keeps(false, 2 * MS, never) && !slow.keeps(true, MS, never));
+        let both = slow.on_error();
+        assert!(
+            both.keeps(true, MS, never) && both.keeps(false, 2 * MS, never) && !both.keeps(false, MS, never)
+        );
+    }
+
+    #[test]
+    fn the_share_is_taken_of_the_candidates() {
+        let rule = Rule::ALWAYS.on_error().sample(0.25);
+        assert!(rule.keeps(true, MS, || 0.24));
+        assert!(!rule.keeps(true, MS, || 0.25));
+        assert!(!rule.keeps(false, MS, || panic!("not a candidate")));
+        assert!(!Rule::ALWAYS.sample(0.0).keeps(true, MS, || 0.0));
+    }
+}

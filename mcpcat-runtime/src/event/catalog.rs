@@ -1,0 +1,369 @@
+//! The event catalogue: every callsite of the linked program, before any of them has run.
+//!
+//! The macros put a pointer-free constant per callsite into one section of the binary (`linkme`), so the list costs
+//! nothing at start and nothing at the call; `inventory` would run a constructor per callsite before `main`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::callsite::{Callsite, Place};
+
+/// The callsites of the linked program, in the order in which the linker left them.
+#[doc(hidden)]
+#[linkme::distributed_slice]
+pub static CALLSITES: [Callsite];
+
+/// The version of the document that [`Catalog::to_json`] writes. It grows when a reader of the old one would fail.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// All events that the linked program can make through the macros.
+///
+/// Events put together at run time ([`CustomEvent`](super::CustomEvent)) and the keys that `..data` adds are not in it.
+pub fn catalog() -> Catalog {
+    Catalog { entries: entries(CALLSITES.static_slice()) }
+}
+
+/// The events of a program: see [`catalog`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Catalog {
+    entries: Vec<Entry>,
+}
+
+/// One place in the source that makes events.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[non_exhaustive]
+pub struct Entry {
+    /// The event's name.
+    pub name: String,
+    /// `function`, `emit` or `data`.
+    pub kind: &'static str,
+    /// The keys of its parameters.
+    pub parameters: Vec<&'static str>,
+    /// The keys of its tags.
+    pub tags: Vec<&'static str>,
+    /// The keys of its properties.
+    pub properties: Vec<&'static str>,
+    /// Those of all keys whose values are never sent.
+    pub redacted: Vec<&'static str>,
+    /// The first paragraph of the doc comment, or empty.
+    pub description: &'static str,
+    /// The path of the module.
+    pub module: &'static str,
+    /// The source file, as the compiler names it.
+    pub file: &'static str,
+    /// The line, from 1.
+    pub line: u32,
+}
+
+fn entries(callsites: &'static [Callsite]) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = callsites.iter().map(entry).collect();
+    entries.sort();
+    // The compiler may leave a callsite in two object files.
+    entries.dedup();
+    entries
+}
+
+fn entry(site: &'static Callsite) -> Entry {
+    let keys =
+        |place: Place| site.fields.iter().filter(move |field| field.place == place).map(|field| field.key);
+    Entry {
+        name: site.name.to_owned(),
+        kind: site.kind.as_str(),
+        parameters: keys(Place::Parameter).collect(),
+        tags: keys(Place::Tag).collect(),
+        properties: keys(Place::Property).collect(),
+        redacted: site
+            .fields
+            .iter()
+            .filter(|field| field.redacted || field.sensitive)
+            .map(|field| field.key)
+            .collect(),
+        description: site.doc,
+        module: site.module,
+        file: site.location.file(),
+        line: site.location.line(),
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema_version: u32,
+    events: &'a [Entry],
+}
+
+impl Catalog {
+    /// The entries, sorted by name.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Only the events of one crate, named as in its paths (`my_server`): a program's catalogue has those of its
+    /// dependencies too.
+    #[must_use]
+    pub fn of_crate(mut self, name: &str) -> Self {
+        self.entries.retain(|entry| entry.module.split("::").next() == Some(name));
+        self
+    }
+
+    /// A tracking plan as JSON, one line per key, sorted: a text that can be committed and reviewed.
+    pub fn to_json(&self) -> String {
+        let document = Document { schema_version: SCHEMA_VERSION, events: &self.entries };
+        // Strings, numbers and lists of them: there is nothing that could fail.
+        serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+    }
+
+    /// What a plan written by [`to_json`](Self::to_json) promises and this program does not keep: events and keys that
+    /// are gone, one sentence each. New ones are no breakage.
+    ///
+    /// # Errors
+    /// A plan that is no JSON, or of a newer schema.
+    pub fn removed_since(&self, plan: &str) -> Result<Vec<Removal>, PlanError> {
+        let plan: Plan = serde_json::from_str(plan).map_err(|error| PlanError(error.to_string()))?;
+        if plan.schema_version > SCHEMA_VERSION {
+            return Err(PlanError(format!(
+                "schema_version is {}, this version of mcpcat reads up to {SCHEMA_VERSION}",
+                plan.schema_version
+            )));
+        }
+        let now = by_name(self.entries.iter().map(|entry| {
+            (
+                entry.name.as_str(),
+                [("parameter", &entry.parameters), ("tag", &entry.tags), ("property", &entry.properties)],
+            )
+        }));
+        let then = by_name(plan.events.iter().map(|entry| {
+            (
+                entry.name.as_str(),
+                [("parameter", &entry.parameters), ("tag", &entry.tags), ("property", &entry.properties)],
+            )
+        }));
+        let added: Vec<&str> = now.keys().filter(|name| !then.contains_key(*name)).copied().collect();
+        let mut removed = Vec::new();
+        for (event, keys) in &then {
+            let Some(kept) = now.get(event) else {
+                let similar = keys_of(keys);
+                let renamed =
+                    added.iter().find(|name| !similar.is_empty() && keys_of(&now[**name]) == similar);
+                removed.push(Removal::Event {
+                    event: (*event).to_owned(),
+                    perhaps_now: renamed.map(|name| (*name).to_owned()),
+                });
+                continue;
+            };
+            for (place, key) in keys.difference(kept) {
+                removed.push(Removal::Key {
+                    event: (*event).to_owned(),
+                    place: (*place).to_owned(),
+                    key: (*key).to_owned(),
+                });
+            }
+        }
+        Ok(removed)
+    }
+}
+
+type Keys<'a> = BTreeSet<(&'static str, &'a str)>;
+
+fn keys_of<'a>(keys: &Keys<'a>) -> BTreeSet<&'a str> {
+    keys.iter().map(|(_, key)| *key).collect()
+}
+
+/// An event that several callsites make has the keys of all of them.
+fn by_name<'a, S: AsRef<str> + 'a>(
+    events: impl Iterator<Item = (&'a str, [(&'static str, &'a Vec<S>); 3])>,
+) -> BTreeMap<&'a str, Keys<'a>> {
+    let mut all: BTreeMap<&str, Keys<'_>> = BTreeMap::new();
+    for (name, places) in events {
+        let keys = all.entry(name).or_default();
+        for (place, list) in places {
+            keys.extend(list.iter().map(|key| (place, key.as_ref())));
+        }
+    }
+    all
+}
+
+#[derive(Deserialize)]
+struct Plan {
+    schema_version: u32,
+    events: Vec<Planned>,
+}
+
+#[derive(Deserialize)]
+struct Planned {
+    name: String,
+    #[serde(default)]
+    parameters: Vec<String>,
+    #[serde(default)]
+    tags: Vec<String>,
+    #[serde(default)]
+    properties: Vec<String>,
+}
+
+/// Something that a plan has and the program no longer does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Removal {
+    /// An event.
+    Event {
+        /// Its name in the plan.
+        event: String,
+        /// A new event with the same keys: probably the same one, renamed.
+        perhaps_now: Option<String>,
+    },
+    /// A key of an event that is still there.
+    Key {
+        /// The event's name.
+        event: String,
+        /// `parameter`, `tag` or `property`.
+        place: String,
+        /// The key.
+        key: String,
+    },
+}
+
+impl fmt::Display for Removal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Removal::Event { event, perhaps_now: None } => write!(f, "event `{event}` was removed"),
+            Removal::Event { event, perhaps_now: Some(now) } => {
+                write!(f, "event `{event}` was removed or renamed: `{now}` is new and has the same keys")
+            }
+            Removal::Key { event, place, key } => write!(f, "event `{event}` lost its {place} `{key}`"),
+        }
+    }
+}
+
+/// A plan that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanError(String);
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not a tracking plan: {}", self.0)
+    }
+}
+
+impl std::error::Error for PlanError {}
+
+/// Fails the test that calls it when the linked program lost an event or a key that the plan at `path` has, and says
+/// which. The path is relative to the test's working directory: the package's folder, under `cargo test`.
+///
+/// Run the test with `MCPCAT_WRITE_CATALOG=1` to write the plan.
+///
+/// # Panics
+/// If something was removed or renamed, or if the plan cannot be read.
+#[track_caller]
+pub fn assert_catalog(path: impl AsRef<std::path::Path>) {
+    if let Err(why) =
+        check_file(&catalog(), path.as_ref(), std::env::var_os("MCPCAT_WRITE_CATALOG").is_some())
+    {
+        panic!("{why}");
+    }
+}
+
+const HOW_TO_WRITE: &str = "If that is meant, run the test with MCPCAT_WRITE_CATALOG=1 and commit the file.";
+
+fn check_file(catalog: &Catalog, path: &std::path::Path, write: bool) -> Result<(), String> {
+    let shown = path.display();
+    if write {
+        return std::fs::write(path, catalog.to_json())
+            .map_err(|error| format!("cannot write {shown}: {error}"));
+    }
+    let plan = std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot read the tracking plan {shown}: {error}. {HOW_TO_WRITE}"))?;
+    let removed = catalog.removed_since(&plan).map_err(|error| format!("{shown}: {error}"))?;
+    if removed.is_empty() {
+        return Ok(());
+    }
+    let lines: String = removed.iter().map(|removal| format!("\n  {removal}")).collect();
+    Err(format!("the program no longer keeps the tracking plan {shown}:{lines}\n{HOW_TO_WRITE}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::callsite::{Field, Kind};
+
+    static SITES: [Callsite; 2] = [
+        Callsite::new(
+            Kind::Emit,
+            "plan.upgraded",
+            "shop::billing",
+            &[Field::parameter("plan", "\"plan\":"), Field::tag("region", "\"region\":")],
+        )
+        .doc("A plan was upgraded."),
+        Callsite::new(
+            Kind::Function,
+            "invoice.charge",
+            "other",
+            &[Field::parameter("email", "\"email\":").redact()],
+        ),
+    ];
+
+    fn shop() -> Catalog {
+        Catalog { entries: entries(&SITES) }
+    }
+
+    #[test]
+    fn entries_are_sorted_and_say_what_is_known() {
+        let catalog = shop();
+        let names: Vec<&str> = catalog.entries().iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(names, ["invoice.charge", "plan.upgraded"]);
+        let upgraded = &catalog.entries()[1];
+        assert_eq!(
+            (upgraded.kind, &upgraded.parameters[..], &upgraded.tags[..]),
+            ("emit", &["plan"][..], &["region"][..])
+        );
+        assert_eq!(upgraded.description, "A plan was upgraded.");
+        assert!(upgraded.file.ends_with("catalog.rs") && upgraded.line > 0);
+        assert_eq!(catalog.entries()[0].redacted, ["email"]);
+        assert_eq!(shop().of_crate("shop").entries().len(), 1);
+    }
+
+    #[test]
+    fn a_plan_that_was_just_written_is_kept() {
+        let plan = shop().to_json();
+        assert!(plan.starts_with("{\n  \"schema_version\": 1,"), "{plan}");
+        assert_eq!(shop().removed_since(&plan), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn what_is_gone_is_named_and_a_rename_is_guessed() {
+        let plan = r#"{"schema_version":1,"events":[
+            {"name":"plan.upgraded","parameters":["plan","seats"],"tags":[],"properties":["region"]},
+            {"name":"invoice.charged","parameters":["email"]},
+            {"name":"gone"}]}"#;
+        let removed: Vec<String> =
+            shop().removed_since(plan).unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            removed,
+            [
+                "event `gone` was removed",
+                "event `invoice.charged` was removed or renamed: `invoice.charge` is new and has the same keys",
+                "event `plan.upgraded` lost its parameter `seats`",
+                "event `plan.upgraded` lost its property `region`",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_plan_that_cannot_be_read_is_an_error() {
+        assert!(shop().removed_since("{").is_err());
+        let newer = shop().removed_since(r#"{"schema_version":2,"events":[]}"#).unwrap_err();
+        assert!(newer.to_string().contains("schema_version is 2"), "{newer}");
+    }
+
+    #[test]
+    fn a_file_is_written_kept_and_missed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.json");
+        assert!(check_file(&shop(), &path, false).unwrap_err().contains("MCPCAT_WRITE_CATALOG"));
+        check_file(&shop(), &path, true).unwrap();
+        assert_eq!(check_file(&shop(), &path, false), Ok(()));
+        let fewer = shop().of_crate("shop");
+        let why = check_file(&fewer, &path, false).unwrap_err();
+        assert!(why.contains("event `invoice.charge` was removed"), "{why}");
+    }
+}

@@ -1,0 +1,535 @@
+//! What an event is written into: one buffer per section of the wire's body, so that fields may come in any
+//! order, and nothing is allocated once a thread has published before.
+//!
+//! Every value is written as bounded, key-scrubbed JSON at once; no tree of values exists at any time.
+
+use std::cell::Cell;
+use std::fmt::{self, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+pub use super::callsite::Place;
+use super::callsite::{Callsite, Field};
+use super::error::ErrorInfo;
+use super::json::{self, ValueError};
+use super::time;
+use crate::policy::limits::MAX_TAGS;
+use crate::policy::{self, Policy};
+
+/// A value an event can carry: anything `Serialize`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a field of an event",
+    label = "this value does not implement `Serialize`",
+    note = "write `display(value)` or `debug(value)` to send its text, or derive `serde::Serialize` for it"
+)]
+pub trait Value {
+    /// Appends at most `bytes` of the value as JSON within the policy's limits. On an error nothing is
+    /// appended.
+    #[doc(hidden)]
+    fn write(&self, out: &mut Vec<u8>, policy: &Policy, bytes: usize) -> Result<(), ValueError>;
+}
+
+impl<T: Serialize + ?Sized> Value for T {
+    fn write(&self, out: &mut Vec<u8>, policy: &Policy, bytes: usize) -> Result<(), ValueError> {
+        json::write_value_within(out, self, policy, bytes)
+    }
+}
+
+/// A value that is JSON text already; the policy is applied to what the text says.
+struct Raw<'a>(&'a str);
+
+/// What a section takes: a value, or JSON text.
+trait Write {
+    fn write(&self, out: &mut Vec<u8>, policy: &Policy, bytes: usize) -> Result<(), ValueError>;
+}
+
+impl Write for Raw<'_> {
+    fn write(&self, out: &mut Vec<u8>, policy: &Policy, bytes: usize) -> Result<(), ValueError> {
+        json::write_raw_within(out, self.0, policy, bytes);
+        Ok(())
+    }
+}
+
+impl Write for &dyn Value {
+    fn write(&self, out: &mut Vec<u8>, policy: &Policy, bytes: usize) -> Result<(), ValueError> {
+        (**self).write(out, policy, bytes)
+    }
+}
+
+/// The sections, in the order in which a body has them.
+#[derive(Clone, Copy)]
+enum Section {
+    Name,
+    Message,
+    Parameters,
+    Response,
+    Error,
+    Tags,
+    Properties,
+    /// Whole members of the body, each with a leading comma: what only this crate's trackers write.
+    Body,
+}
+
+const SECTIONS: usize = 8;
+/// What stands in for the value of a sensitive key.
+const REDACTED: &str = "[redacted: key]";
+/// A buffer that grew beyond this is not kept for the thread's next event.
+const KEPT_BYTES: usize = 16 * 1024;
+
+/// The fields of one event while it is being recorded.
+pub struct Fields {
+    policy: Arc<Policy>,
+    sections: [Vec<u8>; SECTIONS],
+    /// Parameters that are not an object.
+    bare_parameters: Vec<u8>,
+    text: String,
+    tags: usize,
+    duration_micros: Option<u64>,
+    is_error: Option<bool>,
+    has_error: bool,
+    problems: Vec<String>,
+}
+
+impl Fields {
+    /// Names the event: what the timeline shows as its label. The last name wins.
+    pub fn name(&mut self, name: &str) {
+        let limit = self.policy.limits.name_bytes;
+        let out = self.cleared(Section::Name);
+        json::write_str(out, name, limit);
+    }
+
+    /// Adds a parameter.
+    pub fn parameter<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
+        self.keyed(Place::Parameter, key, &(&value as &dyn Value));
+    }
+
+    /// Adds a tag; its value is sent as text. A tag that breaks a rule is left out and reported.
+    pub fn tag<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
+        self.keyed(Place::Tag, key, &(&value as &dyn Value));
+    }
+
+    /// Adds a property.
+    pub fn property<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
+        self.keyed(Place::Property, key, &(&value as &dyn Value));
+    }
+
+    /// Sets all parameters from one value: the members of an object are added to those already there.
+    pub fn parameters<T: Serialize + ?Sized>(&mut self, value: &T) {
+        self.all_parameters(&(&value as &dyn Value));
+    }
+
+    /// Sets the response.
+    pub fn response(&mut self, value: &dyn Value) {
+        self.cleared(Section::Response);
+        self.write_to(Section::Response, "response", &value);
+    }
+
+    /// Sets the message: one sentence for a reader of the timeline.
+    pub fn message<T: fmt::Display + ?Sized>(&mut self, text: &T) {
+        let mut buffer = std::mem::take(&mut self.text);
+        buffer.clear();
+        if !matches!(catch_unwind(AssertUnwindSafe(|| write!(buffer, "{text}"))), Ok(Ok(()))) {
+            self.problems.push("`message` could not be formatted".to_owned());
+        }
+        let limit = self.policy.limits.message_bytes;
+        json::write_str(self.cleared(Section::Message), &buffer, limit);
+        self.text = buffer;
+    }
+
+    /// Sets how long the operation took.
+    pub fn duration(&mut self, duration: Duration) {
+        self.duration_micros = Some(time::micros(duration));
+    }
+
+    /// Says whether the operation failed.
+    pub fn is_error(&mut self, failed: bool) {
+        self.is_error = Some(failed);
+    }
+
+    /// Attaches an error. The event counts as failed unless [`is_error`](Self::is_error) says otherwise.
+    pub fn error(&mut self, mut error: ErrorInfo) {
+        cut_to(&mut error.message, self.policy.limits.message_bytes);
+        for cause in &mut error.chain {
+            cut_to(&mut cause.message, self.policy.limits.message_bytes);
+        }
+        self.has_error = true;
+        self.cleared(Section::Error);
+        self.write_to(Section::Error, "error", &(&error as &dyn Value));
+    }
+
+    /// Adds everything that `data` records.
+    pub fn data<T: super::EventData + ?Sized>(&mut self, data: &T) {
+        data.record(self);
+    }
+
+    /// Adds the value of a field that a macro declared.
+    #[doc(hidden)]
+    pub fn value(&mut self, field: &'static Field, value: &dyn Value) {
+        let keys = &self.policy.keys;
+        let secret = if keys.is_built_in() { field.sensitive } else { keys.redacts(field.key) };
+        if field.redacted || secret {
+            self.redacted(field);
+        } else if matches!(field.place, Place::Tag) {
+            self.checked_tag(field.key, &value);
+        } else {
+            self.begin(field.place, |out| out.extend_from_slice(field.fragment.as_bytes()));
+            self.write_to(section(field.place), field.key, &value);
+        }
+    }
+
+    /// Adds the values of a callsite's fields, in their order.
+    #[doc(hidden)]
+    pub fn values(&mut self, callsite: &'static Callsite, values: &[&dyn Value]) {
+        for (field, value) in callsite.fields.iter().zip(values) {
+            self.value(field, *value);
+        }
+    }
+
+    /// Adds a declared field whose value must never be read.
+    #[doc(hidden)]
+    pub fn redacted(&mut self, field: &'static Field) {
+        self.begin(field.place, |out| {
+            out.extend_from_slice(field.fragment.as_bytes());
+            json::write_str(out, REDACTED, usize::MAX);
+        });
+    }
+
+    /// The reserved member of the wire's body, written whole by a tracker: `,"key":value`.
+    pub(crate) fn body_member(&mut self, key: &str, value: &dyn Value) {
+        let out = &mut self.sections[Section::Body as usize];
+        out.push(b',');
+        json::write_key(out, key);
+        self.write_to(Section::Body, key, &value);
+    }
+
+    /// Adds a value that was serialised earlier, or says why it could not be.
+    pub(super) fn held(&mut self, place: Place, key: &str, held: &Result<String, String>) {
+        self.keyed(place, key, &Raw(held.as_deref().unwrap_or("null")));
+        self.note(key, held);
+    }
+
+    pub(super) fn held_parameters(&mut self, held: &Result<String, String>) {
+        match held {
+            Ok(text) => self.all_parameters(&Raw(text)),
+            Err(_) => self.note("parameters", held),
+        }
+    }
+
+    pub(super) fn held_response(&mut self, held: &Result<String, String>) {
+        self.cleared(Section::Response);
+        self.write_to(Section::Response, "response", &Raw(held.as_deref().unwrap_or("null")));
+        self.note("response", held);
+    }
+
+    fn note(&mut self, key: &str, held: &Result<String, String>) {
+        if let Err(why) = held {
+            self.problem(key, why);
+        }
+    }
+
+    fn keyed(&mut self, place: Place, key: &str, value: &dyn Write) {
+        if self.policy.keys.redacts(key) {
+            self.begin(place, |out| {
+                json::write_key(out, key);
+                json::write_str(out, REDACTED, usize::MAX);
+            });
+        } else if matches!(place, Place::Tag) {
+            self.checked_tag(key, value);
+        } else {
+            self.begin(place, |out| json::write_key(out, key));
+            self.write_to(section(place), key, value);
+        }
+    }
+
+    fn checked_tag(&mut self, key: &str, value: &dyn Write) {
+        let mut text = std::mem::take(&mut self.sections[Section::Tags as usize]);
+        let start = text.len();
+        let refused = match attempt(value, &mut text, &self.policy, self.policy.limits.event_bytes) {
+            Err(why) => Some(why),
+            Ok(()) => match tag_text(&text[start..]) {
+                None => Some("a tag's value is text, a number or a boolean".to_owned()),
+                Some(decoded) => match policy::check_tag(key, &decoded) {
+                    Err(problem) => Some(problem.to_string()),
+                    Ok(()) if self.tags == MAX_TAGS => {
+                        Some(format!("an event carries at most {MAX_TAGS} tags"))
+                    }
+                    Ok(()) => {
+                        self.tags += 1;
+                        text.truncate(start);
+                        separate(&mut text);
+                        json::write_key(&mut text, key);
+                        json::write_str(&mut text, &decoded, usize::MAX);
+                        None
+                    }
+                },
+            },
+        };
+        if let Some(why) = refused {
+            text.truncate(start);
+            self.problems.push(format!("tag `{key}` was left out: {why}"));
+        }
+        self.sections[Section::Tags as usize] = text;
+    }
+
+    /// Starts a member of a section: the comma, then whatever `key` writes.
+    fn begin(&mut self, place: Place, key: impl FnOnce(&mut Vec<u8>)) {
+        let out = &mut self.sections[section(place) as usize];
+        separate(out);
+        key(out);
+    }
+
+    /// Writes a value at the end of a section, within what the event's limit leaves; a value that fails
+    /// becomes `null` and is reported.
+    fn write_to(&mut self, section: Section, key: &str, value: &dyn Write) {
+        let room = self.room();
+        let out = &mut self.sections[section as usize];
+        if let Err(why) = attempt(value, out, &self.policy, room) {
+            out.extend_from_slice(b"null");
+            self.problem(key, &why);
+        }
+    }
+
+    /// Bytes that the event's limit leaves.
+    fn room(&self) -> usize {
+        let used: usize = self.sections.iter().map(Vec::len).sum();
+        self.policy.limits.event_bytes.saturating_sub(used + self.bare_parameters.len())
+    }
+
+    fn problem(&mut self, key: &str, why: &str) {
+        self.problems.push(format!("the value of `{key}` was sent as null: {why}"));
+    }
+
+    fn all_parameters(&mut self, value: &dyn Write) {
+        let room = self.room();
+        self.bare_parameters.clear();
+        if let Err(why) = attempt(value, &mut self.bare_parameters, &self.policy, room) {
+            return self.problem("parameters", &why);
+        }
+        if let [b'{', members @ .., b'}'] = self.bare_parameters.as_slice() {
+            if !members.is_empty() {
+                let out = &mut self.sections[Section::Parameters as usize];
+                separate(out);
+                out.extend_from_slice(members);
+            }
+            self.bare_parameters.clear();
+        }
+    }
+
+    fn cleared(&mut self, section: Section) -> &mut Vec<u8> {
+        let out = &mut self.sections[section as usize];
+        out.clear();
+        out
+    }
+
+    /// The event's own verdict: what was said, else whether there is an error.
+    pub(crate) fn outcome(&self) -> Option<bool> {
+        self.is_error.or(self.has_error.then_some(true))
+    }
+
+    pub(crate) fn duration_micros(&self) -> Option<u64> {
+        self.duration_micros
+    }
+
+    /// What was left out or replaced, one sentence each.
+    pub(crate) fn problems(&self) -> &[String] {
+        &self.problems
+    }
+
+    /// The members of the body, each with a leading comma, as pieces to be copied into the spool.
+    pub(crate) fn pieces<'a>(&'a self, pieces: &mut Pieces<'a>) {
+        let section = |section: Section| self.sections[section as usize].as_slice();
+        pieces.member(b",\"resource_name\":", section(Section::Name), b"");
+        pieces.member(b",\"user_intent\":", section(Section::Message), b"");
+        let parameters = section(Section::Parameters);
+        if self.bare_parameters.is_empty() {
+            pieces.member(b",\"parameters\":{", parameters, b"}");
+        } else if parameters.is_empty() {
+            pieces.member(b",\"parameters\":", &self.bare_parameters, b"");
+        } else {
+            pieces.member(b",\"parameters\":{\"value\":", &self.bare_parameters, b",");
+            pieces.member(b"", parameters, b"}");
+        }
+        pieces.member(b",\"response\":", section(Section::Response), b"");
+        pieces.member(b",\"error\":", section(Section::Error), b"");
+        pieces.member(b",\"tags\":{", section(Section::Tags), b"}");
+        pieces.member(b",\"properties\":{", section(Section::Properties), b"}");
+        pieces.member(b"", section(Section::Body), b"");
+    }
+
+    fn fresh(policy: Arc<Policy>) -> Self {
+        Self {
+            policy,
+            sections: Default::default(),
+            bare_parameters: Vec::new(),
+            text: String::new(),
+            tags: 0,
+            duration_micros: None,
+            is_error: None,
+            has_error: false,
+            problems: Vec::new(),
+        }
+    }
+
+    fn reset(&mut self) {
+        for section in self.sections.iter_mut().chain([&mut self.bare_parameters]) {
+            section.clear();
+            if section.capacity() > KEPT_BYTES {
+                *section = Vec::new();
+            }
+        }
+        if self.text.capacity() > KEPT_BYTES {
+            self.text = String::new();
+        }
+        self.tags = 0;
+        self.duration_micros = None;
+        self.is_error = None;
+        self.has_error = false;
+        self.problems.clear();
+    }
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fields").field("is_error", &self.is_error).finish_non_exhaustive()
+    }
+}
+
+/// A thread's buffers on loan; they go back when the loan ends, to whichever thread that is.
+#[derive(Debug)]
+pub(crate) struct Loan(Option<Box<Fields>>);
+
+thread_local! {
+    static SPARE: Cell<Option<Box<Fields>>> = const { Cell::new(None) };
+}
+
+impl Loan {
+    /// The thread's spare buffers, or new ones: a value that publishes while it is serialised finds none.
+    pub(crate) fn take(policy: &Arc<Policy>) -> Self {
+        let spare = SPARE.try_with(Cell::take).ok().flatten();
+        Self(Some(match spare {
+            Some(mut fields) => {
+                if !Arc::ptr_eq(&fields.policy, policy) {
+                    fields.policy = Arc::clone(policy);
+                }
+                fields
+            }
+            None => Box::new(Fields::fresh(Arc::clone(policy))),
+        }))
+    }
+
+    /// Begins anew under another policy, if it is another.
+    pub(crate) fn restart(&mut self, policy: &Arc<Policy>) -> bool {
+        let fields = self.fields();
+        let other = !Arc::ptr_eq(&fields.policy, policy);
+        if other {
+            fields.reset();
+            fields.policy = Arc::clone(policy);
+        }
+        other
+    }
+
+    pub(crate) fn fields(&mut self) -> &mut Fields {
+        match &mut self.0 {
+            Some(fields) => fields,
+            None => unreachable!("only `drop` takes the buffers"),
+        }
+    }
+
+    pub(crate) fn shared(&self) -> &Fields {
+        match &self.0 {
+            Some(fields) => fields,
+            None => unreachable!("only `drop` takes the buffers"),
+        }
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        if let Some(mut fields) = self.0.take() {
+            fields.reset();
+            let _ = SPARE.try_with(|spare| spare.set(Some(fields)));
+        }
+    }
+}
+
+/// The slices of a record, in order; enough room for every section with its key and its closing brace.
+#[derive(Debug)]
+pub(crate) struct Pieces<'a> {
+    slices: [&'a [u8]; 1 + 3 * (SECTIONS + 1)],
+    used: usize,
+}
+
+impl<'a> Pieces<'a> {
+    pub(crate) fn new(header: &'a [u8]) -> Self {
+        let mut pieces = Self { slices: [&[]; 1 + 3 * (SECTIONS + 1)], used: 0 };
+        pieces.push(header);
+        pieces
+    }
+
+    fn push(&mut self, slice: &'a [u8]) {
+        if !slice.is_empty() {
+            self.slices[self.used] = slice;
+            self.used += 1;
+        }
+    }
+
+    fn member(&mut self, before: &'a [u8], value: &'a [u8], after: &'a [u8]) {
+        if !value.is_empty() {
+            self.push(before);
+            self.push(value);
+            self.push(after);
+        }
+    }
+
+    pub(crate) fn as_slices(&self) -> &[&'a [u8]] {
+        &self.slices[..self.used]
+    }
+}
+
+fn section(place: Place) -> Section {
+    match place {
+        Place::Parameter => Section::Parameters,
+        Place::Tag => Section::Tags,
+        Place::Property => Section::Properties,
+    }
+}
+
+/// Writes a value, or leaves `out` as it was and says why. A value's `Serialize` is the author's code: its
+/// panic must not become the host's.
+fn attempt(value: &dyn Write, out: &mut Vec<u8>, policy: &Policy, room: usize) -> Result<(), String> {
+    let start = out.len();
+    match catch_unwind(AssertUnwindSafe(|| value.write(out, policy, room))) {
+        Ok(wrote) => wrote.map_err(|error| error.to_string()),
+        Err(_) => {
+            out.truncate(start);
+            Err("its `Serialize` panicked".to_owned())
+        }
+    }
+}
+
+fn separate(out: &mut Vec<u8>) {
+    if !out.is_empty() {
+        out.push(b',');
+    }
+}
+
+/// A scalar's text: what a tag sends for it.
+fn tag_text(json: &[u8]) -> Option<String> {
+    match json.first()? {
+        b'"' => serde_json::from_slice(json).ok(),
+        b'{' | b'[' => None,
+        _ => str::from_utf8(json).ok().map(str::to_owned),
+    }
+}
+
+fn cut_to(text: &mut String, limit: usize) {
+    if text.len() > limit {
+        let cut = text.len() - limit;
+        let end = (0..=limit).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
+        text.truncate(end);
+        let _ = write!(text, "…[+{cut} bytes]");
+    }
+}

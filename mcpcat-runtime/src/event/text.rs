@@ -1,0 +1,132 @@
+//! Values as text: what `display(x)` and `debug(x)` mean in the macros, and what a reserved field takes.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+/// Records a value by its `Display` text.
+#[derive(Debug)]
+pub struct DisplayText<'a, T: ?Sized>(&'a T);
+
+/// Records a value by its `Debug` text.
+#[derive(Debug)]
+pub struct DebugText<'a, T: ?Sized>(&'a T);
+
+/// `display(x)` in `emit!`, `#[event]` and the derive.
+pub fn display<T: fmt::Display + ?Sized>(value: &T) -> DisplayText<'_, T> {
+    DisplayText(value)
+}
+
+/// `debug(x)` in `emit!`, `#[event]` and the derive.
+pub fn debug<T: fmt::Debug + ?Sized>(value: &T) -> DebugText<'_, T> {
+    DebugText(value)
+}
+
+impl<T: fmt::Display + ?Sized> Serialize for DisplayText<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self.0)
+    }
+}
+
+impl<T: fmt::Debug + ?Sized> Serialize for DebugText<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:?}", self.0))
+    }
+}
+
+/// What the reserved field `duration` takes: a `Duration`, or one that may be missing.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a duration",
+    label = "expected `std::time::Duration` or an `Option` of it",
+    note = "a number has no unit: write `Duration::from_millis(…)`, or give the field another key"
+)]
+pub trait ToDuration {
+    /// The duration, if there is one.
+    fn to_duration(&self) -> Option<Duration>;
+}
+
+impl ToDuration for Duration {
+    fn to_duration(&self) -> Option<Duration> {
+        Some(*self)
+    }
+}
+
+impl<T: ToDuration> ToDuration for Option<T> {
+    fn to_duration(&self) -> Option<Duration> {
+        self.as_ref().and_then(ToDuration::to_duration)
+    }
+}
+
+impl<T: ToDuration + ?Sized> ToDuration for &T {
+    fn to_duration(&self) -> Option<Duration> {
+        (**self).to_duration()
+    }
+}
+
+/// What the reserved field `message` takes in a derived type: text, or text that may be missing.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a message",
+    label = "expected text: a `str`, a `String`, or an `Option` of one",
+    note = "for another type that implements `Display` write `#[event(message, display)]`"
+)]
+pub trait ToMessage {
+    /// The text, if there is one.
+    fn to_message(&self) -> Option<&str>;
+}
+
+impl ToMessage for str {
+    fn to_message(&self) -> Option<&str> {
+        Some(self)
+    }
+}
+
+impl ToMessage for String {
+    fn to_message(&self) -> Option<&str> {
+        Some(self)
+    }
+}
+
+impl ToMessage for std::borrow::Cow<'_, str> {
+    fn to_message(&self) -> Option<&str> {
+        Some(self)
+    }
+}
+
+impl<T: ToMessage> ToMessage for Option<T> {
+    fn to_message(&self) -> Option<&str> {
+        self.as_ref().and_then(ToMessage::to_message)
+    }
+}
+
+impl<T: ToMessage + ?Sized> ToMessage for &T {
+    fn to_message(&self) -> Option<&str> {
+        (**self).to_message()
+    }
+}
+
+impl<T: ToMessage + ?Sized> ToMessage for Box<T> {
+    fn to_message(&self) -> Option<&str> {
+        (**self).to_message()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_serialised_as_a_string() {
+        assert_eq!(serde_json::to_string(&display(&1.5)).unwrap(), "\"1.5\"");
+        assert_eq!(serde_json::to_string(&debug("a\"b")).unwrap(), r#""\"a\\\"b\"""#);
+    }
+
+    #[test]
+    fn reserved_fields_take_options() {
+        let second = Duration::from_secs(1);
+        assert_eq!((&Some(second)).to_duration(), Some(second));
+        assert_eq!(None::<Duration>.to_duration(), None);
+        assert_eq!(Some(String::from("text")).to_message(), Some("text"));
+        assert_eq!(None::<&str>.to_message(), None);
+    }
+}

@@ -1,0 +1,58 @@
+//! Wall time as microseconds, and as the text of the wire (`2026-11-22T13:34:11.114123Z`, UTC).
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Microseconds since the Unix epoch; 0 for a clock set before it.
+pub(crate) fn unix_micros() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, micros)
+}
+
+/// A duration in whole microseconds, saturating.
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Appends RFC 3339 text with microseconds. The calendar arithmetic is Howard Hinnant's `civil_from_days`.
+pub(crate) fn write_rfc3339(out: &mut Vec<u8>, unix_micros: u64) {
+    use std::io::Write as _;
+    let seconds = unix_micros / 1_000_000;
+    let days = (seconds / 86_400) as i64 + 719_468;
+    let era = days / 146_097;
+    let day_of_era = days % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let of_day = seconds % 86_400;
+    // Writing to a Vec cannot fail.
+    let _ = write!(
+        out,
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:06}Z",
+        of_day / 3_600,
+        of_day / 60 % 60,
+        of_day % 60,
+        unix_micros % 1_000_000,
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(unix_micros: u64) -> String {
+        let mut out = Vec::new();
+        write_rfc3339(&mut out, unix_micros);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn known_moments() {
+        assert_eq!(text(0), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(text(951_782_400_000_001), "2000-02-29T00:00:00.000001Z");
+        assert_eq!(text(951_868_799_999_999), "2000-02-29T23:59:59.999999Z");
+        assert_eq!(text(1_763_818_451_114_123), "2025-11-22T13:34:11.114123Z");
+        assert_eq!(text(4_107_542_400_000_000), "2100-03-01T00:00:00.000000Z");
+    }
+}

@@ -1,0 +1,162 @@
+//! The JSON body of the wire, joined from an event's record and its session's definition. Runs on the
+//! worker, where text ids and timestamps cost nobody's call.
+
+use super::json;
+use super::record::{Definition, Header};
+use super::time;
+
+/// What the wire calls things, which differs between the product's two names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Dialect {
+    /// The type of custom events: `agentcat:custom` or `mcpcat:custom`.
+    pub(crate) custom_type: String,
+    /// The key of the SDK's version: `agentcat_version` or `mcpcat_version`.
+    pub(crate) version_key: String,
+}
+
+impl Dialect {
+    /// The pair for a host: the newer name's, except for the older product's own API host.
+    pub(crate) fn of_host(host: &str) -> Self {
+        let product = if host.eq_ignore_ascii_case("api.mcpcat.io") { "mcpcat" } else { "agentcat" };
+        Self { custom_type: format!("{product}:custom"), version_key: format!("{product}_version") }
+    }
+}
+
+/// Whole milliseconds on the wire: an `int32`.
+fn millis(micros: u64) -> u64 {
+    (micros / 1_000).min(i32::MAX as u64)
+}
+
+/// One event's body. `members` is the JSON text behind the record's header.
+pub(crate) fn body(dialect: &Dialect, header: &Header, members: &[u8], session: &Definition) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut out = Vec::with_capacity(members.len() + 512);
+    out.extend_from_slice(b"{\"id\":\"");
+    header.id.write(&mut out);
+    out.extend_from_slice(b"\",\"project_id\":");
+    text(&mut out, &session.project);
+    out.extend_from_slice(b",\"session_id\":");
+    match &session.session_id {
+        Some(id) => text(&mut out, id),
+        None => out.extend_from_slice(b"null"),
+    }
+    if header.custom {
+        member(&mut out, "event_type", &dialect.custom_type);
+    }
+    out.extend_from_slice(b",\"timestamp\":\"");
+    time::write_rfc3339(&mut out, header.unix_micros);
+    out.push(b'"');
+    if let Some(micros) = header.duration_micros {
+        let _ = write!(out, ",\"duration\":{}", millis(micros));
+    }
+    if let Some(failed) = header.is_error {
+        let _ = write!(out, ",\"is_error\":{failed}");
+    }
+    if let Some(parent) = &header.parent {
+        out.extend_from_slice(b",\"parent_id\":\"");
+        parent.write(&mut out);
+        out.push(b'"');
+    }
+    let _ = write!(out, ",\"sequence\":{}", header.sequence);
+    out.extend_from_slice(members);
+    member(&mut out, "sdk_instance", &session.instance);
+    member(&mut out, "sdk_language", "Rust");
+    member(&mut out, &dialect.version_key, env!("CARGO_PKG_VERSION"));
+    let constants = [
+        ("client_name", &session.client_name),
+        ("client_version", &session.client_version),
+        ("server_name", &session.server_name),
+        ("server_version", &session.server_version),
+    ];
+    for (key, value) in constants {
+        if let Some(value) = value {
+            member(&mut out, key, value);
+        }
+    }
+    if let Some(actor) = &session.actor {
+        member(&mut out, "actor_id", &actor.id);
+        member(&mut out, "identify_actor_given_id", &actor.id);
+        if let Some(name) = &actor.name {
+            member(&mut out, "identify_actor_name", name);
+        }
+        if let Some(data) = &actor.data {
+            out.extend_from_slice(b",\"identify_data\":");
+            out.extend_from_slice(data.as_bytes());
+        }
+    }
+    out.push(b'}');
+    out
+}
+
+fn member(out: &mut Vec<u8>, key: &str, value: &str) {
+    out.push(b',');
+    json::write_key(out, key);
+    text(out, value);
+}
+
+fn text(out: &mut Vec<u8>, value: &str) {
+    json::write_str(out, value, usize::MAX);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::id::EventId;
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_hosts_own_names() {
+        assert_eq!(Dialect::of_host("api.mcpcat.io").custom_type, "mcpcat:custom");
+        for host in ["api.agentcat.com", "127.0.0.1", "mcpcat.example"] {
+            assert_eq!(Dialect::of_host(host).custom_type, "agentcat:custom");
+            assert_eq!(Dialect::of_host(host).version_key, "agentcat_version");
+        }
+    }
+
+    #[test]
+    fn a_body_holds_header_members_and_session() {
+        let header = Header {
+            id: EventId::from_raw([0; 20]),
+            parent: Some(EventId::from_raw([0xff; 20])),
+            unix_micros: 1_763_818_451_114_123,
+            duration_micros: Some(20_999),
+            sequence: 3,
+            session: 1,
+            is_error: Some(true),
+            custom: true,
+        };
+        let session = Definition {
+            project: "proj \"1\"".into(),
+            session_id: Some("ses_1".into()),
+            instance: "i".into(),
+            client_name: Some("c".into()),
+            ..Definition::default()
+        };
+        let body = body(&Dialect::of_host("api.mcpcat.io"), &header, br#","resource_name":"x""#, &session);
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(
+            body,
+            json!({
+                "id": "evt_000000000000000000000000000",
+                "project_id": "proj \"1\"",
+                "session_id": "ses_1",
+                "event_type": "mcpcat:custom",
+                "timestamp": "2025-11-22T13:34:11.114123Z",
+                "duration": 20,
+                "is_error": true,
+                "parent_id": "evt_aWgEPTl1tmebfsQzFP4bxwgy80V",
+                "sequence": 3,
+                "resource_name": "x",
+                "sdk_instance": "i",
+                "sdk_language": "Rust",
+                "mcpcat_version": env!("CARGO_PKG_VERSION"),
+                "client_name": "c",
+            })
+        );
+    }
+
+    #[test]
+    fn a_month_long_duration_stays_an_int32() {
+        assert_eq!(millis(u64::MAX), i32::MAX as u64);
+    }
+}

@@ -1,0 +1,501 @@
+//! Which keys hide their value. A const fn, so that a macro's callsite carries its verdict as a constant.
+//!
+//! A key is read as words (`_`, `-`, `.`, space, any other separator, a change of case and digits part them) and
+//! judged by whole words, so that `monkey`, `tokenizer` and `input_tokens` stay while `X-Api-Key`, `refreshToken`
+//! and `dbpassword` do not. A key about a secret is not one: `password_length`, `has_token` and `token_type` stay.
+
+use std::sync::Arc;
+
+/// A lowercased word in one integer: its last sixteen bytes, the last byte lowest.
+type Packed = u128;
+
+const fn pack(word: &str) -> Packed {
+    let bytes = word.as_bytes();
+    assert!(bytes.len() <= 16, "a word of the lists has at most 16 bytes");
+    let mut packed = 0;
+    let mut i = 0;
+    while i < bytes.len() {
+        packed = packed << 8 | bytes[i] as Packed;
+        i += 1;
+    }
+    packed
+}
+
+const fn pack_all<const N: usize>(words: [&str; N]) -> [Packed; N] {
+    let mut packed = [0; N];
+    let mut i = 0;
+    while i < N {
+        packed[i] = pack(words[i]);
+        i += 1;
+    }
+    packed
+}
+
+const fn contains(list: &[Packed], word: Packed) -> bool {
+    let mut i = 0;
+    while i < list.len() {
+        if list[i] == word {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
+/// Sensitive wherever they stand as a word.
+#[rustfmt::skip]
+const WORDS: &[Packed] = &pack_all([
+    "passwd", "pwd", "passphrase", "passphrases", "passcode", "passcodes", "passkey", "passkeys",
+    "secret", "secrets", "authorization", "authorisation", "cookie", "cookies", "credential",
+    "credentials", "cred", "creds", "jwt", "jwts", "bearer", "cvv", "cvc", "cvn", "ssn", "otp",
+    "totp", "csrf", "xsrf", "mnemonic", "jsessionid", "aspxauth", "sessionid", "secretkeys",
+    "secrettoken", "secretvalue", "secretid", "creditcard", "creditcards", "ccnumber", "ccnum",
+    "pincode", "authkey", "signingkeys", "connectionstring",
+]);
+
+/// Sensitive when they are the whole key, digits aside.
+#[rustfmt::skip]
+const ALONE: &[Packed] = &pack_all([
+    "pass", "pin", "sid", "auth", "csc",
+]);
+
+/// Sensitive at the end of a longer word, for keys that run their words together.
+#[rustfmt::skip]
+const ENDINGS: &[(Packed, u32)] = &[
+    ending("passwd"), ending("passwort"), ending("passphrase"), ending("pwd"), ending("secret"),
+    ending("secrets"), ending("cookie"), ending("credential"), ending("credentials"), ending("apikey"),
+    ending("apikeys"), ending("privatekey"), ending("secretkey"), ending("accesskey"),
+    ending("accesskeyid"), ending("signingkey"), ending("encryptionkey"), ending("masterkey"),
+    ending("cardnumber"), ending("sessid"), ending("accesstoken"), ending("refreshtoken"),
+    ending("accesstokens"), ending("refreshtokens"), ending("authtokens"),
+];
+
+const fn ending(word: &str) -> (Packed, u32) {
+    (pack(word), word.len() as u32 * 8)
+}
+
+/// `<one of these> key`.
+#[rustfmt::skip]
+const KEY_OWNERS: &[Packed] = &pack_all([
+    "api", "private", "secret", "access", "encryption", "encrypt", "decryption", "signing",
+    "master", "ssh", "gpg", "pgp", "rsa", "aes", "hmac", "session", "subscription", "account",
+    "service", "role", "license", "licence", "deploy", "auth", "shared", "symmetric", "webhook",
+    "admin", "root", "app", "application", "consumer", "functions", "server", "bot", "openai",
+    "anthropic", "claude", "gemini", "google", "aws", "azure", "gcp", "github", "gitlab", "stripe",
+    "sendgrid", "twilio", "slack", "discord", "huggingface", "hf", "mistral", "cohere", "groq",
+    "datadog", "mailgun", "rapidapi", "tls", "ssl",
+]);
+
+/// `<one of these> token` is a position or a count, not a credential.
+#[rustfmt::skip]
+const HARMLESS_TOKEN: &[Packed] = &pack_all([
+    "next", "page", "prev", "previous", "progress", "continuation", "continue", "cursor", "skip",
+    "sync", "idempotency", "cancel", "cancellation", "eos", "bos", "pad", "unk", "sep", "cls",
+    "mask", "stop", "start", "end", "special", "per", "first", "max", "min", "input", "output",
+    "prompt", "completion", "cached", "reasoning", "thinking", "total", "text", "image", "audio",
+]);
+
+/// `<one of these> tokens` holds credentials; `tokens` alone is a count.
+#[rustfmt::skip]
+const TOKENS_OWNERS: &[Packed] = &pack_all([
+    "access", "refresh", "auth", "oauth", "api", "id", "identity", "bearer", "session", "csrf",
+    "xsrf", "jwt", "security", "secret", "bot", "device", "push", "personal", "deploy", "login",
+    "reset", "verification", "invite", "registration", "service", "client",
+]);
+
+/// `<one of these> pass`.
+#[rustfmt::skip]
+const PASS_OWNERS: &[Packed] = &pack_all([
+    "db", "database", "user", "admin", "root", "my", "mysql", "pg", "postgres", "redis", "mongo",
+    "smtp", "imap", "email", "mail", "ftp", "ssh", "login", "auth", "proxy", "http", "basic",
+    "account", "wifi", "sudo", "key", "store", "keystore",
+]);
+
+/// `<one of these> pin`.
+#[rustfmt::skip]
+const PIN_OWNERS: &[Packed] = &pack_all([
+    "card", "user", "atm", "debit", "credit", "login", "unlock", "sim", "device", "security",
+    "access", "account", "my", "customer", "new", "old", "current", "confirm", "phone", "wallet",
+    "bank", "parental",
+]);
+
+/// `<one of these> code`.
+#[rustfmt::skip]
+const CODE_OWNERS: &[Packed] = &pack_all([
+    "pin", "security", "verification", "mfa", "otp", "auth", "recovery", "backup", "card",
+    "authentication", "unlock",
+]);
+
+/// Other pairs of words that are sensitive together.
+#[rustfmt::skip]
+const PAIRS: &[(Packed, Packed)] = &[
+    (pack("pass"), pack("word")), (pack("pass"), pack("words")), (pack("pass"), pack("phrase")),
+    (pack("pass"), pack("code")), (pack("card"), pack("number")), (pack("card"), pack("numbers")),
+    (pack("card"), pack("num")), (pack("card"), pack("no")), (pack("card"), pack("pan")),
+    (pack("cc"), pack("number")), (pack("cc"), pack("num")), (pack("cc"), pack("no")),
+    (pack("credit"), pack("card")), (pack("credit"), pack("cards")), (pack("debit"), pack("card")),
+    (pack("social"), pack("security")), (pack("pin"), pack("number")), (pack("seed"), pack("phrase")),
+    (pack("recovery"), pack("phrase")), (pack("connection"), pack("string")),
+    (pack("auth"), pack("header")), (pack("basic"), pack("auth")), (pack("x"), pack("auth")),
+    (pack("connect"), pack("sid")), (pack("express"), pack("sid")), (pack("sails"), pack("sid")),
+    (pack("koa"), pack("sess")), (pack("laravel"), pack("session")), (pack("rack"), pack("session")),
+    (pack("ci"), pack("session")), (pack("aiohttp"), pack("session")), (pack("ap"), pack("ikey")),
+];
+
+/// A key that begins with one of these asks a question about a secret, and its value answers it.
+const QUESTIONS: &[Packed] =
+    &pack_all(["is", "has", "had", "should", "require", "requires", "needs", "supports", "missing", "num"]);
+
+/// A key that ends with one of these says something about a secret: how many, how long, until when, which kind.
+#[rustfmt::skip]
+const ABOUT: &[Packed] = &pack_all([
+    "count", "counts", "length", "len", "size", "limit", "limits", "used", "usage", "budget",
+    "quota", "remaining", "total", "max", "min", "avg", "mean", "sum", "percent", "rate", "ratio",
+    "cost", "price", "index", "position", "offset", "ids", "logprob", "logprobs", "probability",
+    "window", "throughput", "latency", "bucket", "symbol", "decimals", "type", "types", "kind",
+    "name", "names", "version", "status", "scheme", "method", "methods", "provider", "providers",
+    "issuer", "brand", "last", "policy", "strength", "manager", "rotation", "reset", "change",
+    "changes", "changed", "attempts", "error", "errors", "enabled", "disabled", "required",
+    "present", "valid", "invalid", "accepted", "consent", "banner", "preference", "preferences",
+    "expires", "expire", "expired", "expiry", "expiration", "ttl", "age", "at", "in", "date",
+    "time", "timestamp", "ms", "seconds", "secs", "days", "created", "updated", "rotated",
+    "endpoint", "endpoints", "server", "servers", "domain", "path", "file", "env", "arn", "ref",
+    "field", "placeholder",
+]);
+
+const KEY: Packed = pack("key");
+const KEYS: Packed = pack("keys");
+const TOKEN: Packed = pack("token");
+const TOKENS: Packed = pack("tokens");
+const PASS: Packed = pack("pass");
+const PIN: Packed = pack("pin");
+const CODE: Packed = pack("code");
+const CODES: Packed = pack("codes");
+const PASSWORD: Packed = pack("password");
+const SESSIONID: Packed = pack("sessionid");
+const PASSWORDLESS: Packed = pack("passwordless");
+const EIGHT_BYTES: Packed = u64::MAX as Packed;
+
+/// What parts one word from the next.
+#[derive(Clone, Copy)]
+enum Split {
+    /// Separators, digits and a change of case.
+    Case,
+    /// Separators and digits only, for keys in a casing of their own (`pAsSwOrD`).
+    Separators,
+}
+
+/// Says whether a key's value must not be recorded.
+///
+/// Built in are passwords, secrets, tokens, API, access, private and signing keys, authorization, cookies and
+/// session cookies, credentials, card numbers and their check codes, social security numbers, PINs and one-time
+/// codes, in any case and with any separator. Keys that only count or describe them are not.
+///
+/// ```
+/// use mcpcat_runtime::policy::is_sensitive;
+/// const VERDICT: bool = is_sensitive("X-Api-Key");
+/// assert!(VERDICT && is_sensitive("refreshToken") && is_sensitive("DB_PASSWORD"));
+/// assert!(!is_sensitive("input_tokens") && !is_sensitive("session_id") && !is_sensitive("monkey"));
+/// ```
+pub const fn is_sensitive(key: &str) -> bool {
+    let bytes = key.as_bytes();
+    if judge(bytes, Split::Case) {
+        return true;
+    }
+    // Only a key with a capital after its first letter can read differently without its changes of case.
+    let mut i = 1;
+    while i < bytes.len() {
+        if bytes[i].is_ascii_uppercase() {
+            return judge(bytes, Split::Separators);
+        }
+        i += 1;
+    }
+    false
+}
+
+const fn judge(bytes: &[u8], split: Split) -> bool {
+    let by_case = matches!(split, Split::Case);
+    let mut i = 0;
+    let mut words = 0_usize;
+    let mut previous: Packed = 0;
+    let mut hit = false;
+    while i < bytes.len() {
+        if !is_letter(bytes[i]) {
+            i += 1;
+            continue;
+        }
+        let start = i;
+        let mut word: Packed = 0;
+        let mut holds_password = false;
+        while i < bytes.len() && is_letter(bytes[i]) {
+            if by_case && i > start && bytes[i].is_ascii_uppercase() {
+                let after_small = !bytes[i - 1].is_ascii_uppercase();
+                let before_small = i + 1 < bytes.len() && bytes[i + 1].is_ascii_lowercase();
+                if after_small || before_small {
+                    break;
+                }
+            }
+            word = word << 8 | bytes[i].to_ascii_lowercase() as Packed;
+            holds_password = holds_password || word & EIGHT_BYTES == PASSWORD;
+            i += 1;
+        }
+        let len = i - start;
+        words += 1;
+        if words == 1 && contains(QUESTIONS, word) {
+            return false;
+        }
+        if hit && only_separators(bytes, i) && contains(ABOUT, word) {
+            return false;
+        }
+        hit = hit
+            || (holds_password && (by_case || len == 8) && word != PASSWORDLESS)
+            || (len <= 16 && contains(WORDS, word) && (by_case || word != SESSIONID))
+            || pair_is_sensitive(previous, word)
+            || (word == TOKEN && !contains(HARMLESS_TOKEN, previous))
+            || (len > 5 && runs_into_secret(word, len, by_case));
+        if words == 1 && only_separators(bytes, i) && contains(ALONE, word) {
+            return true;
+        }
+        previous = word;
+    }
+    hit
+}
+
+const fn is_letter(byte: u8) -> bool {
+    byte.is_ascii_alphabetic() || byte >= 0x80
+}
+
+/// Whether no word follows.
+const fn only_separators(bytes: &[u8], mut i: usize) -> bool {
+    while i < bytes.len() {
+        if is_letter(bytes[i]) {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
+const fn pair_is_sensitive(previous: Packed, word: Packed) -> bool {
+    if previous == 0 {
+        return false;
+    }
+    if word == KEY || word == KEYS {
+        return contains(KEY_OWNERS, previous);
+    }
+    if word == TOKENS {
+        return contains(TOKENS_OWNERS, previous);
+    }
+    if word == PASS {
+        return contains(PASS_OWNERS, previous);
+    }
+    if word == PIN {
+        return contains(PIN_OWNERS, previous);
+    }
+    if (word == CODE || word == CODES) && contains(CODE_OWNERS, previous) {
+        return true;
+    }
+    let mut i = 0;
+    while i < PAIRS.len() {
+        if PAIRS[i].1 == word && PAIRS[i].0 == previous {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
+/// `clientsecret`, `authtoken`: words that were run together. Where changes of case are not looked at, only the
+/// bare term counts, or `hasSecret` would be one.
+const fn runs_into_secret(word: Packed, len: usize, with_prefix: bool) -> bool {
+    let len_bits = len as u32 * 8;
+    let mut i = 0;
+    while i < ENDINGS.len() {
+        let (ending, bits) = ENDINGS[i];
+        if (len_bits == bits || len_bits > bits && with_prefix) && word & ((1 << bits) - 1) == ending {
+            return true;
+        }
+        i += 1;
+    }
+    let bits = 40;
+    if !with_prefix || word & ((1 << bits) - 1) != TOKEN {
+        return false;
+    }
+    // `nextpagetoken`: what stands before `token` may itself be several words.
+    let before = word >> bits;
+    let mut i = 0;
+    while i < HARMLESS_TOKEN.len() {
+        let harmless = HARMLESS_TOKEN[i];
+        let mask = Packed::MAX >> (harmless.leading_zeros() / 8 * 8);
+        if before & mask == harmless {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
+/// Which keys hide their value at run time: the built-in list, less and more what a user said.
+///
+/// ```
+/// use mcpcat_runtime::policy::KeyPolicy;
+/// let keys = KeyPolicy::default().also("employee_id").except("pin");
+/// assert!(keys.redacts("employeeId") && keys.redacts("api_key"));
+/// assert!(!keys.redacts("pin"));
+/// assert!(!KeyPolicy::default().off().redacts("api_key"));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyPolicy {
+    built_in_off: bool,
+    own: Option<Arc<Own>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Own {
+    also: Vec<Box<str>>,
+    except: Vec<Box<str>>,
+}
+
+impl KeyPolicy {
+    /// The built-in list of [`is_sensitive`].
+    pub const fn new() -> Self {
+        Self { built_in_off: false, own: None }
+    }
+
+    /// Hides the value of one more key. Case and separators do not matter: `employee_id` is also `Employee-ID`.
+    #[must_use]
+    pub fn also(mut self, key: &str) -> Self {
+        let own = Arc::make_mut(self.own.get_or_insert_default());
+        own.also.push(key.into());
+        self
+    }
+
+    /// Takes one key off the list, compared like [`KeyPolicy::also`]. It wins over both lists.
+    #[must_use]
+    pub fn except(mut self, key: &str) -> Self {
+        let own = Arc::make_mut(self.own.get_or_insert_default());
+        own.except.push(key.into());
+        self
+    }
+
+    /// Switches the built-in list off. Keys given with [`KeyPolicy::also`] stay hidden.
+    #[must_use]
+    pub fn off(mut self) -> Self {
+        self.built_in_off = true;
+        self
+    }
+
+    /// Whether a verdict of [`is_sensitive`] that was taken at compile time still holds.
+    pub const fn is_built_in(&self) -> bool {
+        !self.built_in_off && self.own.is_none()
+    }
+
+    /// Whether the value of this key is hidden.
+    pub fn redacts(&self, key: &str) -> bool {
+        let built_in = || !self.built_in_off && is_sensitive(key);
+        match &self.own {
+            None => built_in(),
+            Some(own) => {
+                let listed = |list: &[Box<str>]| list.iter().any(|entry| same_key(entry, key));
+                !listed(&own.except) && (built_in() || listed(&own.also))
+            }
+        }
+    }
+}
+
+/// Equal but for case and separators.
+fn same_key(a: &str, b: &str) -> bool {
+    fn letters(text: &str) -> impl Iterator<Item = char> + '_ {
+        text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase)
+    }
+    letters(a).eq(letters(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[rustfmt::skip]
+    const SENSITIVE: &[&str] = &[
+        "password", "Password", "PASSWORD", "pAsSwOrD", "passWord", "pass_word", "userPassword",
+        "user_password", "dbpassword", "password2", "new-password", "passwordConfirmation",
+        "password_hash", "passwords", "passwd", "mysql_pwd", "pwd", "PWD", "passphrase", "pass",
+        "db_pass", "secret", "client_secret", "clientSecret", "clientsecret", "CLIENT-SECRET",
+        "client.secret", "client secret", "stripe_secret_key", "secretKey", "secrets",
+        "AWS_SECRET_ACCESS_KEY", "aws_access_key_id", "accessKeyId", "access_key", "token", "Token",
+        "access_token", "accessToken", "accesstoken", "refreshToken", "refresh-token", "id_token",
+        "authToken", "auth.token", "bot_token", "XSRF-TOKEN", "csrfToken", "csrf", "apiToken", "APIToken",
+        "OAuthToken", "oauth2_token", "access_tokens", "api_key", "apiKey", "apikey", "APIKEY", "API-KEY",
+        "X-Api-Key", "x.api.key", "api key", "openai_api_key", "OPENAI_KEY", "apiKeys", "x-goog-api-key",
+        "aPi_kEy", "APIkey", "authorization", "Authorization", "Proxy-Authorization",
+        "proxyAuthorization", "cookie", "Cookie", "cookies", "Set-Cookie", "setCookie", "session_cookie",
+        "sessionCookie", "sessionid", "connect.sid", "PHPSESSID", "JSESSIONID", "laravel_session", "sid",
+        "credential", "credentials", "userCredentials", "aws_credentials", "creds", "private_key",
+        "privateKey", "privatekey", "PRIVATE KEY", "ssh_private_key", "signing_key", "encryptionKey",
+        "card_number", "cardNumber", "cardnumber", "card-no", "credit_card", "creditCardNumber",
+        "cc_number", "cvv", "CVV2", "cvc", "card_cvc", "ssn", "SSN", "user_ssn", "social_security_number",
+        "pin", "PIN", "pin_code", "pinCode", "card_pin", "userPIN", "otp", "otpCode", "jwt", "jwtToken",
+        "bearer", "auth", "auth_header", "mfa_code", "connection_string", "seed_phrase", "secret_key",
+        "token_value", "password_reset_token", "ocp-apim-subscription-key", "service_role_key",
+        "__Secure-next-auth.session-token", "user[password]", "$password", "passwörd_secret",
+    ];
+
+    #[rustfmt::skip]
+    const HARMLESS: &[&str] = &[
+        "tokens_used", "input_tokens", "output_tokens", "max_tokens", "maxTokens", "total_tokens",
+        "tokens", "token_count", "tokenCount", "token_usage", "token_limit", "token_type", "tokenType",
+        "token_expires_at", "expires_in", "prompt_tokens", "completion_tokens", "cached_tokens",
+        "tokens_per_second", "cost_per_token", "time_to_first_token", "next_token", "nextPageToken",
+        "nextpagetoken", "progressToken", "continuation_token", "eos_token", "eos_token_id_count",
+        "tokenizer", "tokenize", "tokenization", "tokenized", "author", "authors", "authority",
+        "authored_at", "authenticated", "authentication_method", "auth_method", "authorization_status",
+        "authorized", "monkey", "keyboard", "key", "keys", "keyword", "public_key", "primary_key",
+        "cache_key", "sort_key", "idempotency_key", "discard", "card", "card_type", "card_brand",
+        "business_card", "cards", "passenger", "passengers", "passage", "compass", "bypass", "pass_rate",
+        "passed", "pass_count", "first_pass", "secretary", "secretariat", "session_id", "sessionId",
+        "SessionID", "mcp-session-id", "Mcp-Session-Id", "session", "session_count", "has_password",
+        "hasPassword", "is_secret", "password_length", "passwordless", "password_strength",
+        "passwordLength", "cookie_consent", "cookieConsent", "pinned", "pinterest", "spinner", "opinion",
+        "mapping", "shipping", "pin_count", "pinCount", "hotpath", "cryptocurrency", "assn", "lessn",
+        "project_id", "user_id", "id", "name", "email", "plan", "seats", "region", "duration_ms",
+        "error_code", "code", "country_code", "zip_code", "status_code", "number", "order_number",
+        "phone_number", "credit", "credits", "credit_score", "security", "social", "string", "header",
+        "headers", "content", "data", "description", "side", "inside", "resident", "sidebar", "president",
+        "cvs", "cv", "incredible", "accredited", "sacred", "turkey", "whiskey", "donkey", "key_id", "api",
+        "api_version", "access", "access_level", "private", "is_private", "privacy", "credential_type",
+        "secret_name", "secret_count", "", "_", "42", "a.b.c", "größe", "日本語",
+    ];
+
+    #[test]
+    fn secrets_are_known_in_every_spelling() {
+        let missed: Vec<_> = SENSITIVE.iter().filter(|key| !is_sensitive(key)).collect();
+        assert!(missed.is_empty(), "not recognised: {missed:?}");
+    }
+
+    #[test]
+    fn harmless_keys_stay() {
+        let taken: Vec<_> = HARMLESS.iter().filter(|key| is_sensitive(key)).collect();
+        assert!(taken.is_empty(), "taken for secrets: {taken:?}");
+    }
+
+    #[test]
+    fn the_verdict_is_a_constant() {
+        const SECRET: bool = is_sensitive("access_token");
+        const PLAIN: bool = is_sensitive("output_tokens");
+        const { assert!(SECRET && !PLAIN) }
+    }
+
+    #[test]
+    fn a_list_can_grow_shrink_and_go() {
+        let keys = KeyPolicy::new();
+        assert!(keys.is_built_in() && keys.redacts("api_key") && !keys.redacts("employee_id"));
+        let keys = keys.also("employee_id");
+        assert!(!keys.is_built_in());
+        assert!(["employee_id", "employeeId", "Employee-ID"].iter().all(|key| keys.redacts(key)));
+        assert!(!keys.redacts("employee") && keys.redacts("api_key"));
+        let keys = keys.off();
+        assert!(keys.redacts("employeeid") && !keys.redacts("api_key"));
+        assert!(!KeyPolicy::new().except("api-key").redacts("apiKey"));
+        assert!(!KeyPolicy::new().also("x").except("x").redacts("x"));
+    }
+}

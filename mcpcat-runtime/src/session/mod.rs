@@ -1,0 +1,254 @@
+//! Whose event it is: sessions, how they are named, how they travel with the code that runs in them, and how
+//! an event is published into one.
+
+mod id;
+mod publish;
+mod scope;
+mod target;
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+pub use id::{ParseSessionIdError, SessionId};
+pub use publish::publish_custom_event;
+pub(crate) use publish::{Raised, of_installed};
+pub(crate) use scope::Scope;
+pub use scope::{InSession, Scoped};
+pub(crate) use target::Kind;
+pub use target::Target;
+
+use crate::client::Core;
+use crate::delivery::DropReason;
+use crate::event::fields::Fields;
+use crate::event::record::{Actor, Definition, Header};
+use crate::event::time;
+use crate::spool;
+
+/// One conversation of one client with a server: what events are grouped by.
+///
+/// Inside a tracked call it is ambient ([`Session::current`]); it can be carried elsewhere with
+/// [`InSession`] and [`Session::run`], and it is a target to publish to. Cheap to clone.
+#[derive(Clone)]
+pub struct Session {
+    core: Arc<Core>,
+    state: Arc<State>,
+}
+
+/// What the clones of a session share. Apart from the core, so that the client can keep sessions without
+/// keeping itself alive.
+pub(crate) struct State {
+    /// The number under which event headers name the session.
+    reference: u64,
+    name: Name,
+    /// The string that the id was derived from.
+    key: Option<Box<str>>,
+    facts: RwLock<Facts>,
+    /// The segment, plus one, that the newest definition is in; 0 asks for a new one.
+    defined: AtomicU64,
+}
+
+enum Name {
+    Fixed(SessionId),
+    /// The transport has not said it yet. The cell is shared with the worker, which falls back to the
+    /// provisional name when nobody gives one in time.
+    Awaited {
+        cell: Arc<OnceLock<String>>,
+        provisional: SessionId,
+    },
+}
+
+/// What is known of the two ends of a session.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub(crate) client: Option<Peer>,
+    pub(crate) server: Option<Peer>,
+    pub(crate) actor: Option<Actor>,
+}
+
+/// A program that speaks MCP, as it names itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Peer {
+    pub(crate) name: String,
+    pub(crate) version: String,
+}
+
+impl Session {
+    fn with_name(core: &Arc<Core>, name: Name, key: Option<&str>) -> Self {
+        let state = State {
+            reference: core.next_reference(),
+            name,
+            key: key.map(Into::into),
+            facts: RwLock::default(),
+            defined: AtomicU64::new(0),
+        };
+        Self { core: Arc::clone(core), state: Arc::new(state) }
+    }
+
+    /// A session with this id.
+    pub(crate) fn named(core: &Arc<Core>, id: SessionId, key: Option<&str>) -> Self {
+        Self::with_name(core, Name::Fixed(id), key)
+    }
+
+    /// A session with a random id.
+    pub(crate) fn fresh(core: &Arc<Core>) -> Self {
+        Self::named(core, Self::random_id(), None)
+    }
+
+    /// A session whose transport will name it; until then its events wait.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn awaiting_name(core: &Arc<Core>) -> Self {
+        let cell = Arc::new(OnceLock::new());
+        let name = Name::Awaited { cell: Arc::clone(&cell), provisional: Self::random_id() };
+        let session = Self::with_name(core, name, None);
+        core.expect_name(session.state.reference, cell);
+        session
+    }
+
+    fn random_id() -> SessionId {
+        SessionId::random(time::unix_micros(), spool::fork_generation())
+    }
+
+    /// Gives the name that was awaited. The first name stays.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn name(&self, id: &SessionId) {
+        if let Name::Awaited { cell, .. } = &self.state.name
+            && cell.set(id.as_str().to_owned()).is_ok()
+        {
+            self.define();
+        }
+    }
+
+    /// The id that the session has on the wire; `None` while its transport has not named it (during
+    /// `initialize` over HTTP).
+    #[must_use]
+    pub fn id(&self) -> Option<SessionId> {
+        match &self.state.name {
+            Name::Fixed(id) => Some(id.clone()),
+            Name::Awaited { cell, .. } => cell.get().map(|name| SessionId::verbatim(name)),
+        }
+    }
+
+    /// The string that the id was derived from, when there is one.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        self.state.key.as_deref()
+    }
+
+    /// The project that the session's events belong to.
+    #[must_use]
+    pub fn project(&self) -> &str {
+        &self.core.config.project
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// Changes what is known of the session; what is already recorded gets it too, if it still waits.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Facts)) {
+        let mut facts = self.state.facts.write().unwrap_or_else(PoisonError::into_inner);
+        let before = facts.clone();
+        change(&mut facts);
+        if *facts != before {
+            self.state.defined.store(0, Ordering::Release);
+        }
+    }
+
+    /// Whether nothing is known yet of the two ends.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn needs_facts(&self) -> bool {
+        self.state.facts.read().unwrap_or_else(PoisonError::into_inner).client.is_none()
+    }
+
+    /// Takes over what is known of an earlier session of the same connection.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn inherit(&self, earlier: &Self) {
+        let known = earlier.state.facts.read().unwrap_or_else(PoisonError::into_inner).clone();
+        self.update(|facts| *facts = known);
+    }
+
+    /// Whether two values are the same session, not only sessions of the same name.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.state, &other.state)
+    }
+
+    fn definition(&self) -> Definition {
+        let facts = self.state.facts.read().unwrap_or_else(PoisonError::into_inner);
+        let (session_id, pending) = match &self.state.name {
+            Name::Fixed(id) => (id.as_str().to_owned(), false),
+            Name::Awaited { cell, provisional } => match cell.get() {
+                Some(name) => (name.clone(), false),
+                None => (provisional.as_str().to_owned(), true),
+            },
+        };
+        let name = |peer: &Option<Peer>| peer.as_ref().map(|peer| peer.name.clone());
+        let version = |peer: &Option<Peer>| peer.as_ref().map(|peer| peer.version.clone());
+        Definition {
+            reference: self.state.reference,
+            project: self.core.config.project.to_string(),
+            session_id: Some(session_id),
+            pending,
+            instance: self.core.instance.clone(),
+            client_name: name(&facts.client),
+            client_version: version(&facts.client),
+            server_name: name(&facts.server),
+            server_version: version(&facts.server),
+            actor: facts.actor.clone(),
+        }
+    }
+
+    fn define(&self) {
+        if let Some(segment) = self.core.define(&self.definition()) {
+            self.state.defined.store(segment + 1, Ordering::Release);
+        }
+    }
+
+    fn define_in(&self, segment: u64) {
+        if self.state.defined.load(Ordering::Acquire) != segment + 1 {
+            self.define();
+        }
+    }
+
+    /// Writes an event of this session. Every segment that holds one of its events holds its definition or
+    /// stands before one that does, so that a log is complete in itself at any moment.
+    pub(crate) fn record(&self, header: &Header, fields: &Fields) -> Result<(), DropReason> {
+        if let Some(segment) = self.core.segment() {
+            self.define_in(segment);
+            let landed = self.core.record(header, fields)?;
+            self.define_in(landed);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn reference(&self) -> u64 {
+        self.state.reference
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        // Nobody is left who could give the name.
+        if let Name::Awaited { cell, provisional } = &self.name {
+            let _ = cell.set(provisional.as_str().to_owned());
+        }
+    }
+}
+
+impl PartialEq for Session {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(other)
+    }
+}
+
+impl Eq for Session {}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("id", &self.id())
+            .field("project", &self.project())
+            .finish_non_exhaustive()
+    }
+}

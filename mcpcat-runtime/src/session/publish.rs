@@ -1,0 +1,279 @@
+//! How an event gets into a session: resolving a target, and recording what the event says of itself.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::target::{Kind, Target};
+use super::{Scope, Session, SessionId, State};
+use crate::client::{Client, Core, PublishError, SessionStrings, for_project};
+use crate::delivery::DropReason;
+use crate::event::fields::{Fields, Loan};
+use crate::event::record::Header;
+use crate::event::{EventData, EventId, time};
+
+/// Sessions by string that a client remembers, so that each is defined once and not with every event.
+const REMEMBERED: usize = 1_024;
+
+/// What a client keeps of its sessions.
+#[derive(Default)]
+struct Sessions {
+    process: OnceLock<Arc<State>>,
+    by_text: Mutex<HashMap<String, Arc<State>>>,
+    /// A connection of one client has made the process's session its own.
+    claimed: AtomicBool,
+    warned: AtomicBool,
+}
+
+impl Session {
+    fn kept(core: &Arc<Core>, state: &Arc<State>) -> Self {
+        Self { core: Arc::clone(core), state: Arc::clone(state) }
+    }
+
+    /// The session of what belongs to no other: one for each client in each process.
+    pub(crate) fn of_process(core: &Arc<Core>) -> Self {
+        match core.attachment(Sessions::default) {
+            Some(sessions) => Self::kept(core, sessions.process.get_or_init(|| Self::fresh(core).state)),
+            None => Self::fresh(core),
+        }
+    }
+
+    /// The session of a transport that serves one client. A stdio process has one session, and what happens
+    /// in it outside of calls belongs there too; a second such server in the process gets its own.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn of_process_or_fresh(core: &Arc<Core>) -> Self {
+        let claimed =
+            core.attachment(Sessions::default).is_none_or(|it| it.claimed.swap(true, Ordering::Relaxed));
+        if claimed { Self::fresh(core) } else { Self::of_process(core) }
+    }
+
+    pub(crate) fn of_text(core: &Arc<Core>, text: &str) -> Self {
+        let Some(sessions) = core.attachment(Sessions::default) else { return Self::make(core, text) };
+        let derived = core.config.session_strings == SessionStrings::Derive;
+        if derived && SessionId::looks_like_one(text) && !sessions.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                target: "mcpcat",
+                "the session string `{text}` already looks like a session id and is derived into another; \
+                 pass a `SessionId` (`text.parse::<SessionId>()`) to use it as it is"
+            );
+        }
+        let mut by_text = sessions.by_text.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(state) = by_text.get(text) {
+            return Self::kept(core, state);
+        }
+        if by_text.len() >= REMEMBERED {
+            // A forgotten session is only defined anew: its id depends on nothing but the string.
+            by_text.clear();
+        }
+        let session = Self::make(core, text);
+        by_text.insert(text.to_owned(), Arc::clone(&session.state));
+        session
+    }
+
+    fn make(core: &Arc<Core>, text: &str) -> Self {
+        let id = match core.config.session_strings {
+            SessionStrings::Verbatim => SessionId::verbatim(text),
+            _ => SessionId::derive(text, &core.config.project),
+        };
+        Self::named(core, id, Some(text))
+    }
+
+    pub(crate) fn of_id(core: &Arc<Core>, id: SessionId) -> Self {
+        let Some(sessions) = core.attachment(Sessions::default) else { return Self::named(core, id, None) };
+        // A prefix that no text key has by accident keeps ids and derived strings apart.
+        let key = format!("\0{id}");
+        let mut by_text = sessions.by_text.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(state) = by_text.get(&key) {
+            return Self::kept(core, state);
+        }
+        if by_text.len() >= REMEMBERED {
+            by_text.clear();
+        }
+        let session = Self::named(core, id, None);
+        by_text.insert(key, Arc::clone(&session.state));
+        session
+    }
+
+    /// Records an event that `write` describes, under `parent`.
+    pub(crate) fn publish(
+        &self,
+        parent: Option<EventId>,
+        write: impl FnOnce(&mut Fields),
+    ) -> Result<EventId, PublishError> {
+        if !self.core.records() {
+            return Ok(Raised::now(self, parent).id);
+        }
+        let mut loan = Loan::take(&self.core.config.policy);
+        // A value's `Serialize` is the author's code: its panic must not become the host's.
+        if catch_unwind(AssertUnwindSafe(|| write(loan.fields()))).is_err() {
+            self.core.count_dropped(DropReason::Panicked);
+            return Err(PublishError::Dropped(DropReason::Panicked));
+        }
+        self.publish_recorded(parent, &mut loan)
+    }
+
+    /// Records an event whose fields have been written.
+    pub(crate) fn publish_recorded(
+        &self,
+        parent: Option<EventId>,
+        loan: &mut Loan,
+    ) -> Result<EventId, PublishError> {
+        let raised = Raised::now(self, parent);
+        let fields = loan.fields();
+        let header = raised.header(self, fields.duration_micros(), fields.outcome(), true);
+        self.record(&header, fields).map_err(PublishError::Dropped)?;
+        Ok(raised.id)
+    }
+}
+
+/// The beginning of an event: its identity, its place in the order and its moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Raised {
+    pub(crate) id: EventId,
+    pub(crate) parent: Option<EventId>,
+    unix_micros: u64,
+    sequence: u64,
+}
+
+impl Raised {
+    pub(crate) fn now(session: &Session, parent: Option<EventId>) -> Self {
+        let unix_micros = time::unix_micros();
+        Self {
+            id: session.core().new_event_id(unix_micros),
+            parent,
+            unix_micros,
+            sequence: session.core().next_sequence(),
+        }
+    }
+
+    pub(crate) fn header(
+        &self,
+        session: &Session,
+        duration_micros: Option<u64>,
+        is_error: Option<bool>,
+        custom: bool,
+    ) -> Header {
+        Header {
+            id: self.id,
+            parent: self.parent,
+            unix_micros: self.unix_micros,
+            duration_micros,
+            sequence: self.sequence,
+            session: session.reference(),
+            is_error,
+            custom,
+        }
+    }
+}
+
+/// The session that an event without any belongs to, if a client is installed: its process's own.
+pub(crate) fn of_installed() -> Option<Session> {
+    let client = Client::installed()?;
+    client.core().ledger.unattributed();
+    Some(Session::of_process(client.core()))
+}
+
+impl Client {
+    /// Records an event in the session that `target` names. Returns at once; delivery is in the background.
+    ///
+    /// Inside a call of the same session the event is nested under it. With recording switched off this
+    /// succeeds and does nothing.
+    ///
+    /// # Errors
+    /// The target belongs to another project, its server is not tracked, or the event had to be dropped.
+    pub fn publish<'a>(
+        &self,
+        target: impl Into<Target<'a>>,
+        event: impl EventData,
+    ) -> Result<EventId, PublishError> {
+        let session = self.resolve(target.into())?;
+        session.publish(session.ambient_parent(), |fields| event.record(fields))
+    }
+
+    /// The session that a string of the author's own names, stable over time and processes.
+    #[must_use]
+    pub fn session(&self, text: &str) -> Session {
+        if text.is_empty() { Session::of_process(self.core()) } else { Session::of_text(self.core(), text) }
+    }
+
+    pub(crate) fn resolve(&self, target: Target<'_>) -> Result<Session, PublishError> {
+        match target.0 {
+            Kind::Text(text) if text.is_empty() => {
+                self.core().ledger.unattributed();
+                Ok(Session::of_process(self.core()))
+            }
+            Kind::Text(text) => Ok(Session::of_text(self.core(), &text)),
+            Kind::Id(id) => Ok(Session::of_id(self.core(), id)),
+            target => resolved(target, self.project()),
+        }
+    }
+}
+
+impl Session {
+    /// The call that runs here, if it runs in this session.
+    pub(crate) fn ambient_parent(&self) -> Option<EventId> {
+        Scope::current().filter(|scope| scope.session.is(self)).and_then(|scope| scope.parent)
+    }
+}
+
+/// Targets that bring their own client.
+fn resolved(target: Kind<'_>, project: &str) -> Result<Session, PublishError> {
+    let session = match target {
+        Kind::Session(session) => session,
+        #[cfg(feature = "rmcp")]
+        Kind::Process(client) => {
+            client.core().ledger.unattributed();
+            Session::of_process(client.core())
+        }
+        #[cfg(feature = "rmcp")]
+        Kind::Untracked(reason) => return Err(PublishError::Untracked { reason }),
+        Kind::Text(_) | Kind::Id(_) => {
+            return Err(PublishError::NoClient { reason: "a string names no client".to_owned() });
+        }
+    };
+    if session.project() == project {
+        Ok(session)
+    } else {
+        Err(PublishError::WrongProject { given: project.to_owned(), tracked: session.project().to_owned() })
+    }
+}
+
+/// Records a custom event, as the product's documentation has it: in a tracked server's session, in a
+/// session, or in the session that a string names.
+///
+/// For a string, the client is the installed one if it is of this project, else one that the process shares
+/// for the project and the environment's endpoint.
+///
+/// ```no_run
+/// use mcpcat_runtime::event::CustomEvent;
+///
+/// mcpcat_runtime::session::publish_custom_event(
+///     "customer-abc",
+///     "proj_abc123xyz",
+///     CustomEvent::new("feature_used").parameter("feature", "export"),
+/// )?;
+/// # Ok::<(), mcpcat_runtime::client::PublishError>(())
+/// ```
+///
+/// # Errors
+/// The project is empty or not the target's, no client can be made for it, or the event had to be dropped.
+pub fn publish_custom_event<'a>(
+    target: impl Into<Target<'a>>,
+    project: &str,
+    event: impl EventData,
+) -> Result<EventId, PublishError> {
+    if project.trim().is_empty() {
+        return Err(PublishError::EmptyProject);
+    }
+    let target = target.into();
+    let session = match target.0 {
+        Kind::Text(_) | Kind::Id(_) => {
+            let client =
+                for_project(project).map_err(|error| PublishError::NoClient { reason: error.to_string() })?;
+            client.resolve(target)?
+        }
+        target => resolved(target, project)?,
+    };
+    session.publish(session.ambient_parent(), |fields| event.record(fields))
+}

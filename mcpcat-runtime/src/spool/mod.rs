@@ -1,0 +1,229 @@
+//! Where events wait: a bounded log of segments that is queue, bound and durability in one.
+//!
+//! Bytes in, bytes out: nothing here knows of events, sessions or HTTP. Producers [`append`](Spool::append), one
+//! [`Reader`] takes the records in order and says which are done, and an [`Adopter`] finds what earlier runs
+//! left behind.
+
+mod adopt;
+mod file;
+mod frame;
+mod log;
+mod options;
+mod place;
+mod reader;
+mod region;
+mod run;
+mod scan;
+mod store;
+mod sync;
+
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+pub use adopt::{Adopter, Orphan, OrphanRecord};
+pub use options::{Backend, Manifest, Options, Overflow};
+pub use reader::Reader;
+
+/// What [`open`] gives.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Opened {
+    /// For producers.
+    pub spool: Arc<Spool>,
+    /// For the worker.
+    pub reader: Reader,
+    /// What earlier runs left.
+    pub adopter: Adopter,
+    /// Where the segments live; never `Auto`.
+    pub backend: Backend,
+    /// What could not be done as asked, for people to read.
+    pub warnings: Vec<String>,
+}
+
+/// Opens a spool. Never fails: what cannot be on disk is kept in memory, and a warning says why.
+pub fn open(options: Options) -> Opened {
+    let generation = fork_generation();
+    let mut warnings = Vec::new();
+    let place::Placed { log, side, run, adopter, backend } = place::place(&options, &mut warnings);
+    let spool = Arc::new(Spool {
+        log,
+        run: Mutex::new(run),
+        generation,
+        left: AtomicBool::new(false),
+        overflow: options.overflow,
+        stall: options.stall,
+    });
+    let reader = Reader::new(Arc::clone(&spool), side);
+    Opened { spool, reader, adopter, backend, warnings }
+}
+
+/// The producers' side. Shared by reference or `Arc`.
+#[derive(Debug)]
+pub struct Spool {
+    log: log::Log,
+    /// Behind the log: files are closed before the run is deleted.
+    run: Mutex<Option<run::Run>>,
+    generation: u64,
+    /// Whether this is a forked child that has let go of its parent's run.
+    left: AtomicBool,
+    overflow: Overflow,
+    stall: Duration,
+}
+
+impl Spool {
+    /// Appends one record made of `pieces`, in their order. When this returns `Ok`, the record is in the log.
+    ///
+    /// Takes no lock, makes no system call and allocates nothing while the segment has room (`Mapped` and
+    /// `Memory`; `Written` makes one call).
+    ///
+    /// # Errors
+    /// [`Refused`], and then nothing was appended.
+    pub fn append(&self, kind: u8, pieces: &[&[u8]]) -> Result<Appended, Refused> {
+        if self.generation != fork_generation() {
+            self.leave_to_parent();
+            return Err(Refused::Forked);
+        }
+        self.log.append(kind, pieces)
+    }
+
+    /// In a forked child: closes the inherited lock file, so that the run can be adopted when the parent dies.
+    #[cold]
+    fn leave_to_parent(&self) {
+        // Not waited for: the thread that held the mutex at the fork does not exist here.
+        if !self.left.swap(true, Relaxed)
+            && let Ok(mut run) = self.run.try_lock()
+        {
+            drop(run.take());
+        }
+    }
+
+    /// Deletes the run if it holds nothing that needs delivery.
+    fn remove_if_done(&self) {
+        if self.generation == fork_generation() && self.log.pending() == 0 {
+            let run = self.run.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(run) = run {
+                run.remove();
+            }
+        }
+    }
+
+    /// Sequence number of the segment now being written; the first is 1.
+    pub fn segment(&self) -> u64 {
+        self.log.sequence()
+    }
+
+    /// Bytes of the log that count towards the cap: everything appended to segments that are not freed yet.
+    pub fn used_bytes(&self) -> u64 {
+        self.log.used_bytes()
+    }
+
+    /// Records appended and not yet completed or given up.
+    pub fn pending(&self) -> u64 {
+        self.log.pending()
+    }
+
+    /// Refuses every append from now on. What was appended can still be read and completed. If nothing is
+    /// pending, the run directory is deleted, at once or when the last handle is dropped; if something is, it
+    /// stays, and the next start adopts it.
+    pub fn close(&self) {
+        if self.generation == fork_generation() {
+            self.log.close();
+            self.remove_if_done();
+        }
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        self.remove_if_done();
+    }
+}
+
+/// Where a record landed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Appended {
+    /// Sequence number of its segment.
+    pub segment: u64,
+    /// Bytes of the log that it takes, header and padding included.
+    pub bytes: u64,
+    /// Whether this append was the one that opened the segment: a good moment to wake the worker, so that it
+    /// makes the next one ready.
+    pub rolled: bool,
+}
+
+/// Why a record was not appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refused {
+    /// The cap is reached, or the disk has no room for another segment.
+    Full,
+    /// The record can never fit.
+    TooLarge {
+        /// The largest payload in bytes.
+        limit: u64,
+    },
+    /// The file could not be written (`Written` only): an I/O error, or the file system is gone.
+    Unwritable,
+    /// The spool was closed.
+    Closed,
+    /// This is a forked child; the spool is its parent's. Open another one.
+    Forked,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Full => {
+                f.write_str("the spool is full: raise its cap, or find out why nothing is delivered")
+            }
+            Self::TooLarge { limit } => {
+                write!(f, "the record is larger than {limit} bytes: shorten it, or raise the segment size")
+            }
+            Self::Unwritable => f.write_str(
+                "the spool's file cannot be written: check the file system of the state directory",
+            ),
+            Self::Closed => f.write_str("the spool is closed: append before the shutdown"),
+            Self::Forked => f.write_str("the spool belongs to the parent process: open one in the child"),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// Where a record is: segment first, so that positions sort in the order of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    segment: u64,
+    offset: u32,
+}
+
+impl Position {
+    /// Sequence number of the segment.
+    pub fn segment(self) -> u64 {
+        self.segment
+    }
+}
+
+/// A record to deliver. The bytes are the reader's copy; they last until it is asked again.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Record<'a> {
+    /// Its place, for [`Reader::complete`].
+    pub at: Position,
+    /// The kind it was appended with.
+    pub kind: u8,
+    /// Its payload.
+    pub bytes: &'a [u8],
+}
+
+/// How many times this process image has come out of a `fork` as the child. A change says that ids must be
+/// reseeded and the spool opened anew. Costs one load; always 0 where there is no `fork`.
+pub fn fork_generation() -> u64 {
+    region::fork_generation()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! Which session a request belongs to. What the transport gives decides:
+//!
+//! | transport | session |
+//! |---|---|
+//! | stdio, duplex | one for the process, a new one after 30 idle minutes |
+//! | stateful HTTP | one for each `mcp-session-id`, which exists only after `initialize` |
+//! | stateless HTTP | one for each request, marked as unlinked |
+//!
+//! Two HTTP sessions never merge, whatever instances the server is built from.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::request::Parts;
+use rmcp::RoleServer;
+use rmcp::model::{Extensions, Implementation, ProtocolVersion};
+use rmcp::service::Peer as RmcpPeer;
+
+use crate::client::Core;
+use crate::session::{Peer, Session, SessionId};
+
+/// A stdio session ends after this long without a request (the product's rule).
+const IDLE: Duration = Duration::from_secs(30 * 60);
+/// Sessions remembered by one instance that serves many.
+const REMEMBERED: usize = 4_096;
+/// Sessions that were opened and have not been named yet.
+const OPENINGS: usize = 64;
+
+const SESSION_HEADER: &str = "mcp-session-id";
+const VERSION_HEADER: &str = "mcp-protocol-version";
+/// The revision from which a session header means nothing.
+const SESSIONLESS: &str = "2026-07-28";
+
+/// What the wrapper of one handler instance knows of those it serves.
+#[derive(Default)]
+pub(super) struct Connection(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    lone: Option<Lone>,
+    by_header: HashMap<Box<str>, Session>,
+    openings: Vec<Opening>,
+}
+
+/// The session of a transport that carries one.
+struct Lone {
+    session: Session,
+    last_request: Instant,
+}
+
+/// A session between its `initialize` and the first request that carries its id.
+struct Opening {
+    peer: RmcpPeer<RoleServer>,
+    session: Session,
+}
+
+/// What is asked about a request.
+pub(super) struct Asked<'a> {
+    pub(super) extensions: &'a Extensions,
+    /// The request's own protocol version, from its `_meta`.
+    pub(super) version: Option<ProtocolVersion>,
+    pub(super) peer: &'a RmcpPeer<RoleServer>,
+    pub(super) opens: bool,
+}
+
+/// A request's session.
+pub(super) struct Found {
+    pub(super) session: Session,
+    /// Nothing links this request to any other.
+    pub(super) unlinked: bool,
+    /// The peer's handshake is real: not one that a stateless service made up.
+    pub(super) handshake: bool,
+}
+
+impl Connection {
+    /// The session of a request; makes one where there is none yet.
+    pub(super) fn session(&self, core: &Arc<Core>, asked: &Asked<'_>) -> Found {
+        let Some(parts) = asked.extensions.get::<Parts>() else {
+            return Found { session: self.lone(core), unlinked: false, handshake: true };
+        };
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let header = parts.headers.get(SESSION_HEADER).and_then(|value| value.to_str().ok());
+        match header.filter(|_| !is_sessionless(asked, parts)) {
+            Some(id) => Found { session: state.by_header(core, id, asked), unlinked: false, handshake: true },
+            None if asked.opens => {
+                let session = Session::awaiting_name(core);
+                if state.openings.len() == OPENINGS {
+                    state.openings.remove(0);
+                }
+                state.openings.push(Opening { peer: asked.peer.clone(), session: session.clone() });
+                Found { session, unlinked: false, handshake: true }
+            }
+            None => Found { session: Session::fresh(core), unlinked: true, handshake: false },
+        }
+    }
+
+    fn lone(&self, core: &Arc<Core>) -> Session {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let lone = state
+            .lone
+            .get_or_insert_with(|| Lone { session: Session::of_process_or_fresh(core), last_request: now });
+        if now.duration_since(lone.last_request) > IDLE {
+            let next = Session::fresh(core);
+            next.inherit(&lone.session);
+            lone.session = next;
+        }
+        lone.last_request = now;
+        lone.session.clone()
+    }
+
+    /// The session of whoever publishes from outside a call: only where there is no doubt.
+    pub(super) fn only_session(&self) -> Option<Session> {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let served = state.by_header.len() + state.openings.len();
+        state.lone.as_ref().filter(|_| served == 0).map(|lone| lone.session.clone())
+    }
+}
+
+impl State {
+    fn by_header(&mut self, core: &Arc<Core>, id: &str, asked: &Asked<'_>) -> Session {
+        if let Some(session) = self.by_header.get(id) {
+            return session.clone();
+        }
+        let name = SessionId::derive(id, &core.config.project);
+        // The handshake is stored once for each connection, so its address tells connections apart.
+        let here = asked.peer.peer_info();
+        let opening = self.openings.iter().position(|opening| match (&here, opening.peer.peer_info()) {
+            (Some(here), Some(there)) => Arc::ptr_eq(here, &there),
+            _ => false,
+        });
+        let session = match opening {
+            Some(index) => {
+                let session = self.openings.remove(index).session;
+                session.name(&name);
+                session
+            }
+            None => Session::named(core, name, Some(id)),
+        };
+        if self.by_header.len() >= REMEMBERED {
+            // A forgotten session is only defined anew: its id depends on nothing but the header.
+            self.by_header.clear();
+        }
+        self.by_header.insert(id.into(), session.clone());
+        session
+    }
+}
+
+fn is_sessionless(asked: &Asked<'_>, parts: &Parts) -> bool {
+    let header = || parts.headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok());
+    // Versions are dates: they compare as text.
+    match &asked.version {
+        Some(version) => version.as_str() >= SESSIONLESS,
+        None => header().is_some_and(|version| version >= SESSIONLESS),
+    }
+}
+
+/// A program's own name for itself.
+pub(super) fn peer_of(implementation: &Implementation) -> Peer {
+    Peer { name: implementation.name.clone(), version: implementation.version.clone() }
+}

@@ -1,0 +1,163 @@
+//! What a request and its answer look like in an event: the layout that the product's TypeScript and Rust
+//! SDKs send, `{"request": {"method", "params"}, "extra": {…}}`.
+//!
+//! Of an HTTP request only the headers named here are recorded: never a query, a cookie or a credential.
+
+use http::request::Parts;
+use rmcp::model::{
+    CallToolResponse, CompleteResult, CustomResult, Extensions, GetPromptResponse, GetTaskResult,
+    InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    ReadResourceResponse, RequestId,
+};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use crate::event::{ErrorInfo, Fields, Outcome as _};
+
+/// Request headers that may be recorded.
+const HEADERS: [&str; 6] =
+    ["user-agent", "content-type", "accept", "accept-language", "mcp-protocol-version", "mcp-session-id"];
+
+/// An event's `parameters`.
+pub(super) struct Parameters<'a, P: ?Sized> {
+    pub(super) method: &'a str,
+    pub(super) params: &'a P,
+    pub(super) extra: Extra<'a>,
+}
+
+/// What surrounds a request.
+pub(super) struct Extra<'a> {
+    pub(super) id: &'a RequestId,
+    pub(super) extensions: &'a Extensions,
+}
+
+impl<P: Serialize + ?Sized> Serialize for Parameters<'_, P> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("request", &Request { method: self.method, params: self.params })?;
+        map.serialize_entry("extra", &self.extra)?;
+        map.end()
+    }
+}
+
+struct Request<'a, P: ?Sized> {
+    method: &'a str,
+    params: &'a P,
+}
+
+impl<P: Serialize + ?Sized> Serialize for Request<'_, P> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("method", self.method)?;
+        map.serialize_entry("params", self.params)?;
+        map.end()
+    }
+}
+
+impl Serialize for Extra<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("requestId", self.id)?;
+        if let Some(parts) = self.extensions.get::<Parts>() {
+            map.serialize_entry("requestInfo", &RequestInfo(parts))?;
+        }
+        map.end()
+    }
+}
+
+struct RequestInfo<'a>(&'a Parts);
+
+impl Serialize for RequestInfo<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry("headers", &Headers(self.0))?;
+        map.end()
+    }
+}
+
+struct Headers<'a>(&'a Parts);
+
+impl Serialize for Headers<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for name in HEADERS {
+            if let Some(value) = self.0.headers.get(name).and_then(|value| value.to_str().ok()) {
+                map.serialize_entry(name, value)?;
+            }
+        }
+        map.end()
+    }
+}
+
+/// What a tracker asks of an answer: its fields, and whether it is a failure.
+pub(super) trait Answer {
+    /// Writes the response.
+    fn record(&self, fields: &mut Fields);
+    /// The failure that a successful answer describes.
+    fn failure(&self) -> Option<ErrorInfo> {
+        None
+    }
+}
+
+/// An empty answer says nothing that its absence would not.
+impl Answer for () {
+    fn record(&self, _: &mut Fields) {}
+}
+
+macro_rules! serialised {
+    ($($answer:ty),* $(,)?) => {
+        $(impl Answer for $answer {
+            fn record(&self, fields: &mut Fields) {
+                fields.response(self);
+            }
+        })*
+    };
+}
+
+serialised!(
+    InitializeResult,
+    CompleteResult,
+    ListPromptsResult,
+    ListResourcesResult,
+    ListResourceTemplatesResult,
+    ListToolsResult,
+    GetTaskResult,
+    CustomResult,
+);
+
+impl Answer for CallToolResponse {
+    fn record(&self, fields: &mut Fields) {
+        match self {
+            Self::Complete(result) => fields.response(result),
+            Self::InputRequired(result) => fields.response(result),
+            Self::Task(result) => fields.response(result),
+            _ => {}
+        }
+    }
+
+    fn failure(&self) -> Option<ErrorInfo> {
+        self.error().map(|error| match error.type_name {
+            None => error.with_type("ToolError"),
+            Some(_) => error,
+        })
+    }
+}
+
+impl Answer for GetPromptResponse {
+    fn record(&self, fields: &mut Fields) {
+        match self {
+            Self::Complete(result) => fields.response(result),
+            Self::InputRequired(result) => fields.response(result),
+            _ => {}
+        }
+    }
+}
+
+impl Answer for ReadResourceResponse {
+    fn record(&self, fields: &mut Fields) {
+        match self {
+            Self::Complete(result) => fields.response(result),
+            Self::InputRequired(result) => fields.response(result),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The lock-free append under loom, which runs it in every order that the memory model allows.
+//!
+//! This compiles the production file itself; only its atomics and the memory under it are loom's. A payload that
+//! is read before it is complete, or written after it was cleared, is a failure even if the bytes happen to be
+//! right.
+#![allow(unsafe_code, dead_code, unreachable_pub, reason = "the production file and its model")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+#[path = "../src/spool/frame.rs"]
+mod frame;
+#[path = "../src/spool/region.rs"]
+mod region;
+mod sync {
+    pub(super) use loom::sync::atomic::AtomicU64;
+}
+
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use frame::{SEGMENT_HEADER, Salt};
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::sync::atomic::AtomicU64;
+use loom::thread;
+use region::{Found, Memory, NoRoom, ReadSide, Segment};
+
+const SALT: Salt = Salt(99);
+/// Room for two records of eight bytes.
+const FRAME: usize = 32;
+const LEN: usize = SEGMENT_HEADER + 2 * FRAME;
+
+/// Words as atomics, and for each a cell in which loom watches who writes and who reads plain bytes.
+struct Model {
+    words: Vec<AtomicU64>,
+    cells: Vec<UnsafeCell<u64>>,
+}
+
+// SAFETY: loom reports any access to a cell that is not ordered with another.
+unsafe impl Sync for Model {}
+// SAFETY: as above.
+unsafe impl Send for Model {}
+
+impl Model {
+    fn new() -> Self {
+        Self {
+            words: (0..LEN / 8).map(|_| AtomicU64::new(0)).collect(),
+            cells: (0..LEN / 8).map(|_| UnsafeCell::new(0)).collect(),
+        }
+    }
+}
+
+// SAFETY: the vectors live as long as the model.
+unsafe impl Memory for Model {
+    fn len(&self) -> usize {
+        LEN
+    }
+
+    fn load(&self, at: usize) -> u64 {
+        self.words[at / 8].load(Acquire)
+    }
+
+    fn store(&self, at: usize, word: u64) {
+        self.words[at / 8].store(word, Release);
+    }
+
+    unsafe fn write(&self, at: usize, bytes: &[u8]) {
+        let word = u64::from_ne_bytes(bytes.try_into().unwrap());
+        // SAFETY: by the caller's promise, which loom checks.
+        self.cells[at / 8].with_mut(|cell| unsafe { *cell = word });
+    }
+
+    unsafe fn read(&self, at: usize, len: usize, out: &mut Vec<u8>) {
+        for index in at / 8..(at + len) / 8 {
+            // SAFETY: by the caller's promise, which loom checks.
+            let word = self.cells[index].with(|cell| unsafe { *cell });
+            out.extend_from_slice(&word.to_ne_bytes());
+        }
+    }
+
+    unsafe fn sum(&self, at: usize, len: usize) -> u32 {
+        let mut bytes = Vec::new();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { self.read(at, len, &mut bytes) };
+        crc32fast::hash(&bytes)
+    }
+
+    unsafe fn clear(&self, at: usize, len: usize) {
+        for index in at / 8..(at + len) / 8 {
+            self.words[index].store(0, Relaxed);
+            // SAFETY: by the caller's promise, which loom checks.
+            self.cells[index].with_mut(|cell| unsafe { *cell = 0 });
+        }
+    }
+}
+
+fn segment() -> Arc<Segment<Model>> {
+    let segment = Segment::new();
+    assert!(segment.set_memory(Model::new()));
+    segment.open(1);
+    Arc::new(segment)
+}
+
+fn append(segment: &Segment<Model>, value: u64) -> Result<(u64, u32), NoRoom> {
+    let bytes = value.to_ne_bytes();
+    segment.append(SALT, value as u8, &[&bytes], 8)
+}
+
+/// The records up to the first that is not there; `true` if there was none such.
+fn read(segment: &Segment<Model>, side: &ReadSide) -> (Vec<u64>, bool) {
+    let (mut found, mut buffer) = (Vec::new(), Vec::new());
+    let end = segment.tail().end();
+    for at in (SEGMENT_HEADER as u32..end).step_by(FRAME) {
+        match segment.look(side, SALT, at, end, &mut buffer) {
+            Found::Record { len: 8, kind } => {
+                let value = u64::from_ne_bytes(buffer.as_slice().try_into().unwrap());
+                assert_eq!(kind, value as u8);
+                found.push(value);
+            }
+            Found::Unknown | Found::Reserved { len: 8 } => return (found, false),
+            other => panic!("{other:?}"),
+        }
+    }
+    (found, true)
+}
+
+/// Runs in its own thread: loom does not preempt the thread that the model starts in.
+fn spawn<T: 'static>(
+    segment: &Arc<Segment<Model>>,
+    work: impl FnOnce(&Segment<Model>) -> T + 'static,
+) -> thread::JoinHandle<T> {
+    let segment = Arc::clone(segment);
+    thread::spawn(move || work(&segment))
+}
+
+#[test]
+fn two_producers_never_share_bytes_and_the_reader_sees_whole_records_only() {
+    let mut model = loom::model::Builder::new();
+    // Three threads in every order take minutes; two preemptions reach every pair of operations.
+    model.preemption_bound = Some(2);
+    let seen_early = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let seen = std::sync::Arc::clone(&seen_early);
+    model.check(move || {
+        let segment = segment();
+        let producers = [11, 22].map(|value| spawn(&segment, move |segment| append(segment, value).unwrap()));
+        let reader = spawn(&segment, |segment| {
+            let side = ReadSide::new();
+            (read(segment, &side).0, side)
+        });
+        let [one, two] = producers.map(|producer| producer.join().unwrap().1);
+        let (early, side) = reader.join().unwrap();
+        seen.fetch_or(!early.is_empty(), Relaxed);
+        assert_ne!(one, two);
+        let (mut all, whole) = read(&segment, &side);
+        assert!(whole && all.starts_with(&early));
+        all.sort_unstable();
+        assert_eq!(all, [11, 22]);
+        assert_eq!(segment.tail().records(), 2);
+        assert_eq!(append(&segment, 33), Err(NoRoom));
+    });
+    assert!(seen_early.load(Relaxed), "the reader never met a producer at work");
+}
+
+#[test]
+fn after_a_seal_the_tail_is_exact() {
+    loom::model(|| {
+        let segment = segment();
+        let producer = spawn(&segment, |segment| append(segment, 11).is_ok());
+        let sealer = spawn(&segment, |segment| {
+            segment.seal();
+            segment.tail()
+        });
+        let (appended, tail) = (producer.join().unwrap(), sealer.join().unwrap());
+        assert!(tail.sealed());
+        assert_eq!(segment.tail(), tail, "nothing is claimed after the seal");
+        assert_eq!(tail.records(), u32::from(appended));
+        assert_eq!(read(&segment, &ReadSide::new()).0, if appended { vec![11] } else { vec![] });
+    });
+}
+
+#[test]
+fn a_producer_that_comes_late_lands_in_the_segments_next_life_or_nowhere() {
+    loom::model(|| {
+        let segment = segment();
+        append(&segment, 11).unwrap();
+        let late = spawn(&segment, |segment| append(segment, 22).map(|(sequence, _)| sequence));
+        let reader = spawn(&segment, |segment| {
+            let mut side = ReadSide::new();
+            segment.seal();
+            let tail = segment.tail();
+            let (first_life, committed) = read(segment, &side);
+            if committed {
+                assert_eq!(first_life.len(), tail.records() as usize);
+                segment.wipe(&mut side, tail.end(), 7);
+                segment.open(2);
+            }
+            (first_life, committed, side)
+        });
+        let landed = late.join().unwrap();
+        let (first_life, committed, side) = reader.join().unwrap();
+        let (now, whole) = read(&segment, &side);
+        assert!(whole);
+        match (committed, landed) {
+            (true, Ok(1)) => assert!(first_life == [11, 22] && now.is_empty()),
+            (true, Ok(2)) => assert_eq!((first_life, now), (vec![11], vec![22])),
+            (true, Err(NoRoom)) => assert_eq!((first_life, now), (vec![11], vec![])),
+            (false, Ok(1)) => assert_eq!(now, [11, 22]),
+            other => panic!("{other:?}"),
+        }
+    });
+}
+
+#[test]
+fn completing_a_record_while_others_append_touches_no_bytes_of_theirs() {
+    loom::model(|| {
+        let segment = segment();
+        let (_, place) = append(&segment, 11).unwrap();
+        let producer = spawn(&segment, |segment| append(segment, 22).unwrap());
+        let reader = spawn(&segment, move |segment| {
+            let mut side = ReadSide::new();
+            segment.finish(&mut side, SALT, place);
+            side
+        });
+        producer.join().unwrap();
+        let side = reader.join().unwrap();
+        let mut buffer = Vec::new();
+        let end = segment.tail().end();
+        assert_eq!(segment.look(&side, SALT, place, end, &mut buffer), Found::Done { len: 8 });
+        let next = segment.look(&side, SALT, place + FRAME as u32, end, &mut buffer);
+        assert_eq!(next, Found::Record { len: 8, kind: 22 });
+    });
+}

@@ -1,0 +1,13 @@
+//! The whole thing from outside, through its public interface, against real peers.
+
+#![expect(unreachable_pub, reason = "the modules of one test program share these")]
+
+mod bad_input;
+mod durability;
+mod oracle;
+mod publish;
+mod scopes;
+mod sessions;
+mod stdio;
+mod support;
+mod wire;
