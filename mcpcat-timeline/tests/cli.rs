@@ -1,5 +1,7 @@
 //! The commands, run as a shell runs them.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::process::{Command, Output};

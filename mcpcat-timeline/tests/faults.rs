@@ -1,5 +1,7 @@
 //! What a collector owes its senders when it dies, or when its disk is full.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,5 +1,7 @@
 //! Who is let in: names, origins, tokens, and what a browser is told.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::{Collector, custom};

@@ -1,5 +1,7 @@
 //! What the collector takes in, and what it says about the rest.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::io::Write;

@@ -1,5 +1,7 @@
 //! What can be asked, and what comes live.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::{Collector, custom};

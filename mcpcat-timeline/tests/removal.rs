@@ -1,5 +1,7 @@
 //! Events that go: by age, by size, because someone asked. What is left has to add up.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::time::{Duration, Instant};
