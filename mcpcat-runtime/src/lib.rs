@@ -16,6 +16,8 @@
 //! testing    for users' tests        a recorder that holds the finished events
 //! ```
 
+#![cfg_attr(not(feature = "rmcp"), allow(dead_code, reason = "only the tracker names sessions late"))]
+
 pub mod call;
 pub mod client;
 pub mod delivery;

@@ -1,6 +1,7 @@
 //! The whole thing from outside, through its public interface, against real peers.
 
-#![expect(unreachable_pub, reason = "the modules of one test program share these")]
+#![allow(unreachable_pub, reason = "the modules of one test program share these")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bad_input;
 mod durability;
