@@ -51,14 +51,15 @@ impl Parse for Entry {
             text.push_str(&part.unraw().to_string());
         }
         let key = Key { text, span: first.span(), quoted: false };
-        if input.peek(Token![=]) && !input.peek(Token![==]) {
+        if input.peek(Token![=]) && !input.peek(Token![==]) && !input.peek(Token![=>]) {
             return Ok(Self { key, value: value(input)? });
         }
         if dotted {
             let last = key.text.rsplit('.').next().unwrap_or_default();
+            let call = if input.peek(syn::token::Paren) { "(…)" } else { "" };
             return Err(syn::Error::new(
                 key.span,
-                format!("only a variable can stand alone: write `{last} = {}`", key.text),
+                format!("only a variable can stand alone: write `{last} = {}{call}`", key.text),
             ));
         }
         if first == "self" {

@@ -15,6 +15,18 @@ impl Krate {
     }
 }
 
+impl Krate {
+    /// The same path with another place, for calls whose errors should point at the user's token. The hygiene stays: a
+    /// `$crate` is resolved by it.
+    pub(crate) fn located_at(&self, place: Span) -> TokenStream {
+        let relocated = self.0.clone().into_iter().map(|mut token| {
+            token.set_span(token.span().located_at(place));
+            token
+        });
+        relocated.collect()
+    }
+}
+
 impl Default for Krate {
     fn default() -> Self {
         Self::at(quote_spanned!(Span::mixed_site()=> ::mcpcat))

@@ -49,6 +49,7 @@ impl Value {
     /// What turns a reference to the value into what is recorded; a reference to that.
     pub(crate) fn recorded(&self, krate: &Krate, reference: TokenStream) -> TokenStream {
         let span = here(self.expr.span());
+        let krate = krate.located_at(span);
         match self.form {
             Form::Plain => reference,
             Form::Debug => quote_spanned!(span=> &#krate::debug(#reference)),

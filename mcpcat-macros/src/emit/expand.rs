@@ -159,11 +159,15 @@ fn with_reserved(krate: &Krate, items: &[Item]) -> TokenStream {
                         let recorded = value.recorded(krate, name.to_token_stream());
                         statements.push(quote_spanned!(at=> __event.response(#recorded);));
                     }
-                    Reserved::Duration => statements.push(quote_spanned! {at=>
-                        if let #krate::core::option::Option::Some(__duration) = #krate::ToDuration::to_duration(#name) {
-                            __event.duration(__duration);
-                        }
-                    }),
+                    Reserved::Duration => {
+                        let krate = krate.located_at(at);
+                        statements.push(quote_spanned! {at=>
+                            if let #krate::core::option::Option::Some(__duration) = #krate::ToDuration::to_duration(#name)
+                            {
+                                __event.duration(__duration);
+                            }
+                        });
+                    }
                     Reserved::IsError => failed = Some(quote_spanned!(at=> __event.is_error(*#name);)),
                     _ => {
                         statements.push(quote_spanned! {at=> {

@@ -50,13 +50,21 @@ pub(crate) fn enabled(event: &Event) -> TokenStream {
             .collect()
     };
     let fields = if event.records.is_empty() { format_ident!("_fields") } else { fields() };
-    implementation(event, quote_spanned!(span=> fn record(&self, #fields: &mut #krate::Fields) { #body }))
+    implementation(
+        event,
+        true,
+        quote_spanned!(span=> fn record(&self, #fields: &mut #krate::Fields) { #body }),
+    )
 }
 
 /// An implementation that records nothing.
 pub(crate) fn empty(event: &Event) -> TokenStream {
     let krate = &event.krate;
-    implementation(event, quote_spanned!(Span::mixed_site()=> fn record(&self, _: &mut #krate::Fields) {}))
+    implementation(
+        event,
+        true,
+        quote_spanned!(Span::mixed_site()=> fn record(&self, _: &mut #krate::Fields) {}),
+    )
 }
 
 /// Without events: the type is one all the same, and its fields count as read.
@@ -79,14 +87,14 @@ pub(crate) fn disabled(event: &Event) -> TokenStream {
     } else {
         quote_spanned!(span=> match self { #(#arms)* })
     };
-    implementation(event, quote_spanned!(span=> fn record(&self, _: &mut #krate::Fields) { #body }))
+    implementation(event, false, quote_spanned!(span=> fn record(&self, _: &mut #krate::Fields) { #body }))
 }
 
-fn implementation(event: &Event, method: TokenStream) -> TokenStream {
+fn implementation(event: &Event, records: bool, method: TokenStream) -> TokenStream {
     let span = Span::mixed_site();
     let krate = &event.krate;
     let ident = &event.ident;
-    let generics = with_bounds(event);
+    let generics = with_bounds(event, records);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let (_, type_generics, _) = event.generics.split_for_impl();
     quote_spanned! {span=>
@@ -98,9 +106,9 @@ fn implementation(event: &Event, method: TokenStream) -> TokenStream {
 }
 
 /// As serde does: each type parameter that a serialised field mentions has to be `Serialize`.
-fn with_bounds(event: &Event) -> Generics {
+fn with_bounds(event: &Event, records: bool) -> Generics {
     let mut generics = event.generics.clone();
-    if event.serialised.is_empty() || !cfg!(feature = "enable") {
+    if event.serialised.is_empty() || !records {
         return generics;
     }
     let krate = &event.krate;
@@ -170,6 +178,7 @@ fn statement(krate: &Krate, member: &MemberUse, value: &Ident) -> TokenStream {
     let at = here(member.span);
     let site = callsite::ident();
     let fields = fields();
+    let krate = krate.located_at(at);
     let recorded = match member.text {
         None => quote_spanned!(at=> #value),
         Some(Text::Debug) => quote_spanned!(at=> &#krate::debug(#value)),
