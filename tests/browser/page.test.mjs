@@ -272,7 +272,8 @@ test('overview and catalogue add up', async () => {
 test('every view is accessible in light and dark, wide and narrow', async () => {
   const views = [['list', '/'], ['session', session(SHOP, '?event=evt_shop011')], ['overview', '/overview'], ['catalogue', '/catalogue?project=proj_shop']];
   for (const [name, path] of views) {
-    for (const [colorScheme, viewport] of [['light', { width: 1280, height: 800 }], ['dark', { width: 1280, height: 800 }], ['light', { width: 390, height: 800 }]]) {
+    const [wide, narrow] = [{ width: 1280, height: 800 }, { width: 390, height: 800 }];
+    for (const [colorScheme, viewport] of [['light', wide], ['dark', wide], ['light', narrow]]) {
       await at(path, async (page) => {
         await page.locator('.session-link, .row, .card').first().waitFor();
         await accessible(page, `${name} ${colorScheme} ${viewport.width}`);

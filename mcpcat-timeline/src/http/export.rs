@@ -91,7 +91,7 @@ fn cell(text: &str) -> String {
 
 fn whole(query: EventQuery) -> EventQuery {
     let cut = if query.session.is_some() { Cut::Time } else { Cut::After(0) };
-    EventQuery { cut, limit: CHUNK, ..query }
+    EventQuery { cut, limit: CHUNK, cursor: None, ..query }
 }
 
 /// Streams page after page, so that an export of any size takes the memory of one.
