@@ -91,7 +91,12 @@ fn client(backend: Backend) -> Client {
         .expect("the settings are good")
 }
 
-fn in_session(session: &Session, events: usize, pause: Option<Duration>, call: impl FnMut(usize)) -> Measured {
+fn in_session(
+    session: &Session,
+    events: usize,
+    pause: Option<Duration>,
+    call: impl FnMut(usize),
+) -> Measured {
     session.run(|| measure(events, pause, call))
 }
 

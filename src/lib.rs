@@ -35,16 +35,22 @@ mod recording {
     pub use mcpcat_runtime::track::{ServerHandle, Status, Tracked, track};
 }
 
-#[cfg(feature = "enable")]
+#[cfg(not(feature = "enable"))]
+mod disabled;
+
+#[cfg(not(feature = "enable"))]
+pub use disabled::*;
 pub use mcpcat_macros::EventData;
 #[cfg(feature = "enable")]
 pub use recording::*;
 
 /// What generated code calls.
 #[doc(hidden)]
-#[cfg(feature = "enable")]
 pub mod __private0 {
+    #[cfg(not(feature = "enable"))]
+    pub use crate::disabled::*;
     pub use mcpcat_macros::emit as emit_macro;
+    #[cfg(feature = "enable")]
     pub use mcpcat_runtime::private0::*;
 }
 
@@ -64,7 +70,6 @@ pub mod __private0 {
 /// `response`, `duration`, `is_error`, `error`, `session` and `project` are the event's own fields;
 /// `tags.key = …` and `properties.key = …` go there; every other key is a parameter. `debug(x)` and
 /// `display(x)` record text, `..data` adds all fields of a value.
-#[cfg(feature = "enable")]
 #[macro_export]
 macro_rules! emit {
     ($($event:tt)*) => {
