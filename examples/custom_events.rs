@@ -2,6 +2,8 @@
 //!
 //! `cargo run --example custom_events` prints what would leave; set `MCPCAT_API_URL` to send it there.
 
+#![allow(clippy::print_stdout, reason = "this is what the program is for")]
+
 use std::time::Duration;
 
 use mcpcat::{CustomEvent, publish_custom_event};

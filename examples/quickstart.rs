@@ -6,6 +6,8 @@
 //! cargo run --example quickstart -- --once    prints it and ends: 0 if everything has arrived, else 1
 //! ```
 
+#![allow(clippy::print_stdout, reason = "this is what the program is for")]
+
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 //!
 //! ```json
 //! { "mcpServers": { "dice": { "command": "target/debug/examples/stdio_server",
-//!                             "env": { "MCPCAT_API_URL": "http://127.0.0.1:7337" } } } }
+//!                             "env": { "MCPCAT_API_URL": "http://127.0.0.1:6228" } } } }
 //! ```
 //!
 //! stdout belongs to the protocol. Logs go to stderr.

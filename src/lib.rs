@@ -27,21 +27,30 @@ mod recording {
     pub use mcpcat_runtime::event::catalog::{Catalog, catalog};
     pub use mcpcat_runtime::event::{CustomEvent, ErrorInfo, EventData, EventId, Fields, Outcome};
     pub use mcpcat_runtime::policy;
+    pub use mcpcat_runtime::privacy;
     pub use mcpcat_runtime::session::{InSession, Scoped, Session, SessionId, Target, publish_custom_event};
+    pub use mcpcat_runtime::spool::Backend;
+    pub use mcpcat_runtime::testing;
     #[cfg(feature = "rmcp")]
     pub use mcpcat_runtime::track::{ServerHandle, Status, Tracked, track};
 }
 
-#[cfg(feature = "enable")]
+#[cfg(not(feature = "enable"))]
+mod disabled;
+
+#[cfg(not(feature = "enable"))]
+pub use disabled::*;
 pub use mcpcat_macros::EventData;
 #[cfg(feature = "enable")]
 pub use recording::*;
 
 /// What generated code calls.
 #[doc(hidden)]
-#[cfg(feature = "enable")]
 pub mod __private0 {
+    #[cfg(not(feature = "enable"))]
+    pub use crate::disabled::*;
     pub use mcpcat_macros::emit as emit_macro;
+    #[cfg(feature = "enable")]
     pub use mcpcat_runtime::private0::*;
 }
 
@@ -61,10 +70,14 @@ pub mod __private0 {
 /// `response`, `duration`, `is_error`, `error`, `session` and `project` are the event's own fields;
 /// `tags.key = …` and `properties.key = …` go there; every other key is a parameter. `debug(x)` and
 /// `display(x)` record text, `..data` adds all fields of a value.
-#[cfg(feature = "enable")]
 #[macro_export]
 macro_rules! emit {
     ($($event:tt)*) => {
         $crate::__private0::emit_macro!($crate; $($event)*)
     };
 }
+
+/// The README's programs compile.
+#[cfg(all(doctest, feature = "rmcp"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -112,8 +112,10 @@ fn worker(mut reader: Reader, complete: bool, stop: &AtomicBool) {
     }
 }
 
-fn scenario(dir: &Path, backend: Backend, threads: usize, complete: bool, clock: u32) {
-    let Opened { spool, reader, .. } = opened(dir, backend);
+fn scenario(backend: Backend, threads: usize, complete: bool, clock: u32) {
+    // Its own directory: what a scenario leaves counts towards the limit of all runs together.
+    let dir = tempfile::tempdir().unwrap();
+    let Opened { spool, reader, .. } = opened(dir.path(), backend);
     let stop = AtomicBool::new(false);
     let times = std::thread::scope(|scope| {
         let stop = &stop;
@@ -169,6 +171,17 @@ fn seldom(dir: &Path, backend: Backend, clock: u32) {
     );
 }
 
+/// The clock alone, after the same rest.
+fn seldom_floor(clock: u32) {
+    let each = (0..2000)
+        .map(|_| {
+            std::thread::sleep(Duration::from_millis(1));
+            Instant::now().elapsed().as_nanos() as u32
+        })
+        .collect();
+    report("floor: the clock, one each millisecond", vec![Times { each, allocations: 0, refused: 0 }], clock);
+}
+
 /// The least that a durable append can be: reserve, copy, commit.
 #[cfg(unix)]
 fn floor(dir: &Path, clock: u32) {
@@ -207,6 +220,30 @@ fn floor(dir: &Path, clock: u32) {
     unsafe { libc::munmap(base, LEN) };
 }
 
+/// Opening, and what the worker pays for a record, in microseconds and nanoseconds.
+fn start_and_worker(backend: Backend) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut opens: Vec<u128> = (0..50)
+        .map(|_| {
+            let start = Instant::now();
+            let opened = opened(dir.path(), backend);
+            let took = start.elapsed().as_micros();
+            drop(opened);
+            took
+        })
+        .collect();
+    opens.sort_unstable();
+    let Opened { spool, mut reader, .. } = opened(dir.path(), backend);
+    let appended = (0..100_000).filter(|_| append(&spool)).count();
+    let start = Instant::now();
+    while let Some(record) = reader.next() {
+        let at = record.at;
+        reader.complete(at);
+    }
+    let each = start.elapsed().as_nanos() / appended as u128;
+    println!("{backend:?}: open {} us (p50 of 50), next + complete {each} ns each", opens[25]);
+}
+
 fn main() {
     let dir = tempfile::tempdir().unwrap();
     if let Ok(events) = std::env::var("SPOOL_BENCH_INSTRUCTIONS") {
@@ -229,11 +266,16 @@ fn main() {
     );
     #[cfg(unix)]
     floor(dir.path(), clock);
+    seldom_floor(clock);
     for backend in [Backend::Mapped, Backend::Memory, Backend::Written] {
         for threads in [1, 2] {
-            scenario(dir.path(), backend, threads, true, clock);
-            scenario(dir.path(), backend, threads, false, clock);
+            scenario(backend, threads, true, clock);
+            scenario(backend, threads, false, clock);
         }
         seldom(dir.path(), backend, clock);
+    }
+    println!();
+    for backend in [Backend::Mapped, Backend::Memory, Backend::Written] {
+        start_and_worker(backend);
     }
 }

@@ -13,7 +13,10 @@
 //! session    whose it is             derivation, ambient scope, propagation
 //! call       one timed call          the guard behind #[event] and every tracked request
 //! track      the MCP server          Tracked<H> around an rmcp ServerHandler
+//! testing    for users' tests        a recorder that holds the finished events
 //! ```
+
+#![cfg_attr(not(feature = "rmcp"), allow(dead_code, reason = "only the tracker names sessions late"))]
 
 pub mod call;
 pub mod client;
@@ -26,5 +29,6 @@ pub mod privacy;
 pub mod private0;
 pub mod session;
 pub mod spool;
+pub mod testing;
 #[cfg(feature = "rmcp")]
 pub mod track;

@@ -103,7 +103,7 @@ fn what_was_completed_is_not_found_again_and_its_bytes_are_gone() {
             }
             for _ in 0..100 {
                 let record = opened.reader.next().unwrap();
-                let (at, even) = (record.at, record.bytes[0] % 2 == 0);
+                let (at, even) = (record.at, record.bytes[0].is_multiple_of(2));
                 if even {
                     opened.reader.complete(at);
                 }
@@ -441,5 +441,32 @@ fn a_burst_is_given_back_to_the_system() {
             read += 1;
         }
         assert_eq!(read, again);
+    }
+}
+
+#[test]
+fn a_single_segment_is_its_own_successor() {
+    for backend in ON_DISK {
+        let dir = tempfile::tempdir().unwrap();
+        // The limit of all runs together leaves room for one.
+        let mut opened = quiet(options(dir.path(), backend).total_bytes(16 << 10));
+        let mut total = 0;
+        for round in 1..=20 {
+            let mut appended = 0;
+            while opened.spool.append(0, &[&[5; 1000]]).is_ok() {
+                appended += 1;
+            }
+            assert_eq!(appended, 15, "{backend:?} round {round}");
+            assert_eq!(opened.spool.segment(), round);
+            opened.reader.prepare();
+            while let Some(record) = opened.reader.next() {
+                let at = record.at;
+                opened.reader.complete(at);
+                total += 1;
+            }
+            assert_eq!((opened.spool.pending(), opened.spool.used_bytes()), (0, 0));
+        }
+        assert_eq!(total, 15 * 20);
+        assert_eq!(segments(&runs(dir.path())[0]).len(), 1);
     }
 }

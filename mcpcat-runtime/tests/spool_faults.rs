@@ -8,19 +8,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{Read as _, Write as _};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use mcpcat_runtime::spool::{Backend, Manifest, Opened, Options, Refused, Spool, fork_generation, open};
 
 const ROLE: &str = "SPOOL_TEST_ROLE";
 const DIR: &str = "SPOOL_TEST_DIR";
-const SOCKET: &str = "SPOOL_TEST_SOCKET";
 const BACKEND: &str = "SPOOL_TEST_BACKEND";
 
 fn options(dir: &Path, backend: Backend) -> Options {
@@ -77,25 +76,25 @@ struct Started {
     acks: UnixStream,
 }
 
-fn command(role: &str, dir: &Path, backend: Backend, socket: &Path) -> Command {
+fn command(role: &str, dir: &Path, backend: Backend) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args(["--exact", "child", "--nocapture", "--test-threads=1"])
         .env(ROLE, role)
         .env(DIR, dir)
-        .env(SOCKET, socket)
         .env(BACKEND, if backend == Backend::Mapped { "mapped" } else { "written" })
         .stdout(Stdio::null());
     command
 }
 
 fn start(role: &str, dir: &Path, backend: Backend) -> Started {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let socket: PathBuf = dir.join(format!("acks-{}", NEXT.fetch_add(1, Ordering::Relaxed)));
-    let listener = UnixListener::bind(&socket).unwrap();
-    let child = command(role, dir, backend, &socket).spawn().unwrap();
-    let (acks, _) = listener.accept().unwrap();
-    std::fs::remove_file(socket).unwrap();
+    spawn(command(role, dir, backend))
+}
+
+/// Spawns a child whose standard input is the other end of the socket.
+fn spawn(mut command: Command) -> Started {
+    let (acks, theirs) = UnixStream::pair().unwrap();
+    let child = command.stdin(Stdio::from(OwnedFd::from(theirs))).spawn().unwrap();
     Started { child, acks }
 }
 
@@ -166,7 +165,7 @@ fn child() {
     // Without a role this is not a child: the other tests start it.
     let Ok(role) = std::env::var(ROLE) else { return };
     let dir = PathBuf::from(std::env::var_os(DIR).unwrap());
-    let acks = UnixStream::connect(std::env::var_os(SOCKET).unwrap()).unwrap();
+    let acks = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned().unwrap());
     let backend = match std::env::var(BACKEND).unwrap().as_str() {
         "mapped" => Backend::Mapped,
         _ => Backend::Written,
@@ -180,6 +179,7 @@ fn child() {
         "crowd" => crowd(&dir, backend, &acks, argument.parse().unwrap()),
         "fork" => fork(&dir, backend, &acks),
         "full" => full_disk(&dir, &acks),
+        "overlay" => overlay(&dir, &acks),
         other => panic!("no role {other}"),
     }
 }
@@ -302,7 +302,7 @@ fn crowd(dir: &Path, backend: Backend, acks: &UnixStream, base: u64) {
 }
 
 fn fork(dir: &Path, backend: Backend, acks: &UnixStream) {
-    let opened = quiet(options(dir, backend));
+    let mut opened = quiet(options(dir, backend));
     for number in 0..10 {
         append(&opened.spool, number, 50).unwrap();
     }
@@ -310,10 +310,11 @@ fn fork(dir: &Path, backend: Backend, acks: &UnixStream) {
     // SAFETY: the child uses what the C library prepares for it at a fork, and ends with `_exit`.
     let child = unsafe { libc::fork() };
     if child == 0 {
-        let outcome = std::panic::catch_unwind(|| {
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             assert_eq!(fork_generation(), 1);
             assert_eq!(append(&opened.spool, 77, 50), Err(Refused::Forked));
             assert_eq!(append(&opened.spool, 78, 50), Err(Refused::Forked));
+            assert!(opened.reader.next().is_none(), "it is the parent's");
             let mut own = quiet(options(dir, backend));
             assert!(own.adopter.next().is_none(), "the parent lives");
             for number in 100..105 {
@@ -321,10 +322,11 @@ fn fork(dir: &Path, backend: Backend, acks: &UnixStream) {
             }
             // The parent's handle ends here too, and must leave the parent's run alone.
             ack(acks, 1000);
-            let mut byte = [0];
-            let _ = std::io::stdin().read(&mut byte);
+            // Until the test closes the other end of standard output.
+            let mut until = UnixStream::from(std::io::stdout().as_fd().try_clone_to_owned().unwrap());
+            let _ = until.read(&mut [0]);
             std::mem::forget(own);
-        });
+        }));
         // SAFETY: ends the process.
         unsafe { libc::_exit(i32::from(outcome.is_err())) };
     }
@@ -381,6 +383,15 @@ fn full_disk(dir: &Path, acks: &UnixStream) {
     let read_only = open(options(dir, Backend::Auto));
     assert_eq!((read_only.backend, read_only.warnings.len()), (Backend::Memory, 1));
     append(&read_only.spool, 1, 1000).unwrap();
+    ack(acks, 4242);
+}
+
+/// On an overlay over a directory of the test: what is right for that directory is right for the overlay.
+fn overlay(dir: &Path, acks: &UnixStream) {
+    let below = open(options(&dir.join("upper-test"), Backend::Auto));
+    let above = open(options(&dir.join("merged"), Backend::Auto));
+    assert_eq!((above.backend, above.warnings.len()), (below.backend, 0));
+    append(&above.spool, 1, 1000).unwrap();
     ack(acks, 4242);
 }
 
@@ -522,22 +533,17 @@ fn eight_processes_on_one_home_with_random_kills_lose_nothing() {
 fn a_forked_child_opens_its_own_run_and_does_not_hold_its_parents() {
     for backend in [Backend::Mapped, Backend::Written] {
         let dir = tempfile::tempdir().unwrap();
-        let socket = dir.path().join("acks");
-        let listener = UnixListener::bind(&socket).unwrap();
-        let mut parent = command("fork", dir.path(), backend, &socket)
-            .stdin(Stdio::piped())
-            .process_group(0)
-            .spawn()
-            .unwrap();
-        let (acks, _) = listener.accept().unwrap();
-        let mut started = Started { child: parent, acks };
+        let (held, theirs) = UnixStream::pair().unwrap();
+        let mut started = {
+            let mut command = command("fork", dir.path(), backend);
+            command.stdout(Stdio::from(OwnedFd::from(theirs)));
+            spawn(command)
+        };
         // Both have said that they are done with their appends, in either order.
         let both = [started.next().unwrap(), started.next().unwrap()];
         assert!(both.contains(&1000), "the forked child failed: {both:?}");
         started.acks.write_all(&[1]).unwrap();
-        parent = started.child;
-        let stdin = parent.stdin.take();
-        assert_eq!(parent.wait().unwrap().signal(), Some(libc::SIGABRT));
+        assert_eq!(started.child.wait().unwrap().signal(), Some(libc::SIGABRT));
 
         // The forked child lives, and its parent's run can be adopted all the same.
         let mut opened = quiet(options(dir.path(), backend));
@@ -546,7 +552,7 @@ fn a_forked_child_opens_its_own_run_and_does_not_hold_its_parents() {
         assert_eq!(numbers, (0..15).collect::<Vec<_>>());
         orphan.remove();
         assert!(opened.adopter.next().is_none(), "the forked child's own run lives");
-        drop(stdin);
+        drop(held);
         let mut end = Vec::new();
         started.acks.read_to_end(&mut end).unwrap();
         let own = loop {
@@ -564,31 +570,63 @@ fn a_forked_child_opens_its_own_run_and_does_not_hold_its_parents() {
 }
 
 #[test]
+fn a_stopped_process_keeps_its_run_and_goes_on_where_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut started = start("burst 2", dir.path(), Backend::Mapped);
+    let child = started.child.id() as libc::pid_t;
+    let signal = |signal| {
+        // SAFETY: a signal to the child, which is not reaped yet.
+        assert_eq!(unsafe { libc::kill(child, signal) }, 0);
+    };
+    let mut acks: Vec<u64> = (0..100).map(|_| started.next().unwrap()).collect();
+    signal(libc::SIGSTOP);
+    let mut opened = quiet(options(dir.path(), Backend::Mapped));
+    assert!(opened.adopter.next().is_none(), "stopped is not dead");
+    signal(libc::SIGCONT);
+    drop(opened);
+    acks.extend(started.kill_after(2000, 0));
+    assert_all_found(&acks, &adopt_all(dir.path(), Backend::Mapped));
+}
+
+#[test]
 fn a_full_disk_and_a_read_only_one_end_in_a_refusal_or_in_memory_and_never_in_a_crash() {
-    let (home, mount) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let socket = home.path().join("acks");
-    let listener = UnixListener::bind(&socket).unwrap();
-    let allowed = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount", "true"])
-        .status()
-        .is_ok_and(|status| status.success());
-    if !allowed {
-        eprintln!("not tested: this system lets nobody mount");
-        return;
+    let mount = tempfile::tempdir().unwrap();
+    in_namespace(
+        "mount -t tmpfs -o size=2m,mode=700 tmpfs \"$SPOOL_TEST_DIR\"",
+        command("full", mount.path(), Backend::Mapped),
+    );
+}
+
+#[test]
+fn an_overlay_is_trusted_as_far_as_what_it_lies_on() {
+    let home = tempfile::tempdir().unwrap();
+    for name in ["lower", "upper", "work", "merged", "upper-test"] {
+        std::fs::create_dir(home.path().join(name)).unwrap();
     }
-    let inner = command("full", mount.path(), Backend::Mapped, &socket);
+    in_namespace(
+        "cd \"$SPOOL_TEST_DIR\" && mount -t overlay overlay \
+             -o lowerdir=$PWD/lower,upperdir=$PWD/upper,workdir=$PWD/work merged",
+        command("overlay", home.path(), Backend::Mapped),
+    );
+}
+
+/// Runs a child where it may mount, after a shell line that does. The child says 4242 when all went well.
+fn in_namespace(setup: &str, inner: Command) {
+    const NOT_ALLOWED: i32 = 77;
     let mut outer = Command::new("unshare");
     outer
         .args(["--user", "--map-root-user", "--mount", "sh", "-c"])
-        .arg("mount -t tmpfs -o size=2m,mode=700 tmpfs \"$SPOOL_TEST_DIR\" && exec \"$@\"")
+        .arg(format!("({setup}) || exit {NOT_ALLOWED}; exec \"$@\""))
         .arg("sh")
         .arg(inner.get_program())
         .args(inner.get_args())
         .envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))))
         .stdout(Stdio::null());
-    let child = outer.spawn().unwrap();
-    let (acks, _) = listener.accept().unwrap();
-    let (acks, status) = Started { child, acks }.rest();
+    let (acks, status) = spawn(outer).rest();
+    if acks.is_empty() && status.code().is_some_and(|code| code == NOT_ALLOWED || code == 1) {
+        eprintln!("not tested: this system lets nobody mount");
+        return;
+    }
     assert_eq!((acks.as_slice(), status.success()), ([4242].as_slice(), true));
 }
 

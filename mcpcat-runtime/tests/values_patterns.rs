@@ -149,6 +149,7 @@ fn credentials_with_a_scheme_are_found() {
             "authorization: bearer [redacted: bearer token]",
         ),
         ("send Bearer s3cr3t-t0ken-value now", "send Bearer [redacted: bearer token] now"),
+        ("user=bearer status=200 token", "user=bearer status=200 token"),
         ("Basic YWRhOmh1bnRlcjI=", "Basic [redacted: basic credentials]"),
         ("-H 'X-Api-Key: abc123def'", "-H 'X-Api-Key: [redacted: header]'"),
         ("Cookie: theme=dark; sid=abc\nHost: x", "Cookie: [redacted: cookie]\nHost: x"),
@@ -237,6 +238,11 @@ fn optional_patterns_are_off_until_asked_for() {
     assert_eq!(
         Patterns::new().email().phone().ip().scrub_text(text),
         "mail [redacted: email], call [redacted: phone] or [redacted: phone], from [redacted: ip]:80 or [redacted: ip]."
+    );
+    assert_eq!(
+        Patterns::new().phone().scrub_text("+49 30 901820 2001:db8:: 2026"),
+        "[redacted: phone]:db8:: 2026",
+        "digits that follow a number may be taken with it, but do not save it"
     );
     let only = Patterns::new().off().email();
     assert_eq!(only.scrub_text("ada@example.com 4111111111111111"), "[redacted: email] 4111111111111111");
@@ -456,6 +462,7 @@ fn of_five_hundred_harmless_strings_at_most_two_change() {
             }
         }
     }
+    // One in ten numbers of a card's length and prefix passes Luhn: a 16-digit id can look like a card.
     assert!(changed.lines().count() <= 2, "{changed}");
 }
 
@@ -495,19 +502,16 @@ fn a_text_made_of_beginnings_is_read_in_linear_time() {
         "https://hooks.slack.com/",
     ];
     let patterns = Patterns::new().email().phone().ip();
-    let fastest = |text: &str| {
-        let once = |_| {
-            let start = Instant::now();
-            assert!(patterns.scrub_text(text).len() <= text.len() * 12 + 32);
-            start.elapsed()
-        };
-        (0..3).map(once).min().unwrap_or_default()
-    };
     for beginning in beginnings {
-        let short = fastest(&beginning.repeat(10_000 / beginning.len()));
-        let long = fastest(&beginning.repeat(80_000 / beginning.len()));
-        // Eight times the text: linear work takes eight times as long, quadratic work sixty-four times.
-        assert!(long < short * 28 + Duration::from_millis(5), "{beginning}: {short:?}, {long:?}");
+        let text = beginning.repeat(100_000 / beginning.len());
+        // Linear work on this length takes up to half a second in a debug build, quadratic work most of a minute. Three
+        // tries, for a machine that is busy with something else.
+        let in_time = (0..3).any(|_| {
+            let start = Instant::now();
+            assert!(patterns.scrub_text(&text).len() <= text.len() * 12 + 32);
+            start.elapsed() < Duration::from_secs(3)
+        });
+        assert!(in_time, "{beginning}");
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use futures_util::future::{join, join_all};
-use mcpcat_runtime::policy::Policy;
+use mcpcat_runtime::policy::{KeyPolicy, Policy};
 use mcpcat_runtime::privacy::{Event, Hook, HookError, Patterns, Privacy, Withheld};
 use serde_json::{Value, json};
 
@@ -41,6 +41,17 @@ async fn without_hooks_the_patterns_are_applied() {
     assert_eq!(apply(&privacy, &secret).await.unwrap()["user_intent"], "https://[redacted: userinfo]@c");
     let privacy = privacy.patterns(Patterns::new().off());
     assert_eq!(apply(&privacy, &secret).await.unwrap(), secret);
+}
+
+#[tokio::test]
+async fn the_policys_keys_hold_inside_texts_too() {
+    let policy = Policy::new().keys(KeyPolicy::new().also("employee_id").except("pin"));
+    let text = json!({"user_intent": r#"{"employeeId":"e-1","pin":1234,"token":"t"}"#});
+    let out = apply(&Privacy::new().policy(policy), &text).await.unwrap();
+    assert_eq!(
+        out["user_intent"],
+        r#"{"employeeId":"[redacted: key]","pin":1234,"token":"[redacted: key]"}"#
+    );
 }
 
 #[tokio::test]

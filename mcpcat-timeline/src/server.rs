@@ -12,8 +12,9 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
-/// A client has to finish its request head within this time.
-const HEADERS: Duration = Duration::from_secs(10);
+/// A client has to finish its request head within this time. It also bounds how long a kept-alive connection may idle,
+/// so it is longer than any SDK's own bound.
+const HEADERS: Duration = Duration::from_secs(100);
 /// Connections open at one time; more wait in the system's queue.
 const CONNECTIONS: usize = 4096;
 /// Open requests get this long to end once the server goes down.

@@ -241,7 +241,6 @@ impl Timeline {
     }
 
     /// All routes, to be served by a server of your own. Keep the `Timeline` as long as the router is used.
-    #[must_use]
     pub fn router(&self) -> Router {
         http::router(Arc::clone(&self.app))
     }

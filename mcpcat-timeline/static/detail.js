@@ -110,18 +110,18 @@ function failure(event) {
       box.append(h('h3', null, 'Caused by'), h('ol', { class: 'chain' }, chained.map((link) => h('li', null,
         link?.type ? h('code', { class: 'failure-type' }, String(link.type)) : null,
         String(link?.message ?? (typeof link === 'string' ? link : JSON.stringify(link))),
-        typeof link?.stack === 'string' ? more('Stack', h('pre', null, link.stack)) : null,
+        typeof link?.stack === 'string' ? fold('Stack', h('pre', null, link.stack)) : null,
       ))));
     }
     if (Object.keys(rest).length > 0) box.append(tree(rest));
-    if (typeof stack === 'string' && stack !== '') box.append(more('Stack', h('pre', null, stack)));
-    if (Array.isArray(frames) && frames.length > 0) box.append(more(`Frames (${frames.length})`, tree(frames)));
+    if (typeof stack === 'string' && stack !== '') box.append(fold('Stack', h('pre', null, stack)));
+    if (Array.isArray(frames) && frames.length > 0) box.append(fold(`Frames (${frames.length})`, tree(frames)));
     if (platform) box.append(h('p', { class: 'quiet' }, `reported by ${String(platform)}`));
   }
   return box;
 }
 
-function more(title, ...children) {
+function fold(title, ...children) {
   return h('details', { class: 'more' }, h('summary', null, title), ...children);
 }
 
@@ -147,5 +147,5 @@ function raw(event) {
   const text = JSON.stringify(event, null, 2);
   return h('section', { class: 'part' },
     h('div', { class: 'part-head' }, h('h3', null, 'Raw JSON'), copyButton(text, 'Copy raw JSON')),
-    more('Show', h('pre', { class: 'raw', tabindex: '0' }, text)));
+    fold('Show', h('pre', { class: 'raw', tabindex: '0' }, text)));
 }

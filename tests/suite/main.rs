@@ -1,6 +1,10 @@
 //! The whole thing from outside, through its public interface, against real peers.
 
+#![allow(unreachable_pub, reason = "the modules of one test program share these")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod bad_input;
+mod durability;
 mod oracle;
 mod publish;
 mod scopes;

@@ -10,25 +10,10 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::Command;
 
-use crate::support::{Collector, PATIENCE, call, named, of_type, state_dir};
+use crate::support::{Collector, PATIENCE, call, named, of_type, program, state_dir};
 
-/// The example beside this test. Cargo builds it before the tests, unless only some of them were asked for.
 fn example() -> Command {
-    static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
-        let mut profile = std::env::current_exe().unwrap();
-        profile.pop();
-        if profile.ends_with("deps") {
-            profile.pop();
-        }
-        let path = profile.join("examples").join("stdio_server");
-        if !path.exists() {
-            let mut cargo = std::process::Command::new(env!("CARGO"));
-            cargo.args(["build", "--quiet", "--example", "stdio_server"]);
-            cargo.args(profile.ends_with("release").then_some("--release"));
-            assert!(cargo.status().unwrap().success());
-        }
-        path
-    });
+    static BUILT: LazyLock<PathBuf> = LazyLock::new(|| program("stdio_server"));
     let mut command = Command::new(&*BUILT);
     command.kill_on_drop(true);
     command.env_remove("AGENTCAT_API_URL").env("MCPCAT_STATE_DIR", state_dir());

@@ -192,3 +192,17 @@ pub fn call(name: &'static str, arguments: Value) -> CallToolRequestParams {
         _ => call,
     }
 }
+
+/// A program beside this test. Cargo builds it before the tests, unless only some of them were asked for.
+pub fn program(name: &str) -> std::path::PathBuf {
+    let mut profile = std::env::current_exe().unwrap();
+    profile.pop();
+    if profile.ends_with("deps") {
+        profile.pop();
+    }
+    let mut cargo = std::process::Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--example", name]);
+    cargo.args(profile.ends_with("release").then_some("--release"));
+    assert!(cargo.status().unwrap().success());
+    profile.join("examples").join(name)
+}

@@ -9,6 +9,8 @@ use super::Client;
 use crate::delivery::http::BaseUrl;
 use crate::event::wire::Dialect;
 use crate::policy::Policy;
+use crate::privacy::Privacy;
+use crate::spool::Backend;
 
 /// Where events go when nothing else is said.
 const DEFAULT_BASE_URL: &str = "https://api.agentcat.com";
@@ -43,7 +45,7 @@ impl fmt::Display for ConfigError {
             Self::BaseUrl { source, given, problem } => write!(
                 f,
                 "`{source}` is `{given}`, which cannot be used: {problem}; \
-                 write something like http://127.0.0.1:7337 or {DEFAULT_BASE_URL}"
+                 write something like http://127.0.0.1:6228 or {DEFAULT_BASE_URL}"
             ),
             Self::Thread(error) => write!(f, "the delivery thread could not be started: {error}"),
         }
@@ -87,7 +89,9 @@ pub struct ClientBuilder {
     request_timeout: Duration,
     drain: Duration,
     capacity_bytes: u64,
+    backend: Backend,
     policy: Policy,
+    privacy: Privacy,
 }
 
 /// Settings that are known to be good.
@@ -102,7 +106,9 @@ pub(crate) struct Config {
     pub(crate) request_timeout: Duration,
     pub(crate) drain: Duration,
     pub(crate) capacity_bytes: u64,
+    pub(crate) backend: Backend,
     pub(crate) policy: Arc<Policy>,
+    pub(crate) privacy: Privacy,
 }
 
 impl ClientBuilder {
@@ -118,7 +124,9 @@ impl ClientBuilder {
             request_timeout: Duration::from_secs(10),
             drain: Duration::from_secs(2),
             capacity_bytes: 64 * 1024 * 1024,
+            backend: Backend::Auto,
             policy: Policy::default(),
+            privacy: Privacy::new(),
         }
     }
 
@@ -185,6 +193,20 @@ impl ClientBuilder {
         self
     }
 
+    /// Where events wait until they are delivered. Default: files mapped into memory where the file system
+    /// can promise them space, files written with one call each elsewhere, memory where there is no disk.
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = backend;
+        self
+    }
+
+    /// What is taken out of every event before it leaves: patterns of secrets, and hooks of your own. With a
+    /// hook, events wait in memory only, because nothing that it has not seen may rest on a disk.
+    pub fn privacy(mut self, privacy: Privacy) -> Self {
+        self.privacy = privacy;
+        self
+    }
+
     /// Checks the settings and starts the delivery.
     ///
     /// # Errors
@@ -230,6 +252,9 @@ impl ClientBuilder {
             request_timeout: self.request_timeout,
             drain: self.drain,
             capacity_bytes: self.capacity_bytes,
+            backend: self.backend,
+            // The patterns look at keys too, inside texts that are JSON: with the same list.
+            privacy: self.privacy.policy(self.policy.clone()),
             policy: Arc::new(self.policy),
         })
     }
@@ -276,7 +301,7 @@ mod tests {
         let error =
             checked(ClientBuilder::new("p".into()), &[("MCPCAT_API_URL", "localhost:1")]).unwrap_err();
         let text = error.to_string();
-        for part in ["MCPCAT_API_URL", "localhost:1", "http://127.0.0.1:7337"] {
+        for part in ["MCPCAT_API_URL", "localhost:1", "http://127.0.0.1:6228"] {
             assert!(text.contains(part), "{text}");
         }
     }

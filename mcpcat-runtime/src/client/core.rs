@@ -16,7 +16,7 @@ use crate::event::fields::{Fields, Pieces};
 use crate::event::id::{base62, random_ksuid};
 use crate::event::record::{self, Definition, Header};
 use crate::event::{EventId, time};
-use crate::spool::{self, Refused, Spool};
+use crate::spool::{self, Backend, Reader, Refused, Spool};
 
 /// Clients of this process that record.
 static RECORDING: AtomicUsize = AtomicUsize::new(0);
@@ -56,7 +56,11 @@ impl Core {
             }
             let mailbox = Arc::new(Mailbox::new());
             let setup = Setup {
+                spool: Arc::clone(&opened.spool),
                 reader: opened.reader,
+                adopter: opened.adopter,
+                privacy: config.privacy.clone(),
+                project: config.project.to_string(),
                 base: config.base.clone(),
                 dialect: config.dialect.clone(),
                 request_timeout: config.request_timeout,
@@ -69,8 +73,12 @@ impl Core {
         } else {
             (None, None)
         };
+        Ok((Arc::new(Self::new(config, ledger, live)), thread))
+    }
+
+    fn new(config: Config, ledger: Arc<Ledger>, live: Option<Live>) -> Self {
         let instance = random_ksuid(time::unix_micros(), spool::fork_generation());
-        let core = Self {
+        Self {
             config,
             ledger,
             instance: base62(&instance).iter().map(|&digit| char::from(digit)).collect(),
@@ -80,8 +88,15 @@ impl Core {
             references: AtomicU64::new(1),
             marks: AtomicU64::new(1),
             attachment: OnceLock::new(),
-        };
-        Ok((Arc::new(core), thread))
+        }
+    }
+
+    /// A core without a worker: whoever holds the reader is the delivery. For the recorder of tests.
+    pub(crate) fn unattended(config: Config) -> (Arc<Self>, Reader) {
+        let opened = spool::open(spool_options(&config).backend(Backend::Memory));
+        let live = Live { spool: opened.spool, mailbox: Arc::new(Mailbox::unattended()) };
+        RECORDING.fetch_add(1, Ordering::Relaxed);
+        (Arc::new(Self::new(config, Arc::default(), Some(live))), opened.reader)
     }
 
     /// Whether events go anywhere.
@@ -139,13 +154,19 @@ impl Core {
         fields.pieces(&mut pieces);
         match live.spool.append(record::EVENT, pieces.as_slices()) {
             Ok(appended) => {
-                live.mailbox.appended();
+                if appended.rolled {
+                    live.mailbox.wake();
+                } else {
+                    live.mailbox.appended();
+                }
                 Ok(appended.segment)
             }
             Err(refused) => Err(self.refuse(match refused {
+                Refused::Full => DropReason::SpoolFull,
                 Refused::TooLarge { .. } => DropReason::TooLarge,
                 Refused::Closed => DropReason::Closed,
-                _ => DropReason::SpoolFull,
+                Refused::Forked => DropReason::Forked,
+                _ => DropReason::SpoolFailed,
             })),
         }
     }
@@ -215,7 +236,9 @@ fn spool_options(config: &Config) -> spool::Options {
         project: config.project.to_string(),
         base_url: config.base.text(),
     };
-    let mut options = spool::Options::new(manifest).cap_bytes(config.capacity_bytes);
+    // With a hook, nothing that it has not seen may rest on a disk.
+    let backend = if config.privacy.has_hooks() { Backend::Memory } else { config.backend };
+    let mut options = spool::Options::new(manifest).cap_bytes(config.capacity_bytes).backend(backend);
     if let Some(path) = &config.state_dir {
         options = options.state_dir(path);
     }

@@ -17,6 +17,7 @@ pub use core::recording;
 pub(crate) use installed::for_project;
 
 use crate::delivery::{DropReason, Stats};
+use crate::spool::Reader;
 
 /// Records events of one project and delivers them in the background.
 ///
@@ -48,6 +49,12 @@ impl Client {
     pub(crate) fn start(config: Config) -> Result<Self, ConfigError> {
         let (core, thread) = Core::start(config)?;
         Ok(Self(Arc::new(Handle { core, thread: Mutex::new(thread) })))
+    }
+
+    /// A client whose events are read by the caller instead of being delivered.
+    pub(crate) fn unattended(config: Config) -> (Self, Reader) {
+        let (core, reader) = Core::unattended(config);
+        (Self(Arc::new(Handle { core, thread: Mutex::new(None) })), reader)
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {

@@ -25,11 +25,15 @@ pub enum DropReason {
     Damaged,
     /// Published after the client was shut down.
     Closed,
+    /// Published by a forked child, whose parent's client it is.
+    Forked,
+    /// The spool's file could not be written.
+    SpoolFailed,
 }
 
 impl DropReason {
     /// Every reason, in the order of the ledger.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::SpoolFull,
         Self::TooLarge,
         Self::Rejected,
@@ -38,6 +42,8 @@ impl DropReason {
         Self::Panicked,
         Self::Damaged,
         Self::Closed,
+        Self::Forked,
+        Self::SpoolFailed,
     ];
 
     /// The reason in a word, as logs and metrics write it.
@@ -52,6 +58,8 @@ impl DropReason {
             Self::Panicked => "panicked",
             Self::Damaged => "damaged",
             Self::Closed => "closed",
+            Self::Forked => "forked",
+            Self::SpoolFailed => "spool_failed",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How events leave: a retry policy that does no I/O, an HTTP sender, the worker between the spool and the
 //! sender, and the ledger of what happened to each event.
 
+mod backlog;
 pub(crate) mod http;
 pub(crate) mod ledger;
 pub(crate) mod retry;

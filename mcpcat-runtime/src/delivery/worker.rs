@@ -16,13 +16,15 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::Notify;
 
+use super::backlog::Backlog;
 use super::http::{BaseUrl, Sender};
 use super::ledger::{DropReason, Ledger, Stats};
 use super::retry::{Answer, MAX_STRIKES, Pace, Verdict, judge};
 use crate::event::id;
 use crate::event::record::{self, Definition, Header};
 use crate::event::wire::{self, Dialect};
-use crate::spool::{Position, Reader};
+use crate::privacy::Privacy;
+use crate::spool::{Adopter, Position, Reader, Spool};
 
 /// How often a busy worker looks for new records: no publisher wakes it.
 const POLL: Duration = Duration::from_millis(10);
@@ -59,6 +61,11 @@ impl Mailbox {
         }
     }
 
+    /// One that no worker reads: every command comes back.
+    pub(crate) fn unattended() -> Self {
+        Self { commands: Mutex::new(None), ..Self::new() }
+    }
+
     /// After an append: wakes the worker if it is parked, which costs a load and a fence otherwise.
     pub(crate) fn appended(&self) {
         // Pairs with the fence in `park`: either the worker sees the record or this sees that it is parked.
@@ -76,6 +83,11 @@ impl Mailbox {
         }
         self.notify.notify_one();
         Ok(())
+    }
+
+    /// After an append that opened a segment: the worker makes the next one ready.
+    pub(crate) fn wake(&self) {
+        self.notify.notify_one();
     }
 
     pub(crate) fn expect_name(&self, reference: u64, cell: Arc<OnceLock<String>>) {
@@ -134,7 +146,11 @@ impl std::fmt::Debug for Command {
 
 /// What the worker needs to begin.
 pub(crate) struct Setup {
+    pub(crate) spool: Arc<Spool>,
     pub(crate) reader: Reader,
+    pub(crate) adopter: Adopter,
+    pub(crate) privacy: Privacy,
+    pub(crate) project: String,
     pub(crate) base: BaseUrl,
     pub(crate) dialect: Dialect,
     pub(crate) request_timeout: Duration,
@@ -150,11 +166,20 @@ pub(crate) fn spawn(setup: Setup) -> std::io::Result<std::thread::JoinHandle<()>
     })
 }
 
+/// Where an event waits: in this process's log, or in one it adopted.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place {
+    Own(Position),
+    Adopted(Position),
+}
+
 /// One event on its way.
 #[derive(Debug)]
 struct Item {
-    at: Position,
+    at: Place,
     body: Bytes,
+    /// The body is as it will leave: patterns and hooks have seen it.
+    cleared: bool,
     strikes: u32,
     /// The number of successes when it last failed.
     failed_at: Option<u64>,
@@ -178,13 +203,24 @@ struct Waiter {
     reply: Reply,
 }
 
-type InFlight = Pin<Box<dyn Future<Output = (Item, Answer)> + Send>>;
+/// How an attempt ended.
+enum Attempt {
+    Answered(Answer),
+    /// Privacy kept the event back, for the reason given.
+    Withheld(String),
+}
+
+type InFlight = Pin<Box<dyn Future<Output = (Item, Attempt)> + Send>>;
 
 struct Worker {
     setup: Setup,
     sender: Arc<Sender>,
+    privacy: Arc<Privacy>,
+    backlog: Backlog,
     pace: Pace,
     definitions: HashMap<u64, (Definition, u64)>,
+    /// Definitions in the log that its events may still need, should another process adopt it.
+    needed: VecDeque<Position>,
     in_flight: FuturesUnordered<InFlight>,
     retries: VecDeque<Item>,
     held: VecDeque<Held>,
@@ -199,16 +235,20 @@ struct Worker {
 }
 
 impl Worker {
-    fn new(setup: Setup) -> Self {
+    fn new(mut setup: Setup) -> Self {
         let sender = Sender::new(&setup.base, setup.request_timeout);
         if let Some(why) = sender.problem() {
             tracing::error!(target: "mcpcat", "no connection can be made to {}: {why}", setup.base.text());
         }
+        let adopter = std::mem::replace(&mut setup.adopter, Adopter::none());
         Self {
             sender: Arc::new(sender),
+            privacy: Arc::new(setup.privacy.clone()),
+            backlog: Backlog::new(adopter, setup.project.clone()),
             setup,
             pace: Pace::new(),
             definitions: HashMap::new(),
+            needed: VecDeque::new(),
             in_flight: FuturesUnordered::new(),
             retries: VecDeque::new(),
             held: VecDeque::new(),
@@ -223,6 +263,7 @@ impl Worker {
     }
 
     async fn run(mut self) {
+        self.setup.reader.prepare();
         loop {
             self.take_commands();
             self.release_held();
@@ -233,6 +274,13 @@ impl Worker {
             }
             self.wait().await;
         }
+        if self.outstanding.is_empty() {
+            // Nothing is left that would need them: the log can be deleted.
+            for at in std::mem::take(&mut self.needed) {
+                self.setup.reader.complete(at);
+            }
+        }
+        self.setup.spool.close();
         let late = lock(&self.setup.mailbox.commands).take();
         let stats = self.setup.ledger.stats();
         let waiters = self.waiters.drain(..).map(|waiter| waiter.reply);
@@ -268,19 +316,42 @@ impl Worker {
     fn fill(&mut self) {
         let mut allowed = self.pace.allowance(Instant::now(), self.in_flight.len());
         while allowed > 0 {
-            let Some(item) = self.retries.pop_front().or_else(|| self.read()) else { return };
+            let next = self.retries.pop_front().or_else(|| self.adopt()).or_else(|| self.read());
+            let Some(item) = next else { return };
             self.send(item);
             allowed -= 1;
         }
     }
 
-    fn send(&mut self, item: Item) {
+    fn send(&mut self, mut item: Item) {
         let sender = Arc::clone(&self.sender);
-        self.setup.ledger.request();
+        let privacy = Arc::clone(&self.privacy);
+        let ledger = Arc::clone(&self.setup.ledger);
         self.in_flight.push(Box::pin(async move {
+            if !item.cleared {
+                match privacy.apply(Vec::from(std::mem::take(&mut item.body))).await {
+                    Ok(body) => item.body = Bytes::from(body),
+                    Err(withheld) => return (item, Attempt::Withheld(withheld.to_string())),
+                }
+                item.cleared = true;
+            }
+            ledger.request();
             let answer = sender.post(item.body.clone()).await;
-            (item, answer)
+            (item, Attempt::Answered(answer))
         }));
+    }
+
+    /// The next event that an earlier process left.
+    fn adopt(&mut self) -> Option<Item> {
+        let event = self.backlog.next(&self.setup.ledger)?;
+        let body = wire::body(&self.setup.dialect, &event.header, &event.members, &event.session);
+        Some(Item {
+            at: Place::Adopted(event.at),
+            body: Bytes::from(body),
+            cleared: false,
+            strikes: 0,
+            failed_at: None,
+        })
     }
 
     /// The next event of the log that can go out.
@@ -299,7 +370,7 @@ impl Worker {
                     if let Some(definition) = Definition::decode(record.bytes) {
                         self.definitions.insert(definition.reference, (definition, at.segment()));
                     }
-                    self.setup.reader.complete(at);
+                    self.needed.push_back(at);
                 }
                 record::EVENT => {
                     let Some((header, members)) = Header::decode(record.bytes) else {
@@ -314,7 +385,13 @@ impl Worker {
                         continue;
                     }
                     let body = Self::join(&self.definitions, &self.setup.dialect, &header, members);
-                    return Some(Item { at, body, strikes: 0, failed_at: None });
+                    return Some(Item {
+                        at: Place::Own(at),
+                        body,
+                        cleared: false,
+                        strikes: 0,
+                        failed_at: None,
+                    });
                 }
                 FLUSH_MARK => {
                     let number = record.bytes.try_into().ok().map(u64::from_le_bytes);
@@ -360,7 +437,8 @@ impl Worker {
                 }
             }
             let body = Self::join(&self.definitions, &self.setup.dialect, &held.header, &held.members);
-            self.retries.push_back(Item { at: held.at, body, strikes: 0, failed_at: None });
+            let at = Place::Own(held.at);
+            self.retries.push_back(Item { at, body, cleared: false, strikes: 0, failed_at: None });
         }
         self.held = kept;
     }
@@ -376,8 +454,11 @@ impl Worker {
         true
     }
 
-    /// Forgets the definitions of sessions whose records have left the log.
+    /// Forgets the definitions of sessions whose records have left the log, and counts what the log lost.
     fn sweep(&mut self) {
+        for _ in 0..self.setup.reader.lost() {
+            self.setup.ledger.drop_event(DropReason::Damaged);
+        }
         let freed = self.setup.reader.freed_through();
         if freed > self.swept {
             self.swept = freed;
@@ -387,14 +468,34 @@ impl Worker {
         }
     }
 
-    fn ended(&mut self, at: Position) {
+    fn ended(&mut self, at: Place) {
+        let at = match at {
+            Place::Own(at) => at,
+            Place::Adopted(at) => return self.backlog.complete(at),
+        };
         self.outstanding.remove(&at);
         self.setup.reader.complete(at);
+        // A definition is done with when every event of its segment and of those before it is, and the log
+        // has gone on: an event may stand one segment before the definition it needs.
+        let oldest = self.outstanding.first().map_or(self.setup.spool.segment(), |oldest| oldest.segment());
+        while self.needed.front().is_some_and(|needed| needed.segment() < oldest) {
+            if let Some(needed) = self.needed.pop_front() {
+                self.setup.reader.complete(needed);
+            }
+        }
     }
 
-    fn conclude(&mut self, mut item: Item, answer: &Answer) {
+    fn conclude(&mut self, mut item: Item, attempt: &Attempt) {
         let now = Instant::now();
         let ledger = Arc::clone(&self.setup.ledger);
+        let answer = match attempt {
+            Attempt::Answered(answer) => answer,
+            Attempt::Withheld(why) => {
+                ledger.drop_event(DropReason::Withheld);
+                self.report(&ledger, format!("an event was withheld: {why}"));
+                return self.ended(item.at);
+            }
+        };
         match judge(answer) {
             Verdict::Delivered => {
                 self.successes += 1;
@@ -461,13 +562,15 @@ impl Worker {
             return;
         }
         let now = Instant::now();
+        let adopted = self.backlog.is_done();
         let idle = self.drained && self.outstanding.is_empty();
         let (mut kept, mut answered) = (Vec::new(), Vec::new());
         for waiter in self.waiters.drain(..) {
             let passed = waiter
                 .passed
                 .is_some_and(|mark| self.outstanding.first().is_none_or(|oldest| *oldest > mark));
-            if passed || (idle && waiter.mark.is_none()) || now >= waiter.deadline {
+            let done = adopted && (passed || (idle && waiter.mark.is_none()));
+            if done || now >= waiter.deadline {
                 answered.push(waiter);
             } else {
                 kept.push(waiter);
@@ -485,7 +588,10 @@ impl Worker {
     fn finished(&self) -> bool {
         let Some((deadline, _)) = &self.shutdown else { return false };
         Instant::now() >= *deadline
-            || (self.drained && self.outstanding.is_empty() && self.in_flight.is_empty())
+            || (self.drained
+                && self.outstanding.is_empty()
+                && self.in_flight.is_empty()
+                && self.backlog.is_done())
     }
 
     /// Until something happens: an answer, a command, a moment that was waited for, or the next poll.
@@ -499,10 +605,10 @@ impl Worker {
             // While paused nothing is read: the records wait where they are.
             until = earliest(until, (self.in_flight.is_empty()).then_some(resume));
         } else if self.in_flight.len() < self.pace.allowance(now, 0) {
+            self.setup.reader.prepare();
             if self.last_record.elapsed() < IDLE {
                 until = earliest(until, Some(now + POLL));
             } else {
-                self.setup.reader.prepare();
                 mailbox.parked.store(true, Ordering::Relaxed);
                 // Pairs with the fence in `appended`.
                 fence(Ordering::SeqCst);
@@ -532,8 +638,8 @@ impl Worker {
         if parked {
             mailbox.parked.store(false, Ordering::Relaxed);
         }
-        if let Some((item, answer)) = done {
-            self.conclude(item, &answer);
+        if let Some((item, attempt)) = done {
+            self.conclude(item, &attempt);
         }
     }
 

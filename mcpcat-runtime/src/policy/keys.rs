@@ -61,7 +61,7 @@ const ALONE: &[Packed] = &pack_all([
 
 /// Sensitive at the end of a longer word, for keys that run their words together.
 #[rustfmt::skip]
-const ENDINGS: &[(Packed, u32)] = &[
+const ENDINGS: &[(Packed, Packed)] = &[
     ending("passwd"), ending("passwort"), ending("passphrase"), ending("pwd"), ending("secret"),
     ending("secrets"), ending("cookie"), ending("credential"), ending("credentials"), ending("apikey"),
     ending("apikeys"), ending("privatekey"), ending("secretkey"), ending("accesskey"),
@@ -70,8 +70,9 @@ const ENDINGS: &[(Packed, u32)] = &[
     ending("accesstokens"), ending("refreshtokens"), ending("authtokens"),
 ];
 
-const fn ending(word: &str) -> (Packed, u32) {
-    (pack(word), word.len() as u32 * 8)
+/// With the bytes that have to agree.
+const fn ending(word: &str) -> (Packed, Packed) {
+    (pack(word), Packed::MAX >> (128 - word.len() * 8))
 }
 
 /// `<one of these> key`.
@@ -139,7 +140,7 @@ const PAIRS: &[(Packed, Packed)] = &[
     (pack("auth"), pack("header")), (pack("basic"), pack("auth")), (pack("x"), pack("auth")),
     (pack("connect"), pack("sid")), (pack("express"), pack("sid")), (pack("sails"), pack("sid")),
     (pack("koa"), pack("sess")), (pack("laravel"), pack("session")), (pack("rack"), pack("session")),
-    (pack("ci"), pack("session")), (pack("aiohttp"), pack("session")), (pack("ap"), pack("ikey")),
+    (pack("ci"), pack("session")), (pack("aiohttp"), pack("session")), (pack("ap"), pack("ikey")), (pack("code"), pack("verifier")), (pack("client"), pack("assertion")),
 ];
 
 /// A key that begins with one of these asks a question about a secret, and its value answers it.
@@ -174,7 +175,50 @@ const CODES: Packed = pack("codes");
 const PASSWORD: Packed = pack("password");
 const SESSIONID: Packed = pack("sessionid");
 const PASSWORDLESS: Packed = pack("passwordless");
-const EIGHT_BYTES: Packed = u64::MAX as Packed;
+
+/// One bit for each ending, hashed, of a word that any rule looks for: most words of most keys go no further.
+const GATE: [u64; GATE_WORDS] = {
+    let mut gate = [0; GATE_WORDS];
+    let lists = [WORDS, ALONE, &[KEY, KEYS, TOKEN, TOKENS, PASS, PIN, CODE, CODES]];
+    let mut list = 0;
+    while list < lists.len() {
+        let mut i = 0;
+        while i < lists[list].len() {
+            gate = with_ending(gate, lists[list][i]);
+            i += 1;
+        }
+        list += 1;
+    }
+    let mut i = 0;
+    while i < ENDINGS.len() {
+        gate = with_ending(gate, ENDINGS[i].0);
+        i += 1;
+    }
+    let mut i = 0;
+    while i < PAIRS.len() {
+        gate = with_ending(gate, PAIRS[i].1);
+        i += 1;
+    }
+    gate
+};
+const GATE_WORDS: usize = 32;
+
+const fn with_ending(mut gate: [u64; GATE_WORDS], word: Packed) -> [u64; GATE_WORDS] {
+    let (index, bit) = gate_place(word);
+    gate[index] |= 1 << bit;
+    gate
+}
+
+/// By the last three letters, since the longer words of the lists are also looked for at a word's end.
+const fn gate_place(word: Packed) -> (usize, u32) {
+    let hash = ((word as u32) & 0xff_ffff).wrapping_mul(0x9e37_79b1) >> 21;
+    ((hash >> 6) as usize, hash & 63)
+}
+
+const fn passes_gate(word: Packed) -> bool {
+    let (index, bit) = gate_place(word);
+    GATE[index] >> bit & 1 == 1
+}
 
 /// What parts one word from the next.
 #[derive(Clone, Copy)]
@@ -217,6 +261,7 @@ const fn judge(bytes: &[u8], split: Split) -> bool {
     let by_case = matches!(split, Split::Case);
     let mut i = 0;
     let mut words = 0_usize;
+    let mut first: Packed = 0;
     let mut previous: Packed = 0;
     let mut hit = false;
     while i < bytes.len() {
@@ -236,29 +281,29 @@ const fn judge(bytes: &[u8], split: Split) -> bool {
                 }
             }
             word = word << 8 | bytes[i].to_ascii_lowercase() as Packed;
-            holds_password = holds_password || word & EIGHT_BYTES == PASSWORD;
+            holds_password = holds_password || word as u64 == PASSWORD as u64;
             i += 1;
         }
         let len = i - start;
         words += 1;
-        if words == 1 && contains(QUESTIONS, word) {
-            return false;
+        if words == 1 {
+            first = word;
         }
         if hit && only_separators(bytes, i) && contains(ABOUT, word) {
             return false;
         }
-        hit = hit
-            || (holds_password && (by_case || len == 8) && word != PASSWORDLESS)
-            || (len <= 16 && contains(WORDS, word) && (by_case || word != SESSIONID))
-            || pair_is_sensitive(previous, word)
-            || (word == TOKEN && !contains(HARMLESS_TOKEN, previous))
-            || (len > 5 && runs_into_secret(word, len, by_case));
-        if words == 1 && only_separators(bytes, i) && contains(ALONE, word) {
-            return true;
+        if holds_password && (by_case || len == 8) && word != PASSWORDLESS {
+            hit = true;
+        } else if !hit && passes_gate(word) {
+            hit = (len <= 16 && contains(WORDS, word) && (by_case || word != SESSIONID))
+                || pair_is_sensitive(previous, word)
+                || (word == TOKEN && !contains(HARMLESS_TOKEN, previous))
+                || (len > 5 && runs_into_secret(word, by_case))
+                || (words == 1 && only_separators(bytes, i) && contains(ALONE, word));
         }
         previous = word;
     }
-    hit
+    hit && !(words > 1 && contains(QUESTIONS, first))
 }
 
 const fn is_letter(byte: u8) -> bool {
@@ -307,12 +352,11 @@ const fn pair_is_sensitive(previous: Packed, word: Packed) -> bool {
 
 /// `clientsecret`, `authtoken`: words that were run together. Where changes of case are not looked at, only the
 /// bare term counts, or `hasSecret` would be one.
-const fn runs_into_secret(word: Packed, len: usize, with_prefix: bool) -> bool {
-    let len_bits = len as u32 * 8;
+const fn runs_into_secret(word: Packed, with_prefix: bool) -> bool {
     let mut i = 0;
     while i < ENDINGS.len() {
-        let (ending, bits) = ENDINGS[i];
-        if (len_bits == bits || len_bits > bits && with_prefix) && word & ((1 << bits) - 1) == ending {
+        let (ending, bytes) = ENDINGS[i];
+        if word & bytes == ending && (with_prefix || word == ending) {
             return true;
         }
         i += 1;
@@ -437,7 +481,7 @@ mod tests {
         "pin", "PIN", "pin_code", "pinCode", "card_pin", "userPIN", "otp", "otpCode", "jwt", "jwtToken",
         "bearer", "auth", "auth_header", "mfa_code", "connection_string", "seed_phrase", "secret_key",
         "token_value", "password_reset_token", "ocp-apim-subscription-key", "service_role_key",
-        "__Secure-next-auth.session-token", "user[password]", "$password", "passwörd_secret",
+        "__Secure-next-auth.session-token", "user[password]", "code_verifier", "client_assertion", "$password", "passwörd_secret",
     ];
 
     #[rustfmt::skip]

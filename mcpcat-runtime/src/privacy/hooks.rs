@@ -67,6 +67,7 @@ impl<V: TextVerdict, E: Into<HookError>> TextVerdict for Result<V, E> {
     }
 }
 
+type PlainText = dyn Fn(&str) -> Result<String, HookError> + Send + Sync;
 type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, HookError>> + Send>>;
 
 #[derive(Clone)]
@@ -77,7 +78,7 @@ enum EventHook {
 
 #[derive(Clone)]
 enum TextHook {
-    Plain(Arc<dyn Fn(&str) -> Result<String, HookError> + Send + Sync>),
+    Plain(Arc<PlainText>),
     Future(Arc<dyn Fn(String) -> Boxed<String> + Send + Sync>),
 }
 

@@ -34,7 +34,7 @@ pub struct Patterns {
     email: bool,
     phone: bool,
     ip: bool,
-    keys: KeyPolicy,
+    pub(super) keys: KeyPolicy,
 }
 
 impl Default for Patterns {

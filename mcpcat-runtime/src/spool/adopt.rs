@@ -36,7 +36,8 @@ struct Place {
 }
 
 impl Adopter {
-    pub(super) fn none() -> Self {
+    /// Finds nothing.
+    pub(crate) fn none() -> Self {
         Self { place: None, found: VecDeque::new(), given: HashSet::new() }
     }
 
@@ -187,6 +188,9 @@ impl Orphan {
     /// Says that a record needs no delivery any more. Kept in the run's files, so that a later adopter does not
     /// send it again if this one is killed.
     pub fn complete(&mut self, at: Position) {
+        if self.run.is_parents() {
+            return;
+        }
         let Some((file, out)) = self.open.get_mut(&at.segment) else { return };
         if let Some(len) = out.remove(&at.offset) {
             // Not told on: the worst is that a later adopter sends it again, with the same id.

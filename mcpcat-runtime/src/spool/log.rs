@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::frame::{self, SEGMENT_HEADER};
 use super::region::{Mapping, ReadSide, Segment};
@@ -19,10 +20,16 @@ pub(super) struct Log {
     current: AtomicUsize,
     full: AtomicBool,
     sealed_bytes: AtomicU64,
-    retired: AtomicU64,
     store: Store,
-    rolling: Mutex<Rolling>,
+    /// The reader writes this at each record; what producers read at each append is not on its cache line.
+    retired: Apart<AtomicU64>,
+    rolling: Apart<Mutex<Rolling>>,
 }
+
+/// Alone on its cache lines (two, because processors fetch them in pairs).
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Apart<T>(T);
 
 #[derive(Debug)]
 struct Rolling {
@@ -44,6 +51,8 @@ pub(super) struct Ahead {
     appended: u64,
     /// How far each segment's pages were touched since it got its room.
     touched: Vec<u32>,
+    /// When there was no room for another segment.
+    refused: Option<Instant>,
 }
 
 impl Log {
@@ -67,23 +76,23 @@ impl Log {
             current: AtomicUsize::new(0),
             full: AtomicBool::new(false),
             sealed_bytes: AtomicU64::new(0),
-            retired: AtomicU64::new(0),
             store,
-            rolling: Mutex::new(Rolling {
+            retired: Apart::default(),
+            rolling: Apart(Mutex::new(Rolling {
                 spares: Vec::with_capacity(count),
                 bare: (0..count).rev().collect(),
                 opened: VecDeque::with_capacity(count),
                 sequence: 0,
                 sealed_records: 0,
                 closed: false,
-            }),
+            })),
         };
         (log, ReadSide::new())
     }
 
     fn rolling(&self) -> MutexGuard<'_, Rolling> {
         // Every change under the lock is complete at each point where it could panic.
-        self.rolling.lock().unwrap_or_else(PoisonError::into_inner)
+        self.rolling.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn slot(&self, slot: usize) -> &Segment<Mapping> {
@@ -146,23 +155,30 @@ impl Log {
             }
             room.ok().map(|()| slot)
         });
+        // Also when there is no other: once it is read, it is its own successor.
+        self.seal_current(&mut rolling);
         let Some(next) = spare else {
             self.full.store(true, Relaxed);
             return Err(Refused::Full);
         };
-        let tail = self.slot(current).seal();
-        self.sealed_bytes.fetch_add(u64::from(tail.end()), Relaxed);
-        rolling.sealed_records += u64::from(tail.records());
         self.start(&mut rolling, next);
         Ok(true)
+    }
+
+    fn seal_current(&self, rolling: &mut Rolling) {
+        let current = self.slot(self.current.load(Relaxed));
+        if !current.tail().sealed() {
+            let tail = current.seal();
+            self.sealed_bytes.fetch_add(u64::from(tail.end()), Relaxed);
+            rolling.sealed_records += u64::from(tail.records());
+        }
     }
 
     /// Ends appends.
     pub(super) fn close(&self) {
         let mut rolling = self.rolling();
         if !std::mem::replace(&mut rolling.closed, true) {
-            let tail = self.slot(self.current.load(Relaxed)).seal();
-            rolling.sealed_records += u64::from(tail.records());
+            self.seal_current(&mut rolling);
             // So that the next append asks, and is told that the log is closed.
             self.full.store(false, Relaxed);
         }
@@ -171,11 +187,9 @@ impl Log {
     /// Records that were claimed and are neither completed nor given up.
     pub(super) fn pending(&self) -> u64 {
         let rolling = self.rolling();
-        let open = match rolling.closed {
-            true => 0,
-            false => self.slot(self.current.load(Relaxed)).tail().records(),
-        };
-        (rolling.sealed_records + u64::from(open)).saturating_sub(self.retired.load(Relaxed))
+        let tail = self.slot(self.current.load(Relaxed)).tail();
+        let open = if tail.sealed() { 0 } else { tail.records() };
+        (rolling.sealed_records + u64::from(open)).saturating_sub(self.retired.0.load(Relaxed))
     }
 
     pub(super) fn sequence(&self) -> u64 {
@@ -183,7 +197,8 @@ impl Log {
     }
 
     pub(super) fn used_bytes(&self) -> u64 {
-        let open = self.slot(self.current.load(Acquire)).tail().end();
+        let tail = self.slot(self.current.load(Acquire)).tail();
+        let open = if tail.sealed() { 0 } else { tail.end() };
         self.sealed_bytes.load(Relaxed) + u64::from(open)
     }
 
@@ -204,7 +219,7 @@ impl Log {
 
     /// Counts records as completed or given up.
     pub(super) fn retire(&self, records: u64) {
-        self.retired.fetch_add(records, Relaxed);
+        self.retired.0.fetch_add(records, Relaxed);
     }
 
     /// Whether no segment can be opened without freeing one.
@@ -218,7 +233,7 @@ impl Log {
         let end = self.slot(slot).tail().end();
         let room = self.store.clear(side, slot, end);
         let mut rolling = self.rolling();
-        self.forget_bytes(&rolling, slot, end);
+        self.sealed_bytes.fetch_sub(u64::from(end), Relaxed);
         match room {
             Room::Kept => rolling.spares.insert(0, slot),
             Room::Given => rolling.bare.push(slot),
@@ -229,14 +244,7 @@ impl Log {
     /// Leaves a segment alone for good, because a producer may still write to it.
     pub(super) fn abandon(&self, slot: usize) {
         let end = self.slot(slot).tail().end();
-        self.forget_bytes(&self.rolling(), slot, end);
-    }
-
-    fn forget_bytes(&self, rolling: &Rolling, slot: usize, end: u32) {
-        // The segment that was current at the close was never counted as sealed.
-        if !rolling.closed || slot != self.current.load(Relaxed) {
-            self.sealed_bytes.fetch_sub(u64::from(end), Relaxed);
-        }
+        self.sealed_bytes.fetch_sub(u64::from(end), Relaxed);
     }
 
     /// Keeps ready what producers will need before this is called again, going by what they took since it was
@@ -276,6 +284,7 @@ impl Log {
                 return;
             }
             if rolling.spares.len() < wanted
+                && ahead.refused.is_none_or(|refused| refused.elapsed() > ASK_AGAIN)
                 && let Some(slot) = rolling.bare.pop()
             {
                 // Room is made without the lock: a producer that needs a segment meanwhile makes its own.
@@ -285,6 +294,7 @@ impl Log {
                 let mut rolling = self.rolling();
                 if room.is_err() {
                     rolling.bare.push(slot);
+                    ahead.refused = Some(Instant::now());
                     return;
                 }
                 rolling.spares.insert(0, slot);
@@ -310,5 +320,7 @@ impl Log {
 const FIRST_TOUCH: usize = 64 << 10;
 /// Touched ahead even if nothing was appended lately.
 const LEAST_TOUCH: u64 = 1 << 20;
+/// A disk that was full is asked again after this time.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// Segments kept ready at most.
 const MOST_SPARES: u64 = 4;

@@ -3,6 +3,20 @@
 //! Bytes in, bytes out: nothing here knows of events, sessions or HTTP. Producers [`append`](Spool::append), one
 //! [`Reader`] takes the records in order and says which are done, and an [`Adopter`] finds what earlier runs
 //! left behind.
+//!
+//! What is kept once `append` has returned `Ok`:
+//!
+//! | | `Mapped` | `Written` | `Memory` |
+//! |---|---|---|---|
+//! | SIGKILL, abort, `exit`, panic, out of memory | kept | kept | lost |
+//! | power cut, kernel crash | what the system had written back | the same | lost |
+//! | another process cuts the file | SIGBUS ends the process | those records are lost and counted | - |
+//! | the disk fills up | space is reserved before use: [`Refused::Full`] | the same where the file system reserves, else at the write | - |
+//! | an append costs | a copy | a system call | a copy |
+//! | chosen by `Auto` on | ext4, xfs, tmpfs, overlay on these (Linux) | everything else | no home, read-only, no room |
+//!
+//! A segment is freed, oldest first, when all its records are complete; the bytes of a complete record are
+//! cleared at once. There is no ledger beside the segments: a record says itself that it is done.
 
 mod adopt;
 mod file;
@@ -81,11 +95,16 @@ impl Spool {
     /// # Errors
     /// [`Refused`], and then nothing was appended.
     pub fn append(&self, kind: u8, pieces: &[&[u8]]) -> Result<Appended, Refused> {
-        if self.generation != fork_generation() {
+        if self.is_parents() {
             self.leave_to_parent();
             return Err(Refused::Forked);
         }
         self.log.append(kind, pieces)
+    }
+
+    /// Whether this process was forked from the one that opened the spool.
+    fn is_parents(&self) -> bool {
+        self.generation != fork_generation()
     }
 
     /// In a forked child: closes the inherited lock file, so that the run can be adopted when the parent dies.
@@ -101,7 +120,7 @@ impl Spool {
 
     /// Deletes the run if it holds nothing that needs delivery.
     fn remove_if_done(&self) {
-        if self.generation == fork_generation() && self.log.pending() == 0 {
+        if !self.is_parents() && self.log.pending() == 0 {
             let run = self.run.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(run) = run {
                 run.remove();
@@ -128,7 +147,7 @@ impl Spool {
     /// pending, the run directory is deleted, at once or when the last handle is dropped; if something is, it
     /// stays, and the next start adopts it.
     pub fn close(&self) {
-        if self.generation == fork_generation() {
+        if !self.is_parents() {
             self.log.close();
             self.remove_if_done();
         }

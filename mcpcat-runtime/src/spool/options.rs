@@ -76,7 +76,7 @@ pub struct Options {
     /// Age at which a run that nobody adopts is deleted. 7 days.
     pub max_age: Duration,
     /// How long a record that was reserved but not committed holds up those behind it. 50 ms. It is not lost:
-    /// it is handed out late, once its producer commits it.
+    /// it is handed out late, once its producer commits it. After 600 times this bound it is given up as lost.
     pub stall: Duration,
 }
 

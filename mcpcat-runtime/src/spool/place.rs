@@ -1,6 +1,7 @@
 //! Decides where a spool lives: the most durable place that keeps its promises here, with a word for people
 //! when that is not what was asked for.
 
+#[cfg(target_os = "linux")]
 use std::fs::File;
 use std::io::{ErrorKind, Result};
 use std::path::Path;

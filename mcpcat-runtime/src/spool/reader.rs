@@ -15,11 +15,11 @@ use super::{Overflow, Position, Record, Spool};
 /// The time since the previous look counts at most this much towards a bound: a process that was stopped as a
 /// whole must not find its producers late when it goes on.
 const LONGEST_STEP: Duration = Duration::from_millis(10);
-/// A claim that was not committed in this time (of a process that runs) never will be. Its segment is not used
-/// again, and its record counts as lost.
-const GIVE_UP: Duration = Duration::from_secs(30);
+/// A claim that was not committed in this many times the stall bound (of a process that runs; 30 s by default)
+/// never will be. Its segment is not used again, and its record counts as lost.
+const GIVE_UP: u32 = 600;
 
-/// The one reader of a spool.
+/// The one reader of a spool. In a forked child it reads and changes nothing: the spool is the parent's.
 #[derive(Debug)]
 pub struct Reader {
     spool: Arc<Spool>,
@@ -41,6 +41,9 @@ struct Live {
     sequence: u64,
     slot: usize,
     next: u32,
+    /// How far it was claimed when last asked. Asked only when all of that is read: the word is the one that
+    /// producers fight for.
+    end: u32,
     /// Handed out and not completed: offset and payload length.
     out: HashMap<u32, u32>,
     /// Claims accounted for.
@@ -94,6 +97,9 @@ impl Reader {
     /// [`Options::stall`](super::Options::stall); it is handed out later, when it is committed.
     #[expect(clippy::should_implement_trait, reason = "the record borrows from the reader")]
     pub fn next(&mut self) -> Option<Record<'_>> {
+        if self.spool.is_parents() {
+            return None;
+        }
         self.make_room();
         let (at, kind) = match self.step_late() {
             Some(found) => found,
@@ -106,6 +112,9 @@ impl Reader {
     /// leaves without work, oldest first. A position that was completed before, or whose segment is gone, is
     /// ignored.
     pub fn complete(&mut self, at: Position) {
+        if self.spool.is_parents() {
+            return;
+        }
         let Some(live) = self.live.iter_mut().find(|live| live.sequence == at.segment) else { return };
         let Some(len) = live.out.remove(&at.offset) else { return };
         self.spool.log.store().finish(&mut self.side, live.slot, at.offset, len);
@@ -129,6 +138,9 @@ impl Reader {
     /// is called again (going by what they took since the last time), keeps a segment ready, and gives back
     /// what an earlier burst needed. Makes system calls.
     pub fn prepare(&mut self) {
+        if self.spool.is_parents() {
+            return;
+        }
         self.make_room();
         self.reclaim();
         self.spool.log.prepare(&mut self.ahead);
@@ -146,16 +158,19 @@ impl Reader {
                 self.take_up()?;
             }
             let last = self.live.len() - 1;
-            let live = &self.live[last];
-            let tail = self.spool.log.segment(live.slot).tail();
-            if live.next >= tail.end() {
-                if !tail.sealed() {
-                    return None;
+            let live = &mut self.live[last];
+            if live.next >= live.end {
+                let tail = self.spool.log.segment(live.slot).tail();
+                live.end = tail.end();
+                if live.next >= live.end {
+                    if !tail.sealed() {
+                        return None;
+                    }
+                    let taken = self.take_up();
+                    self.reclaim();
+                    taken?;
+                    continue;
                 }
-                let taken = self.take_up();
-                self.reclaim();
-                taken?;
-                continue;
             }
             match self.walk(last, true) {
                 Step::Record { at, len, kind } => {
@@ -172,7 +187,7 @@ impl Reader {
     fn take_up(&mut self) -> Option<()> {
         let (sequence, slot) = self.spool.log.take_opened()?;
         let next = SEGMENT_HEADER as u32;
-        self.live.push_back(Live { sequence, slot, next, out: HashMap::new(), seen: 0 });
+        self.live.push_back(Live { sequence, slot, next, end: next, out: HashMap::new(), seen: 0 });
         self.stuck = None;
         Some(())
     }
@@ -181,13 +196,9 @@ impl Reader {
     fn walk(&mut self, index: usize, patient: bool) -> Step {
         let live = &mut self.live[index];
         let log = &self.spool.log;
-        let end = log.segment(live.slot).tail().end();
+        let (at, end) = (live.next, live.end);
         // Asked after the tail was read and before the bytes are: then it speaks of every claim below `end`.
         let settled = log.store().all_returned(live.slot);
-        let at = live.next;
-        if at >= end {
-            return Step::Wait;
-        }
         let found = log.store().look(&self.side, live.slot, at, end, settled, &mut self.buffer);
         match found {
             Found::Record { len, kind } => {
@@ -218,7 +229,10 @@ impl Reader {
                     _ => log.store().find_frame(&self.side, live.slot, at + OVERHEAD as u32, end),
                 };
                 // Nobody is behind a claim that nothing follows, unless no one is going to fill it either.
-                let Some(next) = next.or(settled.then_some(end)) else { return Step::Wait };
+                let Some(next) = next.or(settled.then_some(end)) else {
+                    live.end = log.segment(live.slot).tail().end();
+                    return Step::Wait;
+                };
                 live.next = next;
                 if !settled {
                     let (sequence, slot) = (live.sequence, live.slot);
@@ -241,6 +255,7 @@ impl Reader {
         let now = Instant::now();
         let passed = now.duration_since(std::mem::replace(&mut self.late_looked, now)).min(LONGEST_STEP);
         self.late.iter_mut().for_each(|late| late.waited += passed);
+        let give_up = self.spool.stall * GIVE_UP;
         let (mut index, mut dropped) = (0, false);
         while let Some(late) = self.late.get_mut(index) {
             let at = late.at;
@@ -251,7 +266,7 @@ impl Reader {
                 Found::Record { len, .. } | Found::Done { len } | Found::Damaged { len } => {
                     late.at += size(len as usize) as u32;
                 }
-                Found::Reserved { .. } | Found::Unknown if !settled && late.waited < GIVE_UP => {
+                Found::Reserved { .. } | Found::Unknown if !settled && late.waited < give_up => {
                     index += 1;
                     continue;
                 }
@@ -327,6 +342,7 @@ impl Reader {
             if !tail.sealed() {
                 return;
             }
+            self.live[0].end = tail.end();
             if self.live[0].next >= tail.end() {
                 break;
             }

@@ -1,4 +1,5 @@
-//! The lock-free append, and the memory under it. All unsafe code of the workspace is in this file.
+//! The lock-free append, and the memory and system calls under it. All unsafe code of the libraries is in this
+//! file.
 //!
 //! A segment is a tail word and bytes. A producer claims bytes by moving the tail, which makes them its own
 //! until it stores the commit word; from then on they are the reader's, of which there is exactly one
@@ -97,17 +98,21 @@ pub(super) enum Found {
 
 /// One segment of the log, reused for many sequence numbers.
 #[derive(Debug)]
-#[repr(align(128))]
 pub(super) struct Segment<M> {
-    tail: AtomicU64,
+    tail: Contended,
     sequence: AtomicU64,
     memory: OnceLock<M>,
 }
 
+/// Alone on its cache lines: producers fight for it, and the reader looks at its neighbours for each record.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Contended(AtomicU64);
+
 impl<M> Segment<M> {
     /// A segment without memory, sealed.
     pub(super) fn new() -> Self {
-        Self { tail: AtomicU64::new(SEALED), sequence: AtomicU64::new(0), memory: OnceLock::new() }
+        Self { tail: Contended(AtomicU64::new(SEALED)), sequence: AtomicU64::new(0), memory: OnceLock::new() }
     }
 
     /// Its bytes, once it has some.
@@ -122,7 +127,7 @@ impl<M> Segment<M> {
 
     /// The tail now.
     pub(super) fn tail(&self) -> Tail {
-        Tail(self.tail.load(Acquire))
+        Tail(self.tail.0.load(Acquire))
     }
 
     /// The sequence number it was last opened with.
@@ -135,12 +140,12 @@ impl<M> Segment<M> {
         debug_assert!(self.tail().sealed());
         self.sequence.store(sequence, Relaxed);
         // Release: who claims bytes after this sees them cleared.
-        self.tail.store(SEGMENT_HEADER as u64, Release);
+        self.tail.0.store(SEGMENT_HEADER as u64, Release);
     }
 
     /// Ends appends. What was claimed before stays claimed.
     pub(super) fn seal(&self) -> Tail {
-        Tail(self.tail.fetch_or(SEALED, AcqRel))
+        Tail(self.tail.0.fetch_or(SEALED, AcqRel))
     }
 
     /// Claims `size` bytes of a segment of `len` bytes and returns their offset.
@@ -148,13 +153,13 @@ impl<M> Segment<M> {
     /// A compare-and-swap and not `fetch_add`: the tail is then always the exact end and the exact count, so
     /// that a refused append leaves nothing to undo and nothing to interpret.
     pub(super) fn claim(&self, len: usize, size: usize) -> Result<u32, NoRoom> {
-        let mut tail = self.tail.load(Acquire);
+        let mut tail = self.tail.0.load(Acquire);
         loop {
             let at = tail as u32;
             if tail & SEALED != 0 || at as usize + size > len {
                 return Err(NoRoom);
             }
-            match self.tail.compare_exchange_weak(tail, tail + ONE_RECORD + size as u64, AcqRel, Acquire) {
+            match self.tail.0.compare_exchange_weak(tail, tail + ONE_RECORD + size as u64, AcqRel, Acquire) {
                 Ok(_) => return Ok(at),
                 Err(now) => tail = now,
             }
@@ -305,10 +310,13 @@ impl Mapping {
     /// Zeroed anonymous memory of `len` bytes, a multiple of 4096.
     #[cfg(unix)]
     pub(super) fn anonymous(len: usize) -> std::io::Result<Self> {
-        Self::map(len, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1)
+        Self::map(len, libc::MAP_PRIVATE | libc::MAP_ANON, -1)
     }
 
     /// The first `len` bytes of a file, shared with whoever reads it. Space for all of them must be reserved.
+    ///
+    /// The file is this user's alone and locked by this process. Who changes it all the same changes bytes that
+    /// are only ever copied, and believed when their checksum holds; who shortens it ends the process.
     #[cfg(unix)]
     pub(super) fn file(file: &std::fs::File, len: usize) -> std::io::Result<Self> {
         use std::os::fd::AsRawFd as _;

@@ -67,6 +67,7 @@ pub(super) fn root(state: &Path) -> Result<PathBuf> {
 pub(super) struct Run {
     path: PathBuf,
     salt: Salt,
+    generation: u64,
     _lock: File,
 }
 
@@ -96,7 +97,7 @@ impl Run {
             file::create(&making.join("manifest"))?.write_all(&text)?;
             let path = root.join(&name);
             std::fs::rename(&making, &path)?;
-            Ok(Self { path, salt, _lock: lock })
+            Ok(Self { path, salt, generation: super::fork_generation(), _lock: lock })
         })();
         if made.is_err() {
             let _ = std::fs::remove_dir_all(&making);
@@ -112,7 +113,10 @@ impl Run {
         let lock = file::open(&lock_path).ok()?;
         lock.try_lock().ok()?;
         // Another adopter may have finished and removed it between the two lines above.
-        file::still_named(&lock, &lock_path).then(|| Self { path: path.to_owned(), salt, _lock: lock })
+        if !file::still_named(&lock, &lock_path) {
+            return None;
+        }
+        Some(Self { path: path.to_owned(), salt, generation: super::fork_generation(), _lock: lock })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -123,8 +127,16 @@ impl Run {
         self.salt
     }
 
+    /// Whether this process was forked from the one that holds the lock.
+    pub(super) fn is_parents(&self) -> bool {
+        self.generation != super::fork_generation()
+    }
+
     /// Deletes the run. Renamed first, so that a process killed in the middle leaves nothing to adopt.
     pub(super) fn remove(self) {
+        if self.is_parents() {
+            return;
+        }
         let gone = self.path.with_extension("gone");
         let path = match std::fs::rename(&self.path, &gone) {
             Ok(()) => gone,

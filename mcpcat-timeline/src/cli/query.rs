@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Failure;
 use super::args::{Export, Format, Query};
+use super::remote::parse;
 use super::source::{Reader, pairs};
 use super::text;
 use crate::http::percent_encode;
@@ -25,7 +26,7 @@ pub(super) async fn run(args: Query) -> Result<(), Failure> {
         writeln!(out, "{body}")?;
         return Ok(());
     }
-    let answer: Value = serde_json::from_str(&body)?;
+    let answer = parse(&body)?;
     let list = answer[key].as_array().map(Vec::as_slice).unwrap_or_default();
     if args.session.is_some() {
         for (event, depth) in list.iter().zip(depths(list)) {

@@ -60,3 +60,11 @@ impl Client {
         Err(format!("{} answered {status}: {said}", self.base).into())
     }
 }
+
+/// Reads an answer. Events may nest as deep as the collector allows, which with what is around them is more than the
+/// parser's own bound.
+pub(super) fn parse(text: &str) -> Result<serde_json::Value, Failure> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    reader.disable_recursion_limit();
+    Ok(serde::Deserialize::deserialize(&mut reader)?)
+}

@@ -1,5 +1,6 @@
 //! Runs the collector until it is told to stop, and says how to use it.
 
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::Failure;
@@ -83,7 +84,7 @@ async fn start(builder: TimelineBuilder, listen: Option<SocketAddr>) -> Result<R
     match builder.clone().listen(usual).start().await {
         Err(Error::Listen { source, .. }) if source.kind() == std::io::ErrorKind::AddrInUse => {
             let running = builder.listen(SocketAddr::new(usual.ip(), 0)).start().await?;
-            println!("port {DEFAULT_PORT} is taken by another program; using a free one");
+            say(&format!("port {DEFAULT_PORT} is taken by another program; using a free one\n"));
             Ok(running)
         }
         other => Ok(other?),
@@ -93,18 +94,27 @@ async fn start(builder: TimelineBuilder, listen: Option<SocketAddr>) -> Result<R
 fn greet(running: &Running, args: &Serve, data: &Data) {
     let secret = args.token.as_deref().map(crate::http::percent_encode);
     let login = secret.as_ref().map(|secret| format!("/?token={secret}")).unwrap_or_default();
-    println!("timeline   {}{login}", running.url());
+    let mut text = format!("timeline   {}{login}\n", running.url());
     match data {
-        Data::File(path) => println!("data       {}", path.display()),
-        Data::Memory => println!("data       in memory, gone at exit"),
+        Data::File(path) => text.push_str(&format!("data       {}\n", path.display())),
+        Data::Memory => text.push_str("data       in memory, gone at exit\n"),
     }
     if args.read_only {
-        println!("read-only  nothing is taken in");
+        text.push_str("read-only  nothing is taken in\n");
     } else {
         let path = secret.map(|secret| format!("/t/{secret}")).unwrap_or_default();
-        println!("point an SDK at it:");
-        println!("  export MCPCAT_API_URL={}{path}", running.ingest_url());
+        text.push_str(&format!(
+            "point an SDK at it:\n  export MCPCAT_API_URL={}{path}\n",
+            running.ingest_url()
+        ));
     }
+    say(&text);
+}
+
+/// Prints, and goes on collecting when nobody reads it any more.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// Ctrl-C, or the signal that service managers send.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Failure;
 use super::args::Tail;
-use super::remote::Client;
+use super::remote::{Client, parse};
 use super::text;
 use crate::http::percent_encode;
 
@@ -32,7 +32,7 @@ pub(super) async fn run(args: Tail) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     while let Some(chunk) = response.chunk().await? {
         for message in lines.messages(&chunk) {
-            let body: Value = serde_json::from_str(&message)?;
+            let body = parse(&message)?;
             for stored in body.get("events").and_then(Value::as_array).into_iter().flatten() {
                 let event = &stored["event"];
                 if args.json {

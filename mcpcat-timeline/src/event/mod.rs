@@ -12,7 +12,7 @@ pub(crate) use scan::prepare;
 /// Longest accepted single event, in bytes of JSON. The SDKs stop at 102,400.
 pub(crate) const MAX_EVENT_BYTES: usize = 10_000_000;
 
-/// Longest accepted text in a field that the store indexes, in bytes.
+/// Longest accepted id, and how much of a longer name is indexed, in bytes.
 const MAX_KEY_BYTES: usize = 4096;
 
 /// Why an event is not accepted, in words for its sender.
@@ -189,16 +189,16 @@ impl Event {
             instance: text(&fields, "sdk_instance")?.unwrap_or_default(),
             parent: text(&fields, "parent_id")?.filter(|parent| !parent.is_empty()),
             kind: Kind::of(&event_type),
-            name: text(&fields, "resource_name")?.filter(|name| !name.is_empty()),
+            name: name(&fields, "resource_name")?.filter(|name| !name.is_empty()),
             is_error: flag(&fields, "is_error")?,
             duration: number(&fields, "duration")?,
             actor: actor.or(actor_id).filter(|actor| !actor.is_empty()),
-            actor_name: text(&fields, "identify_actor_name")?,
-            client: text(&fields, "client_name")?,
-            client_version: text(&fields, "client_version")?,
-            server: text(&fields, "server_name")?,
-            server_version: text(&fields, "server_version")?,
-            sdk: text(&fields, "sdk_language")?,
+            actor_name: name(&fields, "identify_actor_name")?,
+            client: name(&fields, "client_name")?,
+            client_version: name(&fields, "client_version")?,
+            server: name(&fields, "server_name")?,
+            server_version: name(&fields, "server_version")?,
+            sdk: name(&fields, "sdk_language")?,
             tags: tags(&fields)?,
             body: fields.write(&added),
             id,
@@ -243,6 +243,14 @@ pub(crate) fn instant(text: &str) -> Option<i64> {
     Some(at.as_microsecond())
 }
 
+/// The JSON texts of some fields of a stored event; payloads are not read, however deep they are.
+pub(crate) fn raw_fields<'a>(body: &'a str, names: &[&str]) -> Vec<Option<&'a str>> {
+    match serde_json::from_str::<Fields<'a>>(body) {
+        Ok(fields) => names.iter().map(|name| fields.get(name).map(RawValue::get)).collect(),
+        Err(_) => vec![None; names.len()],
+    }
+}
+
 fn cut(text: &str, length: usize) -> String {
     text.chars().take(length).collect()
 }
@@ -266,6 +274,17 @@ fn text(fields: &Fields<'_>, field: &'static str) -> Result<Option<String>, Refu
             field,
             format_args!("has {} bytes; at most {MAX_KEY_BYTES} fit", text.len()),
         ));
+    }
+    Ok(Some(text))
+}
+
+/// A text of any length, cut to what is worth indexing; the body keeps the whole.
+fn name(fields: &Fields<'_>, field: &'static str) -> Result<Option<String>, Refusal> {
+    let Some(raw) = fields.get(field) else { return Ok(None) };
+    let mut text: String = serde_json::from_str(raw.get()).map_err(|_| wrong(field, "a string", raw))?;
+    if text.len() > MAX_KEY_BYTES {
+        let end = (0..=MAX_KEY_BYTES).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or(0));
     }
     Ok(Some(text))
 }
@@ -301,6 +320,8 @@ const MAX_TAGS: usize = 64;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parse(text: &str) -> Result<Event, Refusal> {
@@ -342,6 +363,15 @@ mod tests {
     }
 
     #[test]
+    fn a_long_name_is_kept_whole_and_indexed_in_part_but_a_long_id_is_refused() {
+        let long = "ü".repeat(5000);
+        let event = parse(&format!(r#"{{"project_id":"p","resource_name":"{long}"}}"#)).unwrap();
+        assert!(event.body.contains(&long));
+        assert_eq!(event.name.unwrap().len(), MAX_KEY_BYTES);
+        assert_eq!(parse(&format!(r#"{{"project_id":"{long}"}}"#)).unwrap_err().field, Some("project_id"));
+    }
+
+    #[test]
     fn nulls_are_absent_fields() {
         let event = parse(
             r#"{"project_id":"p","session_id":null,"duration":null,"is_error":null,"tags":null,"parent_id":null}"#,
@@ -360,6 +390,64 @@ mod tests {
         assert_eq!(instant("2026-11-22T13:57:04.390"), micros);
         assert_eq!(iso(1_795_355_824_390_000), "2026-11-22T13:57:04.390000Z");
     }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Event::parse(&mut bytes.clone());
+        }
+
+        /// Pieces of JSON in any order reach far deeper than random bytes do.
+        #[test]
+        fn no_pieces_panic_and_what_is_taken_reads_back_the_same(
+            pieces in proptest::collection::vec(prop::sample::select(PIECES), 0..40)
+        ) {
+            for text in [pieces.concat(), format!("{{\"project_id\":\"p\",{}}}", pieces.concat())] {
+                if let Ok(event) = Event::parse(&mut text.clone().into_bytes()) {
+                    prop_assert!(!event.body.contains('\n'));
+                    prop_assert_eq!(Event::stored(&event.body).unwrap(), event);
+                }
+            }
+        }
+
+        #[test]
+        fn any_time_that_is_written_is_read(micros in -60_000_000_000_000_000_i64..250_000_000_000_000_000) {
+            prop_assert_eq!(instant(&iso(micros)), Some(micros));
+        }
+    }
+
+    const PIECES: &[&str] = &[
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\"",
+        "\\",
+        "\\ud83d",
+        "\\u0000",
+        "\n",
+        " ",
+        "null",
+        "true",
+        "1e999",
+        "-0.0",
+        "12",
+        "\"id\":\"e\"",
+        "\"project_id\":\"p\"",
+        "\"projectId\":null",
+        "\"sessionId\":\"s\"",
+        "\"session_id\":null",
+        "\"duration\":1e308",
+        "\"sequence\":-1e300",
+        "\"tags\":{\"a\":\"b\"}",
+        "\"timestamp\":\"2026-01-01T00:00:00Z\"",
+        "\"parameters\":{\"a\":[1,{}]}",
+        "\"x\":\"\u{1F600}\"",
+        "\"is_error\":true",
+        "\"event_type\":\"mcp:tools/call\"",
+    ];
 
     #[test]
     fn labels_are_what_a_reader_looks_for() {

@@ -68,18 +68,16 @@ const COLUMNS: [&str; 16] = [
 ];
 
 fn csv_row(body: &str) -> String {
-    let event: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
     let mut out = String::new();
-    for (at, column) in COLUMNS.iter().enumerate() {
+    for (at, value) in crate::event::raw_fields(body, &COLUMNS).into_iter().enumerate() {
         if at > 0 {
             out.push(',');
         }
-        out.push_str(&match &event[*column] {
-            serde_json::Value::Null => String::new(),
-            serde_json::Value::String(text) => cell(text),
-            serde_json::Value::Number(number) => number.to_string(),
-            other => cell(&other.to_string()),
-        });
+        if let Some(raw) = value {
+            let text = serde_json::from_str::<String>(raw);
+            let number = raw.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+            out.push_str(&if number { raw.to_owned() } else { cell(text.as_deref().unwrap_or(raw)) });
+        }
     }
     out.push_str("\r\n");
     out
@@ -93,7 +91,7 @@ fn cell(text: &str) -> String {
 
 fn whole(query: EventQuery) -> EventQuery {
     let cut = if query.session.is_some() { Cut::Time } else { Cut::After(0) };
-    EventQuery { cut, limit: CHUNK, ..query }
+    EventQuery { cut, limit: CHUNK, cursor: None, ..query }
 }
 
 /// Streams page after page, so that an export of any size takes the memory of one.

@@ -74,13 +74,10 @@ impl Access {
     /// The rights behind a secret. Digests are compared whole, so the time taken tells nothing about the secret.
     fn find(&self, secret: &str, right: Right) -> Option<&Token> {
         let given = digest(secret);
-        self.tokens
-            .iter()
-            .filter(|token| {
-                token.digest.iter().zip(given).fold(0_u8, |differs, (a, b)| differs | (a ^ b)) == 0
-                    && token.allows(right)
-            })
-            .last()
+        self.tokens.iter().rfind(|token| {
+            let differs = token.digest.iter().zip(given).fold(0_u8, |differs, (a, b)| differs | (a ^ b));
+            differs == 0 && token.allows(right)
+        })
     }
 
     fn host_is_ours(&self, host: &str) -> bool {
@@ -93,11 +90,19 @@ impl Access {
     }
 }
 
-/// A host without its port.
+/// A host without its port. What is neither stays whole, and is then nobody's name.
 pub(crate) fn name_of(host: &str) -> &str {
-    match host.strip_prefix('[').and_then(|rest| rest.find(']')) {
-        Some(end) => &host[..end + 2],
-        None => host.split(':').next().unwrap_or(host),
+    let end = match host.strip_prefix('[') {
+        Some(rest) => rest.find(']').map_or(host.len(), |end| end + 2),
+        None => host.find(':').unwrap_or(host.len()),
+    };
+    let (name, port) = host.split_at(end);
+    if port.is_empty()
+        || port.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
+    {
+        name
+    } else {
+        host
     }
 }
 

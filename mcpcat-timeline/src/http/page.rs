@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{OriginalUri, Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
@@ -82,7 +82,7 @@ pub(crate) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Resul
 pub(crate) async fn shell(
     State(app): State<Shared>,
     headers: HeaderMap,
-    uri: axum::http::Uri,
+    OriginalUri(uri): OriginalUri,
     Query(params): Params,
 ) -> Response {
     let ask = Ask(params);
@@ -91,10 +91,9 @@ pub(crate) async fn shell(
         let query: Vec<String> = rest
             .map(|(name, value)| format!("{}={}", super::percent_encode(name), super::percent_encode(value)))
             .collect();
-        // Inside a nested router the path has lost the base.
+        // A doubled slash at the front would name another host.
         let path = uri.path().trim_start_matches('/');
-        let target =
-            format!("{}/{path}{}{}", app.base, if query.is_empty() { "" } else { "?" }, query.join("&"));
+        let target = format!("/{path}{}{}", if query.is_empty() { "" } else { "?" }, query.join("&"));
         if let Ok(target) = HeaderValue::from_str(&target) {
             return (StatusCode::SEE_OTHER, [(header::LOCATION, target), (header::SET_COOKIE, cookie)])
                 .into_response();

@@ -77,7 +77,7 @@ pub(super) fn find(text: &str, from: usize, patterns: &Patterns) -> Option<Found
             }
             Class::Equals if patterns.built_in => found = keyed::assignment(text, at, &patterns.keys),
             Class::Tilde if patterns.built_in => found = azure(bytes, at).filter(|found| found.start >= from),
-            Class::At if patterns.email => found = email(bytes, at).filter(|found| found.start >= from),
+            Class::At if patterns.email => found = email(bytes, from, at),
             Class::Phone if patterns.phone => found = phone(bytes, at),
             // A word begins after an escape of JSON or of a URL, though a letter of the escape stands before it.
             Class::Backslash => next = after_backslash(bytes, at),
@@ -93,7 +93,8 @@ pub(super) fn find(text: &str, from: usize, patterns: &Patterns) -> Option<Found
 }
 
 fn word_end(bytes: &[u8], start: usize) -> usize {
-    start + bytes[start..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count()
+    let is_word = |byte: &&u8| matches!(class(**byte), Class::Letter | Class::Digit);
+    start + bytes[start..].iter().take_while(is_word).count()
 }
 
 fn is_hex(bytes: &[u8], at: usize, count: usize) -> bool {
@@ -114,9 +115,10 @@ fn word(bytes: &[u8], at: usize, barren: &mut usize) -> Option<Found> {
         b'e' if at >= *barren && bytes[at..].starts_with(b"eyJ") => {
             jwt(bytes, at).map_err(|end| *barren = end).ok()
         }
-        b'b' | b'B' => scheme(bytes, at),
+        b'b' | b'B' if matches!(bytes.get(at + 1), Some(b'a' | b'e' | b'A' | b'E')) => scheme(bytes, at),
         b'M' | b'N' | b'O' => discord_token(bytes, at),
-        b'h' | b'd' => webhook(bytes, at),
+        b'h' if bytes[at..].starts_with(b"hooks.") => webhook(bytes, at),
+        b'd' if bytes[at..].starts_with(b"discord") => webhook(bytes, at),
         _ => None,
     };
     found.or_else(|| vendors::find(bytes, at))
@@ -178,9 +180,13 @@ fn scheme(bytes: &[u8], at: usize) -> Option<Found> {
         rest.iter().take_while(|b| matches!(b, b' ' | b'\t')).count()
     };
     let start = at + name + gap;
-    let len = run(bytes, start, b"._~+/=-");
+    let len = run(bytes, start, b"._~+/-");
+    let padding = bytes[start + len..].iter().take_while(|byte| **byte == b'=').count();
+    let len = len + padding;
     let token = &bytes[start..start + len];
-    if gap == 0 {
+    // `bearer status=200` is a line of a log.
+    let assigned = padding > 0 && bytes.get(start + len).is_some_and(u8::is_ascii_alphanumeric);
+    if gap == 0 || assigned {
         return None;
     }
     if bearer {
@@ -326,9 +332,10 @@ fn userinfo(bytes: &[u8], at: usize) -> Option<Found> {
     (secret && !user.starts_with(b"[redacted")).then(|| Found::new(start, start + host, "userinfo"))
 }
 
-fn email(bytes: &[u8], at: usize) -> Option<Found> {
+/// This is the `@`; the name may reach back to where the last secret ended.
+fn email(bytes: &[u8], from: usize, at: usize) -> Option<Found> {
     let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || b"._%+-".contains(byte);
-    let name = bytes[..at].iter().rev().take_while(is_name).count();
+    let name = bytes[from..at].iter().rev().take_while(is_name).count();
     let domain = run(bytes, at + 1, b".-");
     let domain = &bytes[at + 1..at + 1 + domain];
     let len = domain.iter().rposition(u8::is_ascii_alphanumeric)? + 1;
@@ -343,31 +350,33 @@ fn phone(bytes: &[u8], at: usize) -> Option<Found> {
     {
         return None;
     }
-    let mut end = at;
+    let international = bytes[at] == b'+';
     let mut shape = [0_usize; 8];
     let mut groups = 0;
     let mut gap = 1;
-    for (i, &byte) in bytes[at..].iter().enumerate().take(24) {
+    // The last place where a number of the right length could end; more digits may follow that are not its own.
+    let mut end = None;
+    for (i, &byte) in bytes[at..].iter().enumerate().take(28) {
         match byte {
             b'0'..=b'9' => {
-                if gap > 0 {
-                    groups += 1;
-                }
+                groups += usize::from(gap > 0);
                 gap = 0;
-                *shape.get_mut(groups - 1)? += 1;
-                end = at + i + 1;
+                let Some(group) = shape.get_mut(groups - 1) else { break };
+                *group += 1;
+                let digits: usize = shape.iter().sum();
+                let fits =
+                    if international { (8..=15).contains(&digits) } else { shape[..groups] == [3, 3, 4] };
+                let next = bytes.get(at + i + 1);
+                if fits && !next.is_some_and(|next| next.is_ascii_alphanumeric() || *next == b'_') {
+                    end = Some(at + i + 1);
+                }
             }
             b' ' | b'-' | b'.' | b'(' | b')' if gap < 2 || i == 1 => gap += 1,
             b'+' if i == 0 => {}
             _ => break,
         }
     }
-    if bytes.get(end).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_') {
-        return None;
-    }
-    let digits: usize = shape.iter().sum();
-    let fits = if bytes[at] == b'+' { (8..=15).contains(&digits) } else { shape[..groups] == [3, 3, 4] };
-    fits.then(|| Found::new(at, end, "phone"))
+    end.map(|end| Found::new(at, end, "phone"))
 }
 
 fn address(text: &str, at: usize) -> Option<Found> {

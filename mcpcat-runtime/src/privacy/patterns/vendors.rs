@@ -37,12 +37,12 @@ const fn vendor(
 }
 
 const fn random(prefix: &'static str, chars: Chars, least: usize, label: &'static str) -> Vendor {
-    Vendor { prefix, chars, least, most: LONGEST, random: true, label }
+    Vendor { prefix, chars, least, most: MANY, random: true, label }
 }
 
 const MANY: usize = usize::MAX;
-/// The longest key of those that have to look random.
-const LONGEST: usize = 256;
+/// So much of a text is looked at to see whether it looks random.
+const LOOK: usize = 64;
 
 use Chars::{Alnum, Any, Hex, Token, Upper};
 
@@ -191,20 +191,38 @@ const ROWS: [(u8, u8); 128] = {
     rows
 };
 
+/// One bit for each pair of first bytes that a row begins with: most words go no further.
+const BEGINNINGS: [u128; 128] = {
+    let mut bits = [0; 128];
+    let mut i = 0;
+    while i < VENDORS.len() {
+        let prefix = VENDORS[i].prefix.as_bytes();
+        bits[prefix[0] as usize] |= 1 << prefix[1];
+        i += 1;
+    }
+    bits
+};
+
 /// The key that begins at this start of a word.
 pub(super) fn find(bytes: &[u8], start: usize) -> Option<Found> {
-    let &(from, to) = ROWS.get(usize::from(bytes[start]))?;
+    let (first, second) = (usize::from(bytes[start]), *bytes.get(start + 1)?);
+    if second >= 128 || *BEGINNINGS.get(first)? >> second & 1 == 0 {
+        return None;
+    }
+    let (from, to) = ROWS[first];
     VENDORS[usize::from(from)..usize::from(to)].iter().find_map(|vendor| {
         let rest = bytes[start..].strip_prefix(vendor.prefix.as_bytes())?;
-        // One that is too long, or may turn out not to be one, is not read to its end.
-        let most = if vendor.random { LONGEST } else { vendor.most.saturating_add(1) };
+        if vendor.random && !looks_random(vendor.chars, &rest[..rest.len().min(LOOK)]) {
+            return None;
+        }
+        // One that is too long is not read to its end.
+        let most = vendor.most.saturating_add(1);
         let len = rest.iter().take(most).take_while(|byte| is(vendor.chars, **byte)).count();
         // A full stop at the end of a sentence is not part of the key.
         let len = rest[..len].iter().rposition(|&byte| byte != b'.').map_or(0, |last| last + 1);
         let ended = !rest.get(len).is_some_and(u8::is_ascii_alphanumeric);
         let fits = ended && len >= vendor.least && len <= vendor.most;
-        let random = !vendor.random || looks_random(&rest[..len]);
-        (fits && random).then(|| Found::new(start, start + vendor.prefix.len() + len, vendor.label))
+        fits.then(|| Found::new(start, start + vendor.prefix.len() + len, vendor.label))
     })
 }
 
@@ -221,7 +239,14 @@ fn is(chars: Chars, byte: u8) -> bool {
     }
 }
 
-fn looks_random(text: &[u8]) -> bool {
-    text.split(|byte| !byte.is_ascii_alphanumeric())
-        .any(|run| run.len() >= 24 || run.len() >= 16 && run.iter().any(u8::is_ascii_digit))
+fn looks_random(chars: Chars, text: &[u8]) -> bool {
+    let (mut run, mut digit) = (0, false);
+    for &byte in text.iter().take_while(|byte| is(chars, **byte)) {
+        (run, digit) =
+            if byte.is_ascii_alphanumeric() { (run + 1, digit || byte.is_ascii_digit()) } else { (0, false) };
+        if run >= 24 || run >= 16 && digit {
+            return true;
+        }
+    }
+    false
 }

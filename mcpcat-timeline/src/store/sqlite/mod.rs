@@ -137,7 +137,7 @@ impl Store for Sqlite {
     }
 
     fn size(&self) -> Result<Size> {
-        self.read(|connection| read::size(connection))
+        self.read(read::size)
     }
 
     fn watch(&self) -> watch::Receiver<i64> {

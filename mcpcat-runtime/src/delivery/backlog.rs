@@ -1,0 +1,159 @@
+//! What earlier processes left: their logs, adopted one at a time and delivered under their own ids.
+//!
+//! A definition may stand behind the events that need it, so an event whose session is not known yet waits
+//! for the end of its log.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use super::ledger::{DropReason, Ledger};
+use crate::event::record::{self, Definition, Header};
+use crate::spool::{Adopter, Orphan, OrphanRecord, Position};
+
+/// Events of one log that wait for their session's definition, at most. Beyond it they go out with what is
+/// known.
+const MAX_WAITING: usize = 4_096;
+
+/// An event of a log that was adopted.
+pub(super) struct Adopted {
+    pub(super) at: Position,
+    pub(super) header: Header,
+    pub(super) members: Vec<u8>,
+    pub(super) session: Definition,
+}
+
+/// The logs that were found, and the one that is being delivered.
+pub(super) struct Backlog {
+    adopter: Adopter,
+    project: String,
+    current: Option<Log>,
+    done: bool,
+}
+
+/// One log.
+struct Log {
+    orphan: Orphan,
+    definitions: HashMap<u64, Definition>,
+    waiting: VecDeque<(Position, Header, Vec<u8>)>,
+    /// Handed out and not ended.
+    outstanding: HashSet<Position>,
+    read: bool,
+    damaged: u64,
+}
+
+impl Backlog {
+    pub(super) fn new(adopter: Adopter, project: String) -> Self {
+        Self { adopter, project, current: None, done: false }
+    }
+
+    /// Whether everything that was found has ended.
+    pub(super) fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// The next event that can go out; `None` when there is none, or none until others have ended.
+    pub(super) fn next(&mut self, ledger: &Ledger) -> Option<Adopted> {
+        while !self.done {
+            let Some(log) = &mut self.current else {
+                match self.adopter.next() {
+                    Some(orphan) => self.current = Some(Log::new(orphan)),
+                    None => self.done = true,
+                }
+                continue;
+            };
+            if let Some(event) = log.next(ledger, &self.project) {
+                return Some(event);
+            }
+            if !log.outstanding.is_empty() {
+                return None;
+            }
+            if let Some(log) = self.current.take() {
+                log.orphan.remove();
+            }
+        }
+        None
+    }
+
+    pub(super) fn complete(&mut self, at: Position) {
+        if let Some(log) = &mut self.current
+            && log.outstanding.remove(&at)
+        {
+            log.orphan.complete(at);
+        }
+    }
+}
+
+impl Log {
+    fn new(orphan: Orphan) -> Self {
+        Self {
+            orphan,
+            definitions: HashMap::new(),
+            waiting: VecDeque::new(),
+            outstanding: HashSet::new(),
+            read: false,
+            damaged: 0,
+        }
+    }
+
+    fn next(&mut self, ledger: &Ledger, project: &str) -> Option<Adopted> {
+        loop {
+            if self.read || self.waiting.len() >= MAX_WAITING {
+                let (at, header, members) = self.waiting.pop_front()?;
+                return Some(self.give(at, header, members, project));
+            }
+            let Some(OrphanRecord { at, kind, bytes, .. }) = self.orphan.next() else {
+                self.read = true;
+                self.count_damage(ledger);
+                continue;
+            };
+            match kind {
+                // Kept in the log until it is removed as a whole: a killed adopter's successor needs it too.
+                record::SESSION => {
+                    if let Some(definition) = Definition::decode(&bytes) {
+                        self.definitions.insert(definition.reference, definition);
+                    }
+                }
+                record::EVENT => {
+                    ledger.adopt(1);
+                    let Some((header, members)) = Header::decode(&bytes) else {
+                        ledger.drop_event(DropReason::Damaged);
+                        self.orphan.complete(at);
+                        continue;
+                    };
+                    let members = members.to_vec();
+                    match self.definitions.get(&header.session) {
+                        Some(definition) if !definition.pending => {
+                            return Some(self.give(at, header, members, project));
+                        }
+                        _ => self.waiting.push_back((at, header, members)),
+                    }
+                }
+                _ => self.orphan.complete(at),
+            }
+        }
+    }
+
+    fn give(&mut self, at: Position, header: Header, members: Vec<u8>, project: &str) -> Adopted {
+        self.outstanding.insert(at);
+        // Without a definition the project is known all the same: only logs of this one are adopted.
+        let unknown = || Definition { project: project.to_owned(), ..Definition::default() };
+        let session = self.definitions.get(&header.session).cloned().unwrap_or_else(unknown);
+        Adopted { at, header, members, session }
+    }
+
+    /// What was damaged on disk was published once, and is lost.
+    fn count_damage(&mut self, ledger: &Ledger) {
+        let damaged = self.orphan.damaged();
+        for _ in self.damaged..damaged {
+            ledger.adopt(1);
+            ledger.drop_event(DropReason::Damaged);
+        }
+        self.damaged = damaged;
+        let torn = self.orphan.torn();
+        if torn + damaged > 0 {
+            tracing::warn!(
+                target: "mcpcat",
+                "a log that an earlier process left held {damaged} damaged and {torn} unfinished records"
+            );
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! A real timeline on a free port, and the requests that the tests make of it.
+
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use mcpcat_timeline::{Running, Timeline, TimelineBuilder};
+use reqwest::{Client, Method, Response, StatusCode};
+use serde_json::{Value, json};
+
+pub(crate) struct Collector {
+    pub(crate) running: Running,
+    pub(crate) http: Client,
+    /// Keeps the data file until the test ends.
+    folder: tempfile::TempDir,
+}
+
+impl Collector {
+    pub(crate) async fn start() -> Self {
+        Self::with(|builder| builder).await
+    }
+
+    /// Over a data file of its own, with settings.
+    pub(crate) async fn with(settings: impl FnOnce(TimelineBuilder) -> TimelineBuilder) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let builder = Timeline::builder().data(folder.path().join("events.sqlite3"));
+        let running = settings(builder).start().await.unwrap();
+        Self { running, http: Client::new(), folder }
+    }
+
+    pub(crate) fn data(&self) -> std::path::PathBuf {
+        self.folder.path().join("events.sqlite3")
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.running.url())
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, self.url(path))
+    }
+
+    /// Sends a body as the SDKs do.
+    pub(crate) async fn post_raw(&self, body: impl Into<reqwest::Body>) -> Response {
+        self.request(Method::POST, "/v1/public/events/")
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn post(&self, event: &Value) {
+        let response = self.post_raw(event.to_string()).await;
+        let status = response.status();
+        assert_eq!(status, StatusCode::ACCEPTED, "{}", response.text().await.unwrap());
+    }
+
+    pub(crate) async fn batch(&self, lines: &str) -> Value {
+        let response = self.batch_raw(lines.to_owned(), None).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        response.json().await.unwrap()
+    }
+
+    pub(crate) async fn batch_raw(&self, body: impl Into<reqwest::Body>, encoding: Option<&str>) -> Response {
+        let mut request = self
+            .request(Method::POST, "/v1/public/events/batch")
+            .header("content-type", "application/x-ndjson");
+        if let Some(encoding) = encoding {
+            request = request.header("content-encoding", encoding);
+        }
+        request.body(body).send().await.unwrap()
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        let response = self.request(Method::GET, path).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        response.json().await.unwrap()
+    }
+
+    pub(crate) async fn sessions(&self, query: &str) -> Vec<Value> {
+        self.get(&format!("/api/v1/sessions{query}")).await["sessions"].as_array().unwrap().clone()
+    }
+
+    pub(crate) async fn session_ids(&self, query: &str) -> Vec<String> {
+        self.sessions(query).await.iter().map(|row| row["session_id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    pub(crate) async fn events(&self, session: &str) -> Vec<Value> {
+        self.get(&format!("/api/v1/sessions/{session}/events")).await["events"].as_array().unwrap().clone()
+    }
+}
+
+/// A custom event with a name.
+pub(crate) fn custom(id: &str, session: &str, name: &str) -> Value {
+    json!({
+        "id": id, "project_id": "proj_test", "session_id": session, "event_type": "mcpcat:custom",
+        "resource_name": name, "timestamp": "2026-11-22T10:00:00.000000Z",
+    })
+}
+
+/// Every captured request body of the official SDKs, with the file it is from.
+pub(crate) fn captures() -> Vec<(String, Value)> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/captures");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let mut bodies = Vec::new();
+    for file in files {
+        let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+        for line in std::fs::read_to_string(&file).unwrap().lines() {
+            let request: Value = serde_json::from_str(line).unwrap();
+            if request["path"] == "/v1/public/events/" {
+                bodies.push((name.clone(), request["body"].clone()));
+            }
+        }
+    }
+    assert!(bodies.len() >= 60, "only {} captured requests", bodies.len());
+    bodies
+}

@@ -1,0 +1,189 @@
+//! What a collector owes its senders when it dies, or when its disk is full.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use common::custom;
+
+struct Binary {
+    child: Child,
+    addr: String,
+}
+
+impl Binary {
+    fn start(data: &std::path::Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mcpcat-timeline"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let line = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+        let addr = line.split("http://").nth(1).unwrap().to_owned();
+        Self { child, addr }
+    }
+}
+
+impl Drop for Binary {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One request on a kept-alive connection; `None` when the server is gone.
+fn request(stream: &mut TcpStream, head: &str, body: &str) -> Option<(u16, String)> {
+    write!(stream, "{head} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len()).ok()?;
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    let status = line.split(' ').nth(1)?.parse().ok()?;
+    let mut length = 0;
+    loop {
+        line.clear();
+        reader.read_line(&mut line).ok()?;
+        if line == "\r\n" {
+            break;
+        }
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    Some((status, String::from_utf8(body).ok()?))
+}
+
+#[test]
+fn every_event_answered_with_202_survives_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("events.sqlite3");
+    let acked = Arc::new(Mutex::new(Vec::new()));
+    for round in 0..5 {
+        let mut binary = Binary::start(&data);
+        let stop = Arc::new(AtomicBool::new(false));
+        let before = acked.lock().unwrap().len();
+        let senders: Vec<_> = (0..4)
+            .map(|sender| {
+                let (addr, acked, stop) = (binary.addr.clone(), Arc::clone(&acked), Arc::clone(&stop));
+                std::thread::spawn(move || {
+                    let mut stream = TcpStream::connect(addr).unwrap();
+                    for n in 0.. {
+                        if stop.load(Ordering::Relaxed) {
+                            break;
+                        }
+                        let id = format!("evt_{round}_{sender}_{n}");
+                        let body = custom(&id, &format!("s{sender}"), "n").to_string();
+                        match request(&mut stream, "POST /v1/public/events/", &body) {
+                            Some((202, _)) => acked.lock().unwrap().push(id),
+                            Some((status, body)) => panic!("{status}: {body}"),
+                            None => break,
+                        }
+                    }
+                })
+            })
+            .collect();
+        // The kill comes in the middle of the work, whatever the machine's speed.
+        let patience = Instant::now() + Duration::from_secs(60);
+        while acked.lock().unwrap().len() < before + 100 + 37 * round {
+            assert!(Instant::now() < patience, "the collector answers too slowly or not at all");
+            std::thread::yield_now();
+        }
+        binary.child.kill().unwrap();
+        binary.child.wait().unwrap();
+        stop.store(true, Ordering::Relaxed);
+        for sender in senders {
+            sender.join().unwrap();
+        }
+    }
+    let binary = Binary::start(&data);
+    let mut stream = TcpStream::connect(&binary.addr).unwrap();
+    let mut kept = std::collections::HashSet::new();
+    let mut counted = 0;
+    for sender in 0..4 {
+        let (status, body) =
+            request(&mut stream, &format!("GET /api/v1/sessions/s{sender}/events?limit=10000"), "").unwrap();
+        assert_eq!(status, 200);
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        kept.extend(
+            body["events"].as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap().to_owned()),
+        );
+        let (_, row) = request(&mut stream, &format!("GET /api/v1/sessions/s{sender}"), "").unwrap();
+        let row: serde_json::Value = serde_json::from_str(&row).unwrap();
+        counted += row["sessions"][0]["event_count"].as_u64().unwrap();
+    }
+    let acked = acked.lock().unwrap();
+    let lost: Vec<_> = acked.iter().filter(|id| !kept.contains(*id)).collect();
+    assert!(acked.len() >= 500);
+    assert!(lost.is_empty(), "{} of {} answered events are lost: {lost:?}", lost.len(), acked.len());
+    assert_eq!(counted as usize, kept.len(), "the roll-up agrees with the events after {} kills", 5);
+}
+
+/// Fills a small file system, if this user may mount one; says so if not.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_a_503_and_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mount = folder.path().join("small");
+    std::fs::create_dir(&mount).unwrap();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=3m,mode=0700", "tmpfs"])
+        .arg(&mount)
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !mounted {
+        eprintln!("no right to mount a file system here: the full disk was not tried");
+        return;
+    }
+    struct Mounted(std::path::PathBuf);
+    impl Drop for Mounted {
+        fn drop(&mut self) {
+            let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+        }
+    }
+    let unmount = Mounted(mount.clone());
+    let ballast = mount.join("ballast");
+    std::fs::write(&ballast, vec![1_u8; 1_000_000]).unwrap();
+    let data = mount.join("events.sqlite3");
+    let binary = Binary::start(&data);
+    let mut stream = TcpStream::connect(&binary.addr).unwrap();
+    let filler = "x".repeat(20_000);
+    let mut send = |n: u32| {
+        let mut event = custom(&format!("evt_{n}"), "s", "n");
+        event["response"] = filler.clone().into();
+        request(&mut stream, "POST /v1/public/events/", &event.to_string()).unwrap()
+    };
+    let mut accepted = 0;
+    let refused = loop {
+        let (status, body) = send(accepted);
+        if status != 202 {
+            break (status, body);
+        }
+        accepted += 1;
+        assert!(accepted < 1000, "3 MB do not hold this much");
+    };
+    assert_eq!(refused.0, 503, "{}", refused.1);
+    assert!(refused.1.contains("disk"), "{}", refused.1);
+    assert_eq!(send(accepted).0, 503);
+    std::fs::remove_file(&ballast).unwrap();
+    assert_eq!(send(accepted).0, 202, "space is back");
+    assert_eq!(send(0).0, 202, "a resent event is no error");
+    let (_, body) = request(&mut stream, "GET /api/v1/sessions/s/events", "").unwrap();
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(body["events"].as_array().unwrap().len() as u32, accepted + 1);
+    drop(binary);
+    let check = rusqlite::Connection::open(&data).unwrap();
+    let verdict: String = check.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(verdict, "ok");
+    drop(check);
+    drop(unmount);
+}
