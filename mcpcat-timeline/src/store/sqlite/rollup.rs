@@ -1,6 +1,6 @@
 //! The sums that lists and plots read, as differences that an append adds and a removal takes away.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 
@@ -10,12 +10,12 @@ use crate::store::TermKind;
 /// Length of a statistics slot, microseconds.
 pub(super) const SLOT: i64 = 300_000_000;
 
-/// What a batch changes in the sums.
+/// What a batch changes in the sums, in the order of the tables' keys: neighbours are written together.
 #[derive(Default)]
 pub(super) struct Change {
-    sessions: HashMap<i64, SessionChange>,
-    terms: HashMap<(String, i64), i64>,
-    stats: HashMap<(i64, String, &'static str, String), StatChange>,
+    sessions: BTreeMap<i64, SessionChange>,
+    terms: BTreeMap<(String, i64), i64>,
+    stats: BTreeMap<(i64, String, &'static str, String), StatChange>,
 }
 
 #[derive(Default)]
