@@ -1,5 +1,8 @@
 //! The macros from outside: what they accept, what they record, and what they say when they refuse.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(unreachable_pub, reason = "the modules of one test program share these")]
+
 #[path = "macros/behaviour.rs"]
 mod behaviour;
 #[path = "macros/catalog.rs"]

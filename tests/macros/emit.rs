@@ -56,6 +56,7 @@ fn keys_are_words_paths_and_literals() {
 }
 
 #[test]
+#[allow(clippy::redundant_closure_call, reason = "any expression is a value")]
 fn values_are_anything_that_serialises() {
     let map = BTreeMap::from([("a", vec![Some(1), None])]);
     let borrowed = &&map;
@@ -231,6 +232,7 @@ fn it_is_an_expression_of_unit() {
             1 => emit!("arm"),
             _ => unit,
         }
+        #[allow(clippy::unit_cmp, reason = "an operator that looks like a path")]
         if unit == () {
             emit!("branch")
         }

@@ -1,5 +1,7 @@
 //! The macros where nothing has its usual name.
 
+#![allow(clippy::just_underscores_and_digits, reason = "names that generated code might use")]
+
 use serde_json::json;
 
 use crate::support::{block_on, one};

@@ -96,7 +96,7 @@ fn chained() -> anyhow::Result<()> {
 
 #[test]
 fn the_chain_of_an_error_is_kept() {
-    let body = one(|| chained());
+    let body = one(chained);
     let messages: Vec<&Value> =
         body["error"]["chained_errors"].as_array().unwrap().iter().map(|cause| &cause["message"]).collect();
     assert_eq!(messages, ["middle", "root"]);

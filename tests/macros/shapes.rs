@@ -12,6 +12,11 @@
     clippy::trivially_copy_pass_by_ref,
     clippy::must_use_candidate,
     clippy::items_after_statements,
+    clippy::non_minimal_cfg,
+    clippy::multiple_bound_locations,
+    clippy::never_loop,
+    clippy::ignored_unit_patterns,
+    clippy::unused_self,
     reason = "the shapes are small on purpose"
 )]
 
