@@ -225,6 +225,7 @@ fn question_marks_returns_and_awaits_mean_what_they_mean_outside() {
 }
 
 #[test]
+#[allow(clippy::unit_cmp, reason = "the unit is what is looked at")]
 fn it_is_an_expression_of_unit() {
     let (_, events) = seen(|| {
         let unit: () = emit!("expression");
@@ -232,7 +233,6 @@ fn it_is_an_expression_of_unit() {
             1 => emit!("arm"),
             _ => unit,
         }
-        #[allow(clippy::unit_cmp, reason = "an operator that looks like a path")]
         if unit == () {
             emit!("branch")
         }

@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn reserved_fields_take_options() {
         let second = Duration::from_secs(1);
-        assert_eq!((&Some(second)).to_duration(), Some(second));
+        assert_eq!(Some(second).to_duration(), Some(second));
         assert_eq!(None::<Duration>.to_duration(), None);
         assert_eq!(Some(String::from("text")).to_message(), Some("text"));
         assert_eq!(None::<&str>.to_message(), None);
