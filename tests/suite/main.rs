@@ -6,6 +6,7 @@
 mod bad_input;
 mod durability;
 mod oracle;
+mod privacy;
 mod publish;
 mod scopes;
 mod sessions;
