@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, reason = "the modules of one test program share these")]
 
 mod bad_input;
+mod delivery;
 mod durability;
 mod oracle;
 mod publish;

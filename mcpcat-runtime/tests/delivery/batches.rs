@@ -124,7 +124,7 @@ async fn a_batch_that_is_too_large_is_halved_until_it_fits() {
     let arrivals = endpoint.arrivals(fitted);
     assert_eq!(arrivals.len(), 501);
     assert!(arrivals.values().all(|times| *times == 1));
-    assert!(endpoint.posts().iter().any(|post| is_batch(post)), "batches were tried");
+    assert!(endpoint.posts().iter().any(is_batch), "batches were tried");
 }
 
 #[tokio::test]
