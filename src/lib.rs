@@ -23,13 +23,13 @@ pub use mcpcat_macros::event;
 #[cfg(feature = "enable")]
 mod recording {
     pub use mcpcat_runtime::client::{Client, ClientBuilder, ConfigError, PublishError, SessionStrings};
-    pub use mcpcat_runtime::delivery::{DropReason, Stats};
+    pub use mcpcat_runtime::delivery::{DropReason, Loss, Stats};
     pub use mcpcat_runtime::event::catalog::{Catalog, catalog};
     pub use mcpcat_runtime::event::{CustomEvent, ErrorInfo, EventData, EventId, Fields, Outcome};
     pub use mcpcat_runtime::policy;
     pub use mcpcat_runtime::privacy;
     pub use mcpcat_runtime::session::{InSession, Scoped, Session, SessionId, Target, publish_custom_event};
-    pub use mcpcat_runtime::spool::Backend;
+    pub use mcpcat_runtime::spool::{Backend, Overflow};
     pub use mcpcat_runtime::testing;
     #[cfg(feature = "rmcp")]
     pub use mcpcat_runtime::track::{ServerHandle, Status, Tracked, track};

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Client;
+use crate::delivery::Loss;
 use crate::delivery::http::BaseUrl;
+use crate::delivery::ledger::LossHook;
 use crate::event::wire::Dialect;
 use crate::policy::Policy;
 use crate::privacy::Privacy;
-use crate::spool::Backend;
+use crate::spool::{Backend, Overflow};
 
 /// Where events go when nothing else is said.
 const DEFAULT_BASE_URL: &str = "https://api.agentcat.com";
@@ -90,6 +92,8 @@ pub struct ClientBuilder {
     drain: Duration,
     capacity_bytes: u64,
     backend: Backend,
+    overflow: Overflow,
+    on_loss: Option<LossHook>,
     policy: Policy,
     privacy: Privacy,
 }
@@ -107,6 +111,8 @@ pub(crate) struct Config {
     pub(crate) drain: Duration,
     pub(crate) capacity_bytes: u64,
     pub(crate) backend: Backend,
+    pub(crate) overflow: Overflow,
+    pub(crate) on_loss: Option<LossHook>,
     pub(crate) policy: Arc<Policy>,
     pub(crate) privacy: Privacy,
 }
@@ -125,6 +131,8 @@ impl ClientBuilder {
             drain: Duration::from_secs(2),
             capacity_bytes: 64 * 1024 * 1024,
             backend: Backend::Auto,
+            overflow: Overflow::default(),
+            on_loss: None,
             policy: Policy::default(),
             privacy: Privacy::new(),
         }
@@ -181,9 +189,26 @@ impl ClientBuilder {
         self
     }
 
-    /// How many bytes of events may wait at once. Default 64 MiB. Beyond it new events are dropped and counted.
+    /// How many bytes of events may wait at once. Default 64 MiB. Beyond it events are dropped and counted:
+    /// which, [`overflow`](Self::overflow) says.
     pub fn capacity_bytes(mut self, bytes: u64) -> Self {
         self.capacity_bytes = bytes;
+        self
+    }
+
+    /// Which events are dropped when as many wait as may. Default: the new ones.
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        self.overflow = overflow;
+        self
+    }
+
+    /// Called when events begin to be lost: once for each reason, and again when the same reason costs events
+    /// after a minute without. [`Stats`](crate::delivery::Stats) has the numbers.
+    ///
+    /// Runs on the delivery thread, so it should be quick; once that has ended, on the thread that publishes.
+    /// Its panics are caught.
+    pub fn on_loss(mut self, tell: impl Fn(Loss) + Send + Sync + 'static) -> Self {
+        self.on_loss = Some(LossHook(Arc::new(tell)));
         self
     }
 
@@ -253,6 +278,8 @@ impl ClientBuilder {
             drain: self.drain,
             capacity_bytes: self.capacity_bytes,
             backend: self.backend,
+            overflow: self.overflow,
+            on_loss: self.on_loss,
             // The patterns look at keys too, inside texts that are JSON: with the same list.
             privacy: self.privacy.policy(self.policy.clone()),
             policy: Arc::new(self.policy),

@@ -11,6 +11,7 @@ use super::config::{Config, ConfigError};
 use crate::delivery::DropReason;
 use crate::delivery::Stats;
 use crate::delivery::ledger::Ledger;
+use crate::delivery::letters::Letters;
 use crate::delivery::worker::{self, Command, FLUSH_MARK, Mailbox, Reply, Setup};
 use crate::event::fields::{Fields, Pieces};
 use crate::event::id::{base62, random_ksuid};
@@ -49,6 +50,14 @@ struct Live {
 impl Core {
     pub(super) fn start(config: Config) -> Result<(Arc<Self>, Option<JoinHandle<()>>), ConfigError> {
         let ledger = Arc::new(Ledger::default());
+        let letters = match config.backend {
+            // The user wants nothing on a disk.
+            Backend::Memory => Letters::nowhere(),
+            _ => Letters::of(config.state_dir.clone(), &manifest(&config)),
+        };
+        if !config.enabled {
+            letters.forget();
+        }
         let (live, thread) = if config.enabled {
             let opened = spool::open(spool_options(&config));
             for warning in &opened.warnings {
@@ -66,6 +75,8 @@ impl Core {
                 request_timeout: config.request_timeout,
                 ledger: Arc::clone(&ledger),
                 mailbox: Arc::clone(&mailbox),
+                letters,
+                on_loss: config.on_loss.clone(),
             };
             let thread = worker::spawn(setup).map_err(ConfigError::Thread)?;
             RECORDING.fetch_add(1, Ordering::Relaxed);
@@ -179,6 +190,12 @@ impl Core {
 
     fn refuse(&self, reason: DropReason) -> DropReason {
         self.ledger.drop_event(reason);
+        if self.ledger.has_news() {
+            match &self.live {
+                Some(live) if !live.mailbox.has_ended() => live.mailbox.wake(),
+                _ => self.ledger.announce(self.config.on_loss.as_ref()),
+            }
+        }
         reason
     }
 
@@ -198,6 +215,14 @@ impl Core {
             let _ = live.mailbox.command(Command::MarkRefused(mark));
         }
         live.mailbox.appended();
+    }
+
+    /// Puts the dead letters on their way; `reply` is told how many.
+    pub(super) fn resend(&self, reply: Box<dyn FnOnce(u64) + Send>) {
+        if let Some(live) = &self.live {
+            // A worker that has ended sends nothing: the reply is dropped, and that is the answer.
+            let _ = live.mailbox.command(Command::Resend(reply));
+        }
     }
 
     pub(super) fn shutdown(&self, deadline: Instant, reply: Reply) {
@@ -230,15 +255,21 @@ impl std::fmt::Debug for Core {
     }
 }
 
-fn spool_options(config: &Config) -> spool::Options {
-    let manifest = spool::Manifest {
+fn manifest(config: &Config) -> spool::Manifest {
+    spool::Manifest {
         application: application(),
         project: config.project.to_string(),
         base_url: config.base.text(),
-    };
+    }
+}
+
+fn spool_options(config: &Config) -> spool::Options {
     // With a hook, nothing that it has not seen may rest on a disk.
     let backend = if config.privacy.has_hooks() { Backend::Memory } else { config.backend };
-    let mut options = spool::Options::new(manifest).cap_bytes(config.capacity_bytes).backend(backend);
+    let mut options = spool::Options::new(manifest(config))
+        .cap_bytes(config.capacity_bytes)
+        .overflow(config.overflow)
+        .backend(backend);
     if let Some(path) = &config.state_dir {
         options = options.state_dir(path);
     }

@@ -102,6 +102,19 @@ impl Client {
         receiver.recv().unwrap_or_else(|_| self.stats())
     }
 
+    /// Sends the events again that the endpoint has refused (400, 413, 422), this process's and those of
+    /// earlier ones of the same program, project and endpoint; how many there are. They count as adopted, and
+    /// [`flush`](Self::flush) waits for them. What is refused again stays where it is kept: in the state
+    /// directory, under `mcpcat/dead-letters`, as lines of JSON.
+    ///
+    /// None are kept with [`Backend::Memory`](crate::spool::Backend::Memory), and those that are kept are
+    /// deleted when a client starts with recording switched off.
+    pub async fn resend_dead_letters(&self) -> u64 {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        self.core().resend(Box::new(move |letters| sender.send(letters).unwrap_or_default()));
+        receiver.await.unwrap_or(0)
+    }
+
     /// Takes no more events, delivers what waits for at most `timeout`, and ends the delivery thread.
     /// What is published afterwards is dropped and counted as [`DropReason::Closed`].
     pub async fn shutdown(&self, timeout: Duration) -> Stats {

@@ -15,6 +15,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use super::batch::{OFFER_HEADER, Offer};
 use super::retry::Answer;
 
 /// The product's ingest path; the slash at its end is part of it.
@@ -23,6 +24,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const AGENT: &str = concat!("mcpcat-rust/", env!("CARGO_PKG_VERSION"));
 /// Bytes read of an answer, so that its connection can be kept; what it says does not matter.
 const ANSWER_BYTES: usize = 64 * 1024;
+/// Bytes read of the answer to a batch: a result for each of its events.
+const BATCH_ANSWER_BYTES: usize = 1024 * 1024;
+/// How long an answer's body is read, for the same end. The status has been told by then: a body that drips
+/// must not turn a success into a repetition.
+const ANSWER_TIME: Duration = Duration::from_millis(500);
 
 /// A base URL that is known to be usable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +95,22 @@ impl BaseUrl {
         format!("{scheme}://{}{}", self.authority, self.path)
     }
 
+    fn is_loopback(&self) -> bool {
+        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost")
+            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+
+    /// Where batches go: on this origin, whatever the offer says. A collector that knows the prefix it is
+    /// reached under names it too; one behind a proxy or a token does not.
+    fn batch(&self, offer: &Offer) -> Result<Uri, http::uri::InvalidUri> {
+        let known = !self.path.is_empty()
+            && offer.path.strip_prefix(self.path.as_str()).is_some_and(|rest| rest.starts_with('/'));
+        let prefix = if known { "" } else { &self.path };
+        let scheme = if self.https { "https" } else { "http" };
+        format!("{scheme}://{}{prefix}{}", self.authority, offer.path).parse()
+    }
+
     fn ingest(&self) -> Result<Uri, http::uri::InvalidUri> {
         format!("{}{INGEST_PATH}", self.text()).parse()
     }
@@ -107,6 +129,9 @@ pub(crate) struct Sender {
     /// Or why there is none: a build without usable TLS still keeps events and says so.
     http: Result<(Client<Connector, Full<Bytes>>, Uri), String>,
     timeout: Duration,
+    base: BaseUrl,
+    /// Whether an offer of batches is believed: what anybody on the way could write is not.
+    may_batch: bool,
 }
 
 impl Sender {
@@ -116,7 +141,7 @@ impl Sender {
                 Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector()?);
             Ok((client, uri))
         });
-        Self { http, timeout }
+        Self { http, timeout, base: base.clone(), may_batch: base.https || base.is_loopback() }
     }
 
     /// Why nothing can be sent, if so.
@@ -124,32 +149,63 @@ impl Sender {
         self.http.as_ref().err().map(String::as_str)
     }
 
-    pub(crate) async fn post(&self, body: Bytes) -> Answer {
+    /// Sends one event, and learns whether more could be sent at once.
+    pub(crate) async fn post(&self, body: Bytes) -> (Answer, Option<Offer>) {
+        let (answer, response) = self.exchange(None, body).await;
+        let Some(response) = response else { return (answer, None) };
+        let offer = self.may_batch.then(|| response.headers().get(OFFER_HEADER)).flatten();
+        let offer = offer.and_then(|value| value.to_str().ok()).and_then(Offer::parse);
+        // A body that breaks off or drips does not change what the status said.
+        let body = Limited::new(response.into_body(), ANSWER_BYTES).collect();
+        let _ = tokio::time::timeout(ANSWER_TIME, body).await;
+        (answer, offer)
+    }
+
+    /// Sends a batch of lines to the place that was offered. The answer's body comes with it, because it says
+    /// what became of each line; `None` if it could not be read.
+    pub(crate) async fn post_batch(&self, offer: &Offer, body: Bytes) -> (Answer, Option<Bytes>) {
+        let (answer, response) = self.exchange(Some(offer), body).await;
+        let Some(response) = response else { return (answer, None) };
+        let body = Limited::new(response.into_body(), BATCH_ANSWER_BYTES).collect();
+        match tokio::time::timeout(self.timeout, body).await {
+            Ok(Ok(body)) => (answer, Some(body.to_bytes())),
+            Ok(Err(_)) | Err(_) => (answer, None),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        batch: Option<&Offer>,
+        body: Bytes,
+    ) -> (Answer, Option<http::Response<hyper::body::Incoming>>) {
         let (http, uri) = match &self.http {
             Ok(http) => http,
-            Err(why) => return Answer::Transport(format!("no connection can be made: {why}")),
+            Err(why) => return (Answer::Transport(format!("no connection can be made: {why}")), None),
         };
-        let mut request = Request::post(uri.clone()).body(Full::new(body)).unwrap_or_default();
+        let (uri, media) = match batch {
+            None => (uri.clone(), "application/json"),
+            Some(offer) => match self.base.batch(offer) {
+                Ok(uri) => (uri, "application/x-ndjson"),
+                // Answered as an address that is not there: the sender goes back to single events.
+                Err(_) => return (Answer::Status { code: 404, retry_after: None }, None),
+            },
+        };
+        let mut request = Request::post(uri).body(Full::new(body)).unwrap_or_default();
         let headers = request.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-        let exchange = async {
-            let response = http.request(request).await.map_err(|error| chain(&error))?;
-            let code = response.status().as_u16();
-            let retry_after = response
-                .headers()
-                .get(RETRY_AFTER)
-                .and_then(|value| value.to_str().ok())
-                .and_then(|text| text.trim().parse().ok())
-                .map(Duration::from_secs);
-            // A body that breaks off does not change what the status said.
-            let _ = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
-            Ok(Answer::Status { code, retry_after })
+        let response = match tokio::time::timeout(self.timeout, http.request(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return (Answer::Transport(chain(&error)), None),
+            Err(_) => return (Answer::Transport(format!("no answer within {:?}", self.timeout)), None),
         };
-        match tokio::time::timeout(self.timeout, exchange).await {
-            Ok(answer) => answer.unwrap_or_else(Answer::Transport),
-            Err(_) => Answer::Transport(format!("no answer within {:?}", self.timeout)),
-        }
+        let retry_after = response
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|text| text.trim().parse().ok())
+            .map(Duration::from_secs);
+        (Answer::Status { code: response.status().as_u16(), retry_after }, Some(response))
     }
 }
 
@@ -216,6 +272,29 @@ mod tests {
         let nested = BaseUrl::parse("http://h/collect/").unwrap();
         assert_eq!(nested.ingest().unwrap().to_string(), "http://h/collect/v1/public/events/");
         assert_eq!(nested.text(), "http://h/collect");
+    }
+
+    #[test]
+    fn batches_stay_on_the_origin_under_the_prefix_that_reached_it() {
+        let offer = |path: &str| Offer::parse(&format!("v1; path={path}")).unwrap();
+        for (base, path, there) in [
+            ("http://h", "/v1/public/events/batch", "http://h/v1/public/events/batch"),
+            ("http://h/timeline", "/timeline/v1/batch", "http://h/timeline/v1/batch"),
+            ("http://h/t/word/", "/v1/batch", "http://h/t/word/v1/batch"),
+            ("http://h/time", "/timeline/v1/batch", "http://h/time/timeline/v1/batch"),
+        ] {
+            assert_eq!(BaseUrl::parse(base).unwrap().batch(&offer(path)).unwrap().to_string(), there);
+        }
+    }
+
+    #[test]
+    fn an_offer_is_believed_from_here_and_over_tls() {
+        let believed = |base: &str| {
+            let base = BaseUrl::parse(base).unwrap();
+            base.https || base.is_loopback()
+        };
+        assert!(believed("http://127.0.0.1:1") && believed("http://[::1]:1") && believed("http://localhost"));
+        assert!(!believed("http://10.0.0.1") && !believed("http://localhost.example"));
     }
 
     #[test]

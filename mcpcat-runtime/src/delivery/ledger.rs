@@ -2,8 +2,11 @@
 //! `published + adopted = delivered + dropped + pending`.
 
 use std::fmt;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::event::time;
 
 /// Why an event will not arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,11 +32,13 @@ pub enum DropReason {
     Forked,
     /// The spool's file could not be written.
     SpoolFailed,
+    /// It gave way to newer events, as [`Overflow::DropOldest`](crate::spool::Overflow::DropOldest) asks.
+    Evicted,
 }
 
 impl DropReason {
     /// Every reason, in the order of the ledger.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::SpoolFull,
         Self::TooLarge,
         Self::Rejected,
@@ -44,6 +49,7 @@ impl DropReason {
         Self::Closed,
         Self::Forked,
         Self::SpoolFailed,
+        Self::Evicted,
     ];
 
     /// The reason in a word, as logs and metrics write it.
@@ -60,6 +66,7 @@ impl DropReason {
             Self::Closed => "closed",
             Self::Forked => "forked",
             Self::SpoolFailed => "spool_failed",
+            Self::Evicted => "evicted",
         }
     }
 }
@@ -81,6 +88,34 @@ pub(crate) struct Ledger {
     problems: AtomicU64,
     requests: AtomicU64,
     last_failure: Mutex<Option<String>>,
+    kept_aside: AtomicU64,
+    /// When each reason last cost an event, in microseconds of Unix time; 0 for never.
+    lost_at: [AtomicU64; DropReason::ALL.len()],
+    /// Reasons, as bits, whose losses have begun and have not been told.
+    news: AtomicU32,
+}
+
+/// A reason that costs nothing for this long has ended; what it costs later is told anew.
+const EPISODE_MICROS: u64 = 60_000_000;
+
+/// Events began to be lost: what [`ClientBuilder::on_loss`](crate::client::ClientBuilder::on_loss) is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Loss {
+    /// Why.
+    pub reason: DropReason,
+    /// Events lost for this reason so far, earlier episodes included.
+    pub dropped: u64,
+}
+
+/// Whom to tell.
+#[derive(Clone)]
+pub(crate) struct LossHook(pub(crate) Arc<dyn Fn(Loss) + Send + Sync>);
+
+impl fmt::Debug for LossHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LossHook")
+    }
 }
 
 impl Ledger {
@@ -98,7 +133,46 @@ impl Ledger {
     }
 
     pub(crate) fn drop_event(&self, reason: DropReason) {
-        self.dropped[reason as usize].fetch_add(1, Ordering::Release);
+        self.drop_events(reason, 1);
+    }
+
+    pub(crate) fn drop_events(&self, reason: DropReason, events: u64) {
+        if events == 0 {
+            return;
+        }
+        self.dropped[reason as usize].fetch_add(events, Ordering::Release);
+        let now = time::unix_micros();
+        let before = self.lost_at[reason as usize].swap(now, Ordering::Relaxed);
+        if before == 0 || now.saturating_sub(before) > EPISODE_MICROS {
+            self.news.fetch_or(1 << reason as u32, Ordering::Release);
+        }
+    }
+
+    /// Whether a loss has begun that nobody has been told of.
+    pub(crate) fn has_news(&self) -> bool {
+        self.news.load(Ordering::Relaxed) != 0
+    }
+
+    /// Tells, once, of the losses that have begun.
+    pub(crate) fn announce(&self, hook: Option<&LossHook>) {
+        if !self.has_news() {
+            return;
+        }
+        let news = self.news.swap(0, Ordering::Acquire);
+        for reason in DropReason::ALL.into_iter().filter(|reason| news & 1 << *reason as u32 != 0) {
+            let loss = Loss { reason, dropped: self.dropped[reason as usize].load(Ordering::Relaxed) };
+            tracing::warn!(target: "mcpcat", "events are being dropped: {reason} ({} so far)", loss.dropped);
+            if let Some(LossHook(tell)) = hook
+                && catch_unwind(AssertUnwindSafe(|| tell(loss))).is_err()
+            {
+                tracing::warn!(target: "mcpcat", "the `on_loss` callback panicked");
+            }
+        }
+    }
+
+    /// A refused event was kept among the dead letters.
+    pub(crate) fn keep_aside(&self) {
+        self.kept_aside.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn unattributed(&self) {
@@ -139,6 +213,7 @@ impl Ledger {
             unattributed: self.unattributed.load(Ordering::Relaxed),
             problems: self.problems.load(Ordering::Relaxed),
             requests: self.requests.load(Ordering::Relaxed),
+            dead_letters: self.kept_aside.load(Ordering::Relaxed),
             last_failure: self.last_failure.lock().ok().and_then(|last| last.clone()),
             by_reason,
         }
@@ -167,6 +242,9 @@ pub struct Stats {
     pub problems: u64,
     /// HTTP requests sent, repeated ones among them.
     pub requests: u64,
+    /// Refused events that this process kept aside, to be sent again by
+    /// [`resend_dead_letters`](crate::client::Client::resend_dead_letters). They count as dropped.
+    pub dead_letters: u64,
     /// The newest reason why something was not delivered, in words.
     pub last_failure: Option<String>,
     by_reason: [u64; DropReason::ALL.len()],
@@ -238,5 +316,29 @@ mod tests {
                 assert_eq!(stats.published, stats.delivered + stats.pending);
             }
         });
+    }
+
+    #[test]
+    fn a_loss_is_told_once_an_episode_and_reason_and_a_panic_stays_here() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let hook = LossHook(Arc::new({
+            let told = Arc::clone(&told);
+            move |loss| {
+                told.lock().unwrap().push((loss.reason, loss.dropped));
+                assert!(loss.reason != DropReason::Rejected, "a callback that panics");
+            }
+        }));
+        let ledger = Ledger::default();
+        ledger.drop_events(DropReason::SpoolFull, 3);
+        ledger.drop_event(DropReason::Rejected);
+        ledger.announce(Some(&hook));
+        ledger.drop_event(DropReason::SpoolFull);
+        ledger.announce(Some(&hook));
+        assert_eq!(*told.lock().unwrap(), [(DropReason::SpoolFull, 3), (DropReason::Rejected, 1)]);
+        let long_ago = time::unix_micros() - EPISODE_MICROS - 1_000_000;
+        ledger.lost_at[DropReason::SpoolFull as usize].store(long_ago, Ordering::Relaxed);
+        ledger.drop_event(DropReason::SpoolFull);
+        ledger.announce(Some(&hook));
+        assert_eq!(told.lock().unwrap().last(), Some(&(DropReason::SpoolFull, 5)));
     }
 }

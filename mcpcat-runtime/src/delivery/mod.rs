@@ -2,9 +2,11 @@
 //! sender, and the ledger of what happened to each event.
 
 mod backlog;
+pub(crate) mod batch;
 pub(crate) mod http;
 pub(crate) mod ledger;
+pub(crate) mod letters;
 pub(crate) mod retry;
 pub(crate) mod worker;
 
-pub use ledger::{DropReason, Stats};
+pub use ledger::{DropReason, Loss, Stats};

@@ -58,12 +58,15 @@ pub(crate) fn judge(answer: &Answer) -> Verdict {
 pub(crate) struct Pace {
     window: usize,
     failures: u32,
+    failed_at: Option<Instant>,
     paused_until: Option<Instant>,
+    /// The endpoint asked for silence until then; nothing shortens it.
+    asked_until: Option<Instant>,
 }
 
 impl Pace {
     pub(crate) fn new() -> Self {
-        Self { window: WINDOW_START, failures: 0, paused_until: None }
+        Self { window: WINDOW_START, failures: 0, failed_at: None, paused_until: None, asked_until: None }
     }
 
     /// How many requests may start now.
@@ -80,10 +83,25 @@ impl Pace {
         self.paused_until
     }
 
-    pub(crate) fn succeeded(&mut self) {
+    /// An answer that shows the endpoint well. One that was on its way when another was told to wait does not
+    /// end the wait.
+    pub(crate) fn succeeded(&mut self, now: Instant) {
+        if self.asked_until.is_some_and(|until| now < until) {
+            return;
+        }
         self.failures = 0;
         self.paused_until = None;
+        self.asked_until = None;
         self.window = (self.window + 1).min(WINDOW_MAX);
+    }
+
+    /// Somebody waits: the next probe comes as if the failure had been the first. What the endpoint asked for
+    /// holds all the same.
+    pub(crate) fn hurry(&mut self) {
+        if let (Some(until), Some(failed)) = (self.paused_until, self.failed_at) {
+            let soonest = (failed + PAUSE_FIRST).max(self.asked_until.unwrap_or(failed));
+            self.paused_until = Some(until.min(soonest));
+        }
     }
 
     /// A failure of the endpoint, not of the event. `random` in `0.0..1.0` spreads the probes of many
@@ -92,16 +110,19 @@ impl Pace {
     pub(crate) fn failed(&mut self, now: Instant, retry_after: Option<Duration>, random: f64) -> bool {
         let began = self.paused_until.is_none();
         let probe = self.paused_until.is_some_and(|until| now >= until);
+        if let Some(asked) = retry_after {
+            let until = now + asked.min(RETRY_AFTER_MAX);
+            self.asked_until = Some(self.asked_until.map_or(until, |earlier| earlier.max(until)));
+        }
         if began || probe {
             let ceiling = PAUSE_FIRST.saturating_mul(1 << self.failures.min(10)).min(PAUSE_MAX);
             let pause = ceiling.mul_f64(random.clamp(0.1, 1.0));
-            let asked = retry_after.unwrap_or_default().min(RETRY_AFTER_MAX);
             self.failures = self.failures.saturating_add(1);
+            self.failed_at = Some(now);
             self.window = (self.window / 2).max(1);
-            self.paused_until = Some(now + pause.max(asked));
-        } else if let (Some(until), Some(asked)) = (self.paused_until, retry_after) {
-            self.paused_until = Some(until.max(now + asked.min(RETRY_AFTER_MAX)));
+            self.paused_until = Some(now + pause);
         }
+        self.paused_until = self.paused_until.max(self.asked_until);
         began
     }
 }
@@ -141,7 +162,7 @@ mod tests {
         let later = start + PAUSE_FIRST;
         assert_eq!(pace.allowance(later, 1), 0, "what is still in flight is awaited first");
         assert_eq!(pace.allowance(later, 0), 1);
-        pace.succeeded();
+        pace.succeeded(later);
         assert!(pace.allowance(later, 0) > 1);
     }
 
@@ -186,8 +207,39 @@ mod tests {
     fn success_opens_the_window_to_its_bound() {
         let mut pace = Pace::new();
         for _ in 0..200 {
-            pace.succeeded();
+            pace.succeeded(Instant::now());
         }
         assert_eq!(pace.allowance(Instant::now(), 0), WINDOW_MAX);
+    }
+
+    #[test]
+    fn what_was_in_flight_does_not_end_a_wait_that_was_asked_for() {
+        let now = Instant::now();
+        let mut pace = Pace::new();
+        pace.failed(now, Some(Duration::from_secs(3)), 1.0);
+        pace.succeeded(now);
+        assert_eq!(pace.allowance(now, 0), 0);
+        let later = now + Duration::from_secs(3);
+        assert_eq!(pace.allowance(later, 0), 1);
+        pace.succeeded(later);
+        assert!(pace.allowance(later, 0) > 1);
+    }
+
+    #[test]
+    fn whoever_waits_brings_the_probe_nearer_but_not_into_an_asked_silence() {
+        let mut now = Instant::now();
+        let mut pace = Pace::new();
+        for _ in 0..10 {
+            pace.failed(now, None, 1.0);
+            now = pace.paused_until().unwrap();
+        }
+        pace.failed(now, None, 1.0);
+        assert_eq!(pace.paused_until(), Some(now + PAUSE_MAX));
+        pace.hurry();
+        assert_eq!(pace.paused_until(), Some(now + PAUSE_FIRST));
+        let asked = Duration::from_secs(60);
+        pace.failed(now + PAUSE_FIRST, Some(asked), 1.0);
+        pace.hurry();
+        assert_eq!(pace.paused_until(), Some(now + PAUSE_FIRST + asked));
     }
 }

@@ -4,7 +4,7 @@
 //! It reads records in order, joins bodies, keeps as many requests in flight as the pace allows, writes the
 //! ledger, and parks when there is nothing to do.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
@@ -17,9 +17,12 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::Notify;
 
 use super::backlog::Backlog;
+use super::batch::{self, Fate, MAX_BATCHES, Offer};
 use super::http::{BaseUrl, Sender};
-use super::ledger::{DropReason, Ledger, Stats};
+use super::ledger::{DropReason, Ledger, LossHook, Stats};
+use super::letters::Letters;
 use super::retry::{Answer, MAX_STRIKES, Pace, Verdict, judge};
+use crate::event::EventId;
 use crate::event::id;
 use crate::event::record::{self, Definition, Header};
 use crate::event::wire::{self, Dialect};
@@ -36,6 +39,11 @@ const HOLD: Duration = Duration::from_secs(5);
 const HOLD_HURRIED: Duration = Duration::from_millis(250);
 /// Events held for a name at once; beyond it they go out under the provisional one.
 const MAX_HELD: usize = 1_024;
+/// Probes of one outage take an event that has not failed yet, so that a single bad one cannot hold up the rest;
+/// after this many they go round among those that failed.
+const MAX_PROBED: usize = 64;
+/// Events of a batch that are given to the user's hooks at once.
+const MAX_HOOKED: usize = 32;
 
 /// A record kind of the worker's own: everything before it was published before somebody called `flush`.
 pub(crate) const FLUSH_MARK: u8 = 3;
@@ -45,6 +53,8 @@ pub(crate) const FLUSH_MARK: u8 = 3;
 pub(crate) struct Mailbox {
     notify: Notify,
     parked: AtomicBool,
+    /// A segment was opened since the worker last made ready.
+    rolled: AtomicBool,
     /// `None` once the worker has ended.
     commands: Mutex<Option<Vec<Command>>>,
     /// Sessions whose transport has not named them yet, by reference. Whoever fills the cell first decides.
@@ -56,6 +66,7 @@ impl Mailbox {
         Self {
             notify: Notify::new(),
             parked: AtomicBool::new(false),
+            rolled: AtomicBool::new(false),
             commands: Mutex::new(Some(Vec::new())),
             unnamed: Mutex::default(),
         }
@@ -87,7 +98,13 @@ impl Mailbox {
 
     /// After an append that opened a segment: the worker makes the next one ready.
     pub(crate) fn wake(&self) {
+        self.rolled.store(true, Ordering::Relaxed);
         self.notify.notify_one();
+    }
+
+    /// Whether the worker will take no more commands.
+    pub(crate) fn has_ended(&self) -> bool {
+        lock(&self.commands).is_none()
     }
 
     pub(crate) fn expect_name(&self, reference: u64, cell: Arc<OnceLock<String>>) {
@@ -121,6 +138,8 @@ pub(crate) enum Command {
     Flush { mark: u64, deadline: Instant, reply: Reply },
     /// The mark found no room: answer when nothing is left.
     MarkRefused(u64),
+    /// Send the dead letters again, and say how many there are.
+    Resend(Box<dyn FnOnce(u64) + Send>),
     /// Deliver what there is until the deadline, answer, end the thread.
     Shutdown { deadline: Instant, reply: Reply },
 }
@@ -129,7 +148,7 @@ impl Command {
     pub(crate) fn into_reply(self) -> Option<Reply> {
         match self {
             Self::Flush { reply, .. } | Self::Shutdown { reply, .. } => Some(reply),
-            Self::MarkRefused(_) => None,
+            Self::MarkRefused(_) | Self::Resend(_) => None,
         }
     }
 }
@@ -139,6 +158,7 @@ impl std::fmt::Debug for Command {
         f.write_str(match self {
             Self::Flush { .. } => "Flush",
             Self::MarkRefused(_) => "MarkRefused",
+            Self::Resend(_) => "Resend",
             Self::Shutdown { .. } => "Shutdown",
         })
     }
@@ -156,6 +176,8 @@ pub(crate) struct Setup {
     pub(crate) request_timeout: Duration,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) letters: Letters,
+    pub(crate) on_loss: Option<LossHook>,
 }
 
 /// Starts the thread. It ends after [`Command::Shutdown`].
@@ -166,18 +188,22 @@ pub(crate) fn spawn(setup: Setup) -> std::io::Result<std::thread::JoinHandle<()>
     })
 }
 
-/// Where an event waits: in this process's log, or in one it adopted.
+/// Where an event waits: in this process's log, in one it adopted, or among the dead letters.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Place {
     Own(Position),
     Adopted(Position),
+    Letter,
 }
 
 /// One event on its way.
 #[derive(Debug)]
 struct Item {
     at: Place,
+    id: EventId,
     body: Bytes,
+    /// It goes in a request of its own: in a batch it would be in the way of others.
+    alone: bool,
     /// The body is as it will leave: patterns and hooks have seen it.
     cleared: bool,
     strikes: u32,
@@ -194,23 +220,51 @@ struct Held {
     since: Instant,
 }
 
+impl Item {
+    fn new(at: Place, id: EventId, body: Bytes) -> Self {
+        Self { at, id, body, alone: false, cleared: false, strikes: 0, failed_at: None }
+    }
+
+    /// The event as it may leave, or why it may not.
+    async fn clear(mut self, privacy: &Privacy) -> Result<Self, (Self, String)> {
+        if !self.cleared {
+            match privacy.apply(Vec::from(std::mem::take(&mut self.body))).await {
+                Ok(body) => self.body = Bytes::from(body),
+                Err(withheld) => return Err((self, withheld.to_string())),
+            }
+            self.cleared = true;
+        }
+        Ok(self)
+    }
+}
+
 struct Waiter {
     /// `None` when the mark found no room.
     mark: Option<u64>,
     /// Where the mark stood, once it has been read.
     passed: Option<Position>,
+    /// Nothing of what was published before the mark is left.
+    free: bool,
     deadline: Instant,
     reply: Reply,
 }
 
 /// How an attempt ended.
 enum Attempt {
-    Answered(Answer),
-    /// Privacy kept the event back, for the reason given.
-    Withheld(String),
+    One(Item, Answer, Option<Offer>),
+    /// With the answer's body, which says what became of each.
+    Many(Vec<Item>, Answer, Option<Bytes>),
+    /// Privacy kept every one of them back.
+    Nothing,
 }
 
-type InFlight = Pin<Box<dyn Future<Output = (Item, Attempt)> + Send>>;
+/// An attempt, and the events that privacy kept back from it, with the reasons.
+struct Ended {
+    attempt: Attempt,
+    withheld: Vec<(Item, String)>,
+}
+
+type InFlight = Pin<Box<dyn Future<Output = Ended> + Send>>;
 
 struct Worker {
     setup: Setup,
@@ -228,8 +282,16 @@ struct Worker {
     outstanding: BTreeSet<Position>,
     waiters: Vec<Waiter>,
     shutdown: Option<(Instant, Reply)>,
+    /// Batches are offered, within these bounds.
+    offer: Option<Offer>,
+    /// The endpoint's batches did not work: single events from now on.
+    single: bool,
+    /// Dead letters on their way, and those that arrived.
+    letters_out: usize,
+    letters_taken: HashSet<EventId>,
     successes: u64,
     drained: bool,
+    prepared: Instant,
     last_record: Instant,
     swept: u64,
 }
@@ -255,8 +317,13 @@ impl Worker {
             outstanding: BTreeSet::new(),
             waiters: Vec::new(),
             shutdown: None,
+            offer: None,
+            single: false,
+            letters_out: 0,
+            letters_taken: HashSet::new(),
             successes: 0,
             drained: false,
+            prepared: Instant::now(),
             last_record: Instant::now(),
             swept: 0,
         }
@@ -268,6 +335,8 @@ impl Worker {
             self.take_commands();
             self.release_held();
             self.fill();
+            self.count_evicted();
+            self.setup.ledger.announce(self.setup.on_loss.as_ref());
             self.answer_waiters();
             if self.finished() {
                 break;
@@ -282,6 +351,7 @@ impl Worker {
         }
         self.setup.spool.close();
         let late = lock(&self.setup.mailbox.commands).take();
+        self.setup.ledger.announce(self.setup.on_loss.as_ref());
         let stats = self.setup.ledger.stats();
         let waiters = self.waiters.drain(..).map(|waiter| waiter.reply);
         let shutdown = self.shutdown.take().map(|(_, reply)| reply);
@@ -296,14 +366,23 @@ impl Worker {
         for command in commands.unwrap_or_default() {
             match command {
                 Command::Flush { mark, deadline, reply } => {
-                    self.waiters.push(Waiter { mark: Some(mark), passed: None, deadline, reply });
+                    self.pace.hurry();
+                    self.waiters.push(Waiter {
+                        mark: Some(mark),
+                        passed: None,
+                        free: false,
+                        deadline,
+                        reply,
+                    });
                 }
                 Command::MarkRefused(mark) => {
                     for waiter in self.waiters.iter_mut().filter(|waiter| waiter.mark == Some(mark)) {
                         waiter.mark = None;
                     }
                 }
+                Command::Resend(reply) => reply(self.resend()),
                 Command::Shutdown { deadline, reply } => {
+                    self.pace.hurry();
                     if let Some((_, earlier)) = self.shutdown.replace((deadline, reply)) {
                         earlier(self.setup.ledger.stats());
                     }
@@ -312,46 +391,116 @@ impl Worker {
         }
     }
 
-    /// Starts as many requests as the pace allows: those that failed before, then new records.
+    /// Starts as many requests as the pace allows.
     fn fill(&mut self) {
+        let probing = self.pace.paused_until().is_some();
         let mut allowed = self.pace.allowance(Instant::now(), self.in_flight.len());
+        if self.offer.is_some() {
+            // Few and large: what is published meanwhile gathers for the next one.
+            allowed = allowed.min(MAX_BATCHES.saturating_sub(self.in_flight.len()));
+        }
         while allowed > 0 {
-            let next = self.retries.pop_front().or_else(|| self.adopt()).or_else(|| self.read());
-            let Some(item) = next else { return };
-            self.send(item);
+            let Some(item) = self.next(probing) else { return };
+            match self.offer.clone().filter(|_| !probing && !item.alone) {
+                Some(offer) => self.send_batch(item, offer),
+                None => self.send(item),
+            }
             allowed -= 1;
         }
     }
 
-    fn send(&mut self, mut item: Item) {
+    /// The next event to send: those that failed before, then new ones; for a probe the other way round.
+    fn next(&mut self, probing: bool) -> Option<Item> {
+        let fresh = |it: &mut Self| it.adopt().or_else(|| it.read());
+        if probing && self.retries.len() < MAX_PROBED {
+            return fresh(self).or_else(|| self.retries.pop_front());
+        }
+        self.retries.pop_front().or_else(|| fresh(self))
+    }
+
+    fn send(&mut self, item: Item) {
         let sender = Arc::clone(&self.sender);
         let privacy = Arc::clone(&self.privacy);
         let ledger = Arc::clone(&self.setup.ledger);
         self.in_flight.push(Box::pin(async move {
-            if !item.cleared {
-                match privacy.apply(Vec::from(std::mem::take(&mut item.body))).await {
-                    Ok(body) => item.body = Bytes::from(body),
-                    Err(withheld) => return (item, Attempt::Withheld(withheld.to_string())),
+            let item = match item.clear(&privacy).await {
+                Ok(item) => item,
+                Err(withheld) => return Ended { attempt: Attempt::Nothing, withheld: vec![withheld] },
+            };
+            ledger.request();
+            let (answer, offer) = sender.post(item.body.clone()).await;
+            Ended { attempt: Attempt::One(item, answer, offer), withheld: Vec::new() }
+        }));
+    }
+
+    /// Sends what waits together with `first`, within the bounds of the offer.
+    fn send_batch(&mut self, first: Item, offer: Offer) {
+        let hooked = self.privacy.has_hooks();
+        let most = if hooked { offer.max_events.min(MAX_HOOKED) } else { offer.max_events };
+        let mut bytes = first.body.len() + 1;
+        let mut items = vec![first];
+        while items.len() < most && bytes < offer.max_bytes {
+            let Some(item) = self.next(false) else { break };
+            bytes += item.body.len() + 1;
+            if item.alone || bytes > offer.max_bytes {
+                self.retries.push_front(item);
+                break;
+            }
+            items.push(item);
+        }
+        if items.len() == 1 {
+            return items.into_iter().for_each(|item| self.send(item));
+        }
+        let sender = Arc::clone(&self.sender);
+        let privacy = Arc::clone(&self.privacy);
+        let ledger = Arc::clone(&self.setup.ledger);
+        self.in_flight.push(Box::pin(async move {
+            let (mut cleared, mut withheld) = (Vec::with_capacity(items.len()), Vec::new());
+            if hooked {
+                let all = items.into_iter().map(|item| item.clear(&privacy));
+                for item in futures_util::future::join_all(all).await {
+                    item.map_or_else(|kept| withheld.push(kept), |item| cleared.push(item));
                 }
-                item.cleared = true;
+            } else {
+                for item in items {
+                    item.clear(&privacy)
+                        .await
+                        .map_or_else(|kept| withheld.push(kept), |item| cleared.push(item));
+                }
+            }
+            if cleared.is_empty() {
+                return Ended { attempt: Attempt::Nothing, withheld };
             }
             ledger.request();
-            let answer = sender.post(item.body.clone()).await;
-            (item, Attempt::Answered(answer))
+            let lines = batch::lines(cleared.iter().map(|item| &item.body));
+            let (answer, body) = sender.post_batch(&offer, lines).await;
+            Ended { attempt: Attempt::Many(cleared, answer, body), withheld }
         }));
+    }
+
+    /// Puts the dead letters on their way again. They stay in their file until they have arrived.
+    fn resend(&mut self) -> u64 {
+        if self.letters_out > 0 {
+            return 0;
+        }
+        let letters = self.setup.letters.read();
+        self.letters_out = letters.len();
+        self.setup.ledger.adopt(letters.len() as u64);
+        for (id, body) in letters {
+            let mut item = Item::new(Place::Letter, id, body);
+            item.cleared = true;
+            // What was refused once is not worth a whole batch's refusal.
+            item.alone = true;
+            self.retries.push_back(item);
+        }
+        self.letters_out as u64
     }
 
     /// The next event that an earlier process left.
     fn adopt(&mut self) -> Option<Item> {
         let event = self.backlog.next(&self.setup.ledger)?;
         let body = wire::body(&self.setup.dialect, &event.header, &event.members, &event.session);
-        Some(Item {
-            at: Place::Adopted(event.at),
-            body: Bytes::from(body),
-            cleared: false,
-            strikes: 0,
-            failed_at: None,
-        })
+        Some(Item::new(Place::Adopted(event.at), event.header.id, Bytes::from(body)))
     }
 
     /// The next event of the log that can go out.
@@ -385,13 +534,7 @@ impl Worker {
                         continue;
                     }
                     let body = Self::join(&self.definitions, &self.setup.dialect, &header, members);
-                    return Some(Item {
-                        at: Place::Own(at),
-                        body,
-                        cleared: false,
-                        strikes: 0,
-                        failed_at: None,
-                    });
+                    return Some(Item::new(Place::Own(at), header.id, body));
                 }
                 FLUSH_MARK => {
                     let number = record.bytes.try_into().ok().map(u64::from_le_bytes);
@@ -437,8 +580,7 @@ impl Worker {
                 }
             }
             let body = Self::join(&self.definitions, &self.setup.dialect, &held.header, &held.members);
-            let at = Place::Own(held.at);
-            self.retries.push_back(Item { at, body, cleared: false, strikes: 0, failed_at: None });
+            self.retries.push_back(Item::new(Place::Own(held.at), held.header.id, body));
         }
         self.held = kept;
     }
@@ -468,10 +610,33 @@ impl Worker {
         }
     }
 
+    /// What gave way to newer events. A flush that asked for some of it has nothing left to wait for but what is
+    /// on its way.
+    fn count_evicted(&mut self) {
+        let reader = &mut self.setup.reader;
+        self.setup.ledger.drop_events(DropReason::Evicted, reader.evicted_of(record::EVENT));
+        let marks = reader.evicted_of(FLUSH_MARK) as usize;
+        let waiting = self.waiters.iter_mut().filter(|it| it.mark.is_some() && it.passed.is_none());
+        for waiter in waiting.take(marks) {
+            waiter.passed = self.outstanding.last().copied();
+            waiter.free = waiter.passed.is_none();
+        }
+    }
+
     fn ended(&mut self, at: Place) {
         let at = match at {
             Place::Own(at) => at,
             Place::Adopted(at) => return self.backlog.complete(at),
+            Place::Letter => {
+                self.letters_out -= 1;
+                if self.letters_out == 0 {
+                    let taken = std::mem::take(&mut self.letters_taken);
+                    if let Err(error) = self.setup.letters.remove(&taken) {
+                        tracing::warn!(target: "mcpcat", "dead letters that arrived are still kept: {error}");
+                    }
+                }
+                return;
+            }
         };
         self.outstanding.remove(&at);
         self.setup.reader.complete(at);
@@ -485,57 +650,39 @@ impl Worker {
         }
     }
 
-    fn conclude(&mut self, mut item: Item, attempt: &Attempt) {
-        let now = Instant::now();
-        let ledger = Arc::clone(&self.setup.ledger);
-        let answer = match attempt {
-            Attempt::Answered(answer) => answer,
-            Attempt::Withheld(why) => {
-                ledger.drop_event(DropReason::Withheld);
-                self.report(&ledger, format!("an event was withheld: {why}"));
-                return self.ended(item.at);
+    fn conclude(&mut self, ended: Ended) {
+        for (item, why) in ended.withheld {
+            self.setup.ledger.drop_event(DropReason::Withheld);
+            self.report(format!("an event was withheld: {why}"));
+            self.ended(item.at);
+        }
+        match ended.attempt {
+            Attempt::One(item, answer, offer) => {
+                if !self.single && offer.is_some() && self.offer.is_none() {
+                    self.offer = offer;
+                }
+                self.conclude_one(item, &answer);
             }
-        };
+            Attempt::Many(items, answer, body) => self.conclude_many(items, &answer, body),
+            Attempt::Nothing => {}
+        }
+    }
+
+    fn conclude_one(&mut self, item: Item, answer: &Answer) {
+        let now = Instant::now();
         match judge(answer) {
             Verdict::Delivered => {
-                self.successes += 1;
-                self.pace.succeeded();
-                ledger.deliver();
-                self.ended(item.at);
+                self.pace.succeeded(now);
+                self.delivered(&item);
             }
             Verdict::Rejected(code) => {
                 // The endpoint works and has read the event: for the pace this is a success.
-                self.pace.succeeded();
-                ledger.drop_event(DropReason::Rejected);
-                self.report(&ledger, format!("the endpoint refused an event with status {code}"));
-                self.ended(item.at);
+                self.pace.succeeded(now);
+                self.rejected(&item, &format!("status {code}"));
             }
             Verdict::Retry { after } => {
-                let what = match answer {
-                    Answer::Status { code, .. } => format!("status {code}"),
-                    Answer::Transport(why) => why.clone(),
-                };
-                if item.failed_at.is_some_and(|successes| successes < self.successes) {
-                    item.strikes += 1;
-                }
-                item.failed_at = Some(self.successes);
-                let began = self.pace.failed(now, after, random());
-                if item.strikes >= MAX_STRIKES {
-                    ledger.drop_event(DropReason::Exhausted);
-                    self.report(
-                        &ledger,
-                        format!("an event was given up after {MAX_STRIKES} failures: {what}"),
-                    );
-                    self.ended(item.at);
-                    return;
-                }
-                let text = format!("{} does not answer well ({what}); events wait", self.setup.base.text());
-                if began {
-                    self.report(&ledger, text);
-                } else {
-                    ledger.fail(text);
-                }
-                self.retries.push_back(item);
+                let what = self.failed(answer, after);
+                self.again(item, &what);
             }
             Verdict::Misdirected(code) => {
                 let began = self.pace.failed(now, Some(Duration::from_secs(1)), random());
@@ -546,15 +693,117 @@ impl Worker {
                 if began {
                     tracing::error!(target: "mcpcat", "{text}");
                 }
-                ledger.fail(text);
+                self.setup.ledger.fail(text);
                 self.retries.push_back(item);
             }
         }
     }
 
-    fn report(&self, ledger: &Ledger, text: String) {
+    fn conclude_many(&mut self, mut items: Vec<Item>, answer: &Answer, body: Option<Bytes>) {
+        let ids: Vec<String> = items.iter().map(|item| item.id.to_string()).collect();
+        match judge(answer) {
+            Verdict::Delivered => match body.map(|body| batch::fates(&body, &ids)) {
+                Some(Some(fates)) => {
+                    self.pace.succeeded(Instant::now());
+                    for (mut item, fate) in items.into_iter().zip(fates) {
+                        match fate {
+                            Fate::Taken => self.delivered(&item),
+                            Fate::Rejected(why) => self.rejected(&item, &why),
+                            Fate::Unknown => {
+                                item.alone = true;
+                                self.retries.push_back(item);
+                            }
+                        }
+                    }
+                    return;
+                }
+                Some(None) => self.no_batches("its answer does not say what became of each event"),
+                None => {
+                    let broken = Answer::Transport("the answer to a batch broke off".to_owned());
+                    let what = self.failed(&broken, None);
+                    return items.into_iter().for_each(|item| self.again(item, &what));
+                }
+            },
+            Verdict::Rejected(413) => self.offer = self.offer.take().and_then(Offer::halved),
+            Verdict::Rejected(415) => self.no_batches("status 415"),
+            Verdict::Misdirected(code) => self.no_batches(&format!("status {code}")),
+            Verdict::Retry { .. } if matches!(answer, Answer::Status { code: 501, .. }) => {
+                self.no_batches("status 501");
+            }
+            // Something in it offends: each by itself will tell.
+            Verdict::Rejected(_) => items.iter_mut().for_each(|item| item.alone = true),
+            Verdict::Retry { after } => {
+                let what = self.failed(answer, after);
+                return items.into_iter().for_each(|item| self.again(item, &what));
+            }
+        }
+        items.into_iter().rev().for_each(|item| self.retries.push_front(item));
+    }
+
+    fn no_batches(&mut self, why: &str) {
+        self.offer = None;
+        self.single = true;
+        let base = self.setup.base.text();
+        tracing::info!(target: "mcpcat", "{base} offered batches that do not work ({why}): one event a request");
+    }
+
+    fn delivered(&mut self, item: &Item) {
+        self.successes += 1;
+        if matches!(item.at, Place::Letter) {
+            self.letters_taken.insert(item.id);
+        }
+        self.setup.ledger.deliver();
+        self.ended(item.at);
+    }
+
+    fn rejected(&mut self, item: &Item, why: &str) {
+        self.report(format!("the endpoint refused an event: {why}"));
+        // A letter is in the file already.
+        if !matches!(item.at, Place::Letter) {
+            match self.setup.letters.keep(&item.body) {
+                Ok(true) => self.setup.ledger.keep_aside(),
+                Ok(false) => {}
+                Err(error) => tracing::warn!(target: "mcpcat", "a refused event is not kept aside: {error}"),
+            }
+        }
+        self.setup.ledger.drop_event(DropReason::Rejected);
+        self.ended(item.at);
+    }
+
+    /// Counts a failure of the endpoint; in words, what it was.
+    fn failed(&mut self, answer: &Answer, after: Option<Duration>) -> String {
+        let what = match answer {
+            Answer::Status { code, .. } => format!("status {code}"),
+            Answer::Transport(why) => why.clone(),
+        };
+        let began = self.pace.failed(Instant::now(), after, random());
+        let text = format!("{} does not answer well ({what}); events wait", self.setup.base.text());
+        if began {
+            self.report(text);
+        } else {
+            self.setup.ledger.fail(text);
+        }
+        what
+    }
+
+    /// Later, unless it is this event that the endpoint fails on: others have arrived between its failures.
+    fn again(&mut self, mut item: Item, what: &str) {
+        if item.failed_at.is_some_and(|successes| successes < self.successes) {
+            item.strikes += 1;
+            item.alone = true;
+        }
+        item.failed_at = Some(self.successes);
+        if item.strikes < MAX_STRIKES {
+            return self.retries.push_back(item);
+        }
+        self.report(format!("an event was given up after {MAX_STRIKES} failures: {what}"));
+        self.setup.ledger.drop_event(DropReason::Exhausted);
+        self.ended(item.at);
+    }
+
+    fn report(&self, text: String) {
         tracing::warn!(target: "mcpcat", "{text}");
-        ledger.fail(text);
+        self.setup.ledger.fail(text);
     }
 
     fn answer_waiters(&mut self) {
@@ -562,14 +811,14 @@ impl Worker {
             return;
         }
         let now = Instant::now();
-        let adopted = self.backlog.is_done();
+        let adopted = self.backlog.is_done() && self.letters_out == 0;
         let idle = self.drained && self.outstanding.is_empty();
         let (mut kept, mut answered) = (Vec::new(), Vec::new());
         for waiter in self.waiters.drain(..) {
             let passed = waiter
                 .passed
                 .is_some_and(|mark| self.outstanding.first().is_none_or(|oldest| *oldest > mark));
-            let done = adopted && (passed || (idle && waiter.mark.is_none()));
+            let done = adopted && (passed || waiter.free || (idle && waiter.mark.is_none()));
             if done || now >= waiter.deadline {
                 answered.push(waiter);
             } else {
@@ -587,10 +836,15 @@ impl Worker {
 
     fn finished(&self) -> bool {
         let Some((deadline, _)) = &self.shutdown else { return false };
+        // Nothing would be tried before the deadline: whoever waits need not.
+        let pointless =
+            self.in_flight.is_empty() && self.pace.paused_until().is_some_and(|resume| resume > *deadline);
         Instant::now() >= *deadline
+            || pointless
             || (self.drained
                 && self.outstanding.is_empty()
                 && self.in_flight.is_empty()
+                && self.letters_out == 0
                 && self.backlog.is_done())
     }
 
@@ -599,13 +853,18 @@ impl Worker {
         let mut until = self.deadline();
         let mailbox = Arc::clone(&self.setup.mailbox);
         let now = Instant::now();
+        // Also while paused or with a full window: producers go on, and what is full may have to give way.
+        if now.duration_since(self.prepared) >= POLL || mailbox.rolled.swap(false, Ordering::Relaxed) {
+            self.prepared = now;
+            self.setup.reader.prepare();
+            self.count_evicted();
+        }
         let paused = self.pace.paused_until().filter(|resume| *resume > now || !self.in_flight.is_empty());
         let mut parked = false;
         if let Some(resume) = paused {
             // While paused nothing is read: the records wait where they are.
             until = earliest(until, (self.in_flight.is_empty()).then_some(resume));
         } else if self.in_flight.len() < self.pace.allowance(now, 0) {
-            self.setup.reader.prepare();
             if self.last_record.elapsed() < IDLE {
                 until = earliest(until, Some(now + POLL));
             } else {
@@ -638,8 +897,8 @@ impl Worker {
         if parked {
             mailbox.parked.store(false, Ordering::Relaxed);
         }
-        if let Some((item, attempt)) = done {
-            self.conclude(item, &attempt);
+        if let Some(ended) = done {
+            self.conclude(ended);
         }
     }
 

@@ -31,6 +31,9 @@ mod scan;
 mod store;
 mod sync;
 
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -242,6 +245,37 @@ pub struct Record<'a> {
 /// reseeded and the spool opened anew. Costs one load; always 0 where there is no `fork`.
 pub fn fork_generation() -> u64 {
     region::fork_generation()
+}
+
+/// A directory of this user's own beside the spools, made if it is missing, for what else is kept there.
+pub(crate) fn private_dir_beside(state_dir: Option<PathBuf>, name: &str) -> io::Result<PathBuf> {
+    let state = run::state_dir(state_dir).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::NotFound, "there is no home directory; set MCPCAT_STATE_DIR")
+    })?;
+    let dir = run::root(&state)?.with_file_name(name);
+    file::private_dir(&dir)?;
+    Ok(dir)
+}
+
+/// Whether that directory is there; nothing is made.
+pub(crate) fn exists_beside(state_dir: Option<PathBuf>, name: &str) -> bool {
+    run::state_dir(state_dir).is_some_and(|state| state.join("mcpcat").join(name).exists())
+}
+
+/// Opens a regular file of this user alone.
+pub(crate) fn open_private(path: &Path, create: bool) -> io::Result<File> {
+    match file::open(path) {
+        Err(error) if create && error.kind() == io::ErrorKind::NotFound => match file::create(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => file::open(path),
+            created => created,
+        },
+        opened => opened,
+    }
+}
+
+/// Whether a path still names an open file.
+pub(crate) fn is_still_named(file: &File, path: &Path) -> bool {
+    file::still_named(file, path)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! A record whose producer stopped between reservation and commit is stepped over after a bounded wait and
 //! handed out late, once it is committed. Nothing that `append` acknowledged is skipped for good.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,7 @@ pub struct Reader {
     ahead: Ahead,
     freed_through: u64,
     evicted: u64,
+    evicted_kinds: BTreeMap<u8, u64>,
     lost: u64,
 }
 
@@ -87,6 +88,7 @@ impl Reader {
             ahead: Ahead::default(),
             freed_through: 0,
             evicted: 0,
+            evicted_kinds: BTreeMap::new(),
             lost: 0,
         }
     }
@@ -126,6 +128,11 @@ impl Reader {
     /// is never among them.
     pub fn evicted(&mut self) -> u64 {
         std::mem::take(&mut self.evicted)
+    }
+
+    /// [`evicted`](Self::evicted) records of one kind since this was last asked for that kind.
+    pub fn evicted_of(&mut self, kind: u8) -> u64 {
+        self.evicted_kinds.remove(&kind).unwrap_or(0)
     }
 
     /// Records that were appended and could not be read back since this was last asked: somebody else changed
@@ -347,8 +354,9 @@ impl Reader {
                 break;
             }
             match self.walk(0, false) {
-                Step::Record { .. } => {
+                Step::Record { kind, .. } => {
                     self.evicted += 1;
+                    *self.evicted_kinds.entry(kind).or_default() += 1;
                     self.spool.log.retire(1);
                 }
                 Step::Passed => {}

@@ -1,0 +1,242 @@
+//! Refused events, kept aside: a bounded NDJSON file in the state directory, for people to read and for another
+//! attempt once whatever refused them has been mended.
+//!
+//! A line is a body as it would have left, so redaction has seen it. The file belongs to one program, project
+//! and endpoint; processes of the same share it under a file lock.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::event::EventId;
+use crate::spool::{self, Manifest};
+
+/// Bytes of one file. What is refused beyond it is counted and not kept.
+const MOST_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The dead letters of one program, project and endpoint.
+#[derive(Debug, Clone)]
+pub(crate) struct Letters {
+    /// `None` where nothing may be on disk.
+    place: Option<Place>,
+}
+
+#[derive(Debug, Clone)]
+struct Place {
+    state_dir: Option<PathBuf>,
+    name: String,
+}
+
+impl Letters {
+    /// Kept nowhere.
+    pub(crate) fn nowhere() -> Self {
+        Self { place: None }
+    }
+
+    pub(crate) fn of(state_dir: Option<PathBuf>, manifest: &Manifest) -> Self {
+        let mut digest = Sha256::new();
+        for part in [&manifest.application, &manifest.project, &manifest.base_url] {
+            digest.update((part.len() as u64).to_le_bytes());
+            digest.update(part.as_bytes());
+        }
+        let digest = digest.finalize();
+        let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Self { place: Some(Place { state_dir, name: format!("{name}.ndjson") }) }
+    }
+
+    /// Keeps a refused event; `false` if it may not be kept, or there is no room.
+    pub(crate) fn keep(&self, body: &[u8]) -> io::Result<bool> {
+        let Some(place) = &self.place else { return Ok(false) };
+        let Some(mut file) = place.open(true)? else { return Ok(false) };
+        let end = file.seek(SeekFrom::End(0))?;
+        if end + body.len() as u64 + 2 > MOST_BYTES {
+            return Ok(false);
+        }
+        // Begun on a line of its own: the line before may have been cut off by a kill.
+        let mut line = Vec::with_capacity(body.len() + 2);
+        if end > 0 && !ends_a_line(&mut file, end)? {
+            line.push(b'\n');
+        }
+        line.extend(body.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+        line.push(b'\n');
+        file.seek(SeekFrom::End(0))?;
+        file.write_all(&line)?;
+        Ok(true)
+    }
+
+    /// What is kept. Lines that cannot be read are left where they are.
+    pub(crate) fn read(&self) -> Vec<(EventId, Bytes)> {
+        let read = || -> io::Result<Vec<u8>> {
+            let Some(place) = &self.place else { return Ok(Vec::new()) };
+            let Some(mut file) = place.open(false)? else { return Ok(Vec::new()) };
+            read_all(&mut file)
+        };
+        match read() {
+            Ok(text) => lines(&text).map(|(id, line)| (id, Bytes::copy_from_slice(line))).collect(),
+            Err(error) => {
+                tracing::warn!(target: "mcpcat", "dead letters cannot be read: {error}");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Takes out those that have arrived; the file goes with the last of them.
+    pub(crate) fn remove(&self, arrived: &HashSet<EventId>) -> io::Result<()> {
+        let Some(place) = &self.place else { return Ok(()) };
+        if arrived.is_empty() {
+            return Ok(());
+        }
+        let Some(mut file) = place.open(false)? else { return Ok(()) };
+        let text = read_all(&mut file)?;
+        let left: Vec<&[u8]> =
+            lines(&text).filter(|(id, _)| !arrived.contains(id)).map(|(_, line)| line).collect();
+        if left.is_empty() {
+            return std::fs::remove_file(place.path()?);
+        }
+        // Another file under the lock, then its name: a kill in between leaves one of the two, whole.
+        let path = place.path()?;
+        let shorter = path.with_extension("new");
+        let mut new = spool::open_private(&shorter, true)?;
+        new.set_len(0)?;
+        new.write_all(&left.join(&b'\n'))?;
+        new.write_all(b"\n")?;
+        std::fs::rename(&shorter, &path)
+    }
+
+    /// Deletes what is kept: the user has opted out.
+    pub(crate) fn forget(&self) {
+        let gone = || -> io::Result<()> {
+            let Some(place) = &self.place else { return Ok(()) };
+            let Some(_locked) = place.open(false)? else { return Ok(()) };
+            std::fs::remove_file(place.path()?)
+        };
+        if let Err(error) = gone() {
+            tracing::warn!(target: "mcpcat", "dead letters cannot be deleted: {error}");
+        }
+    }
+}
+
+impl Place {
+    fn path(&self) -> io::Result<PathBuf> {
+        let dir = spool::private_dir_beside(self.state_dir.clone(), "dead-letters")?;
+        Ok(dir.join(&self.name))
+    }
+
+    /// The file, locked; `None` if there is none and `create` does not ask for one.
+    fn open(&self, create: bool) -> io::Result<Option<File>> {
+        if !create && !spool::exists_beside(self.state_dir.clone(), "dead-letters") {
+            return Ok(None);
+        }
+        let path = self.path()?;
+        loop {
+            let file = match spool::open_private(&path, create) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !create => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            file.lock()?;
+            // Another process may have deleted it while this one waited.
+            if spool::is_still_named(&file, &path) {
+                return Ok(Some(file));
+            }
+        }
+    }
+}
+
+fn ends_a_line(file: &mut File, end: u64) -> io::Result<bool> {
+    let mut last = [0];
+    file.seek(SeekFrom::Start(end - 1))?;
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
+}
+
+fn read_all(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.take(2 * MOST_BYTES).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// The lines that are whole events, with their ids.
+fn lines(text: &[u8]) -> impl Iterator<Item = (EventId, &[u8])> {
+    #[derive(Deserialize)]
+    struct Identity<'a> {
+        id: &'a str,
+    }
+    text.split(|byte| *byte == b'\n').filter_map(|line| {
+        let identity: Identity<'_> = serde_json::from_slice(line).ok()?;
+        Some((identity.id.parse().ok()?, line))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(n: u64, size: usize) -> (EventId, Vec<u8>) {
+        let id = EventId::generate(n * 1_000_000, 0);
+        (id, format!("{{\"id\":\"{id}\",\"x\":\"{}\"}}", "x".repeat(size)).into_bytes())
+    }
+
+    fn letters(dir: &tempfile::TempDir, project: &str) -> Letters {
+        Letters::of(Some(dir.path().to_owned()), &Manifest::new("app", project, "http://h"))
+    }
+
+    #[test]
+    fn what_is_kept_is_read_until_it_has_arrived() {
+        let dir = tempfile::tempdir().unwrap();
+        let (letters, other) = (letters(&dir, "p"), letters(&dir, "q"));
+        assert!(letters.read().is_empty());
+        let kept: Vec<_> = (0..3).map(|n| body(n, 10)).collect();
+        for (_, body) in &kept {
+            assert!(letters.keep(body).unwrap());
+        }
+        assert!(other.read().is_empty(), "another project's letters are another file");
+        let ids = |letters: &Letters| letters.read().into_iter().map(|(id, _)| id).collect::<Vec<_>>();
+        assert_eq!(ids(&letters), kept.iter().map(|(id, _)| *id).collect::<Vec<_>>());
+        letters.remove(&HashSet::from([kept[0].0, kept[2].0])).unwrap();
+        assert_eq!(ids(&letters), [kept[1].0]);
+        letters.remove(&HashSet::from([kept[1].0])).unwrap();
+        assert!(!letters.place.as_ref().unwrap().path().unwrap().exists());
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_costs_only_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let letters = letters(&dir, "p");
+        let (first, second) = (body(1, 5), body(2, 5));
+        letters.keep(&first.1).unwrap();
+        let path = letters.place.as_ref().unwrap().path().unwrap();
+        let text = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &text[..text.len() - 4]).unwrap();
+        letters.keep(&second.1).unwrap();
+        let read = letters.read();
+        assert_eq!(read, [(second.0, Bytes::from(second.1))]);
+    }
+
+    #[test]
+    fn the_file_is_bounded_private_and_goes_when_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        let letters = letters(&dir, "p");
+        let mut kept = 0;
+        while letters.keep(&body(kept, 100_000).1).unwrap() {
+            kept += 1;
+        }
+        let path = letters.place.as_ref().unwrap().path().unwrap();
+        let meta = std::fs::metadata(&path).unwrap();
+        assert!(meta.len() <= MOST_BYTES && kept > 30, "{kept}");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(meta.permissions().mode() & 0o777, 0o600);
+        }
+        letters.forget();
+        assert!(!path.exists());
+        assert!(!Letters::nowhere().keep(b"{}").unwrap());
+    }
+}

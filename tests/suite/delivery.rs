@@ -1,0 +1,35 @@
+//! Batches to the collector of this repository: its offer is taken up, and every event is on its timeline once.
+
+use std::collections::BTreeSet;
+
+use mcpcat::{Client, CustomEvent};
+use mcpcat_timeline::Timeline;
+
+use crate::support::{PATIENCE, PROJECT, state_dir};
+
+#[tokio::test]
+async fn our_own_timeline_gets_batches_and_shows_each_event_once() {
+    let timeline = Timeline::builder().in_memory().start().await.unwrap();
+    let client =
+        Client::builder(PROJECT).base_url(timeline.ingest_url()).state_dir(state_dir()).build().unwrap();
+    let mut promised = BTreeSet::new();
+    promised.insert(client.publish("batches", CustomEvent::new("first")).unwrap().to_string());
+    assert_eq!(client.flush(PATIENCE).await.delivered, 1);
+    for n in 0..400 {
+        let event = CustomEvent::new("numbered").parameter("n", n);
+        promised.insert(client.publish("batches", event).unwrap().to_string());
+    }
+    let stats = client.flush(PATIENCE).await;
+    assert_eq!((stats.published, stats.delivered, stats.pending), (401, 401, 0), "{stats}");
+    assert!(stats.requests < 200, "most went in company: {stats}");
+
+    let session = client.session("batches").id().unwrap().to_string();
+    let url = format!("{}/api/v1/sessions/{session}/events", timeline.url().trim_end_matches('/'));
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let events: serde_json::Value = http.get(url).send().await.unwrap().json().await.unwrap();
+    let id = |event: &serde_json::Value| event["id"].as_str().unwrap().to_owned();
+    let shown: Vec<String> = events.as_array().unwrap().iter().map(id).collect();
+    assert_eq!(shown.len(), 401);
+    assert_eq!(shown.into_iter().collect::<BTreeSet<_>>(), promised);
+    timeline.shutdown().await;
+}
