@@ -31,7 +31,7 @@ mod recording {
     pub use mcpcat_runtime::session::{InSession, Scoped, Session, SessionId, Target, publish_custom_event};
     pub use mcpcat_runtime::spool::Backend;
     #[cfg(feature = "rmcp")]
-    pub use mcpcat_runtime::track::{ServerHandle, Status, Tracked, track};
+    pub use mcpcat_runtime::track::{RequestInfo, ServerHandle, Status, Tracked, recorded_by_default, track};
 }
 
 #[cfg(feature = "enable")]

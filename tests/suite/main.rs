@@ -10,4 +10,6 @@ mod scopes;
 mod sessions;
 mod stdio;
 mod support;
+mod tracking_endings;
+mod tracking_injection;
 mod wire;

@@ -79,6 +79,12 @@ impl Session {
         Self::named(core, id, Some(text))
     }
 
+    /// A fresh session that others will name by its id.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn minted(core: &Arc<Core>) -> Self {
+        Self::of_id(core, Self::random_id())
+    }
+
     pub(crate) fn of_id(core: &Arc<Core>, id: SessionId) -> Self {
         let Some(sessions) = core.attachment(Sessions::default) else { return Self::named(core, id, None) };
         // A prefix that no text key has by accident keeps ids and derived strings apart.

@@ -1,8 +1,15 @@
 //! The MCP server: a wrapper around an rmcp `ServerHandler` that records every request and changes none.
 
 mod connection;
+mod ending;
 mod forward;
+mod handle;
+mod inject;
+mod options;
 mod payload;
+mod request;
 mod tracked;
 
+pub use options::recorded_by_default;
+pub use request::RequestInfo;
 pub use tracked::{ServerHandle, Status, Tracked, track};

@@ -5,9 +5,9 @@
 
 use http::request::Parts;
 use rmcp::model::{
-    CallToolResponse, CompleteResult, CustomResult, Extensions, GetPromptResponse, GetTaskResult,
-    InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    ReadResourceResponse, RequestId,
+    CallToolResponse, CompleteResult, CustomResult, DiscoverResult, Extensions, GetPromptResponse,
+    GetSkillResult, GetTaskResult, InitializeResult, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListSkillsResult, ListToolsResult, ReadResourceResponse, RequestId,
 };
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -122,6 +122,9 @@ serialised!(
     ListToolsResult,
     GetTaskResult,
     CustomResult,
+    DiscoverResult,
+    ListSkillsResult,
+    GetSkillResult,
 );
 
 impl Answer for CallToolResponse {
