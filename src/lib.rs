@@ -28,10 +28,14 @@ mod recording {
     pub use mcpcat_runtime::event::{CustomEvent, ErrorInfo, EventData, EventId, Fields, Outcome};
     pub use mcpcat_runtime::policy;
     pub use mcpcat_runtime::privacy;
-    pub use mcpcat_runtime::session::{InSession, Scoped, Session, SessionId, Target, publish_custom_event};
+    pub use mcpcat_runtime::session::{
+        InSession, Scoped, Session, SessionId, Target, TraceContext, publish_custom_event,
+    };
     pub use mcpcat_runtime::spool::Backend;
     #[cfg(feature = "rmcp")]
-    pub use mcpcat_runtime::track::{RequestInfo, ServerHandle, Status, Tracked, recorded_by_default, track};
+    pub use mcpcat_runtime::track::{
+        HookAnswer, Identity, RequestInfo, ServerHandle, Status, Tracked, recorded_by_default, track,
+    };
 }
 
 #[cfg(feature = "enable")]

@@ -11,5 +11,6 @@ mod sessions;
 mod stdio;
 mod support;
 mod tracking_endings;
+mod tracking_hooks;
 mod tracking_injection;
 mod wire;

@@ -81,6 +81,8 @@ pub(crate) struct Ledger {
     problems: AtomicU64,
     requests: AtomicU64,
     last_failure: Mutex<Option<String>>,
+    hook_failures: AtomicU64,
+    last_hook_failure: Mutex<Option<String>>,
 }
 
 impl Ledger {
@@ -119,6 +121,16 @@ impl Ledger {
         }
     }
 
+    /// A hook gave nothing; its event goes out without.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn hook_failed(&self, what: String) {
+        tracing::warn!(target: "mcpcat", "{what}");
+        if let Ok(mut last) = self.last_hook_failure.lock() {
+            *last = Some(what);
+        }
+        self.hook_failures.fetch_add(1, Ordering::Release);
+    }
+
     /// One snapshot. The ends are read before the beginnings, so that no event is seen to have ended that
     /// had not begun; `pending` is the difference.
     pub(crate) fn stats(&self) -> Stats {
@@ -140,6 +152,8 @@ impl Ledger {
             problems: self.problems.load(Ordering::Relaxed),
             requests: self.requests.load(Ordering::Relaxed),
             last_failure: self.last_failure.lock().ok().and_then(|last| last.clone()),
+            hook_failures: self.hook_failures.load(Ordering::Acquire),
+            last_hook_failure: self.last_hook_failure.lock().ok().and_then(|last| last.clone()),
             by_reason,
         }
     }
@@ -169,6 +183,11 @@ pub struct Stats {
     pub requests: u64,
     /// The newest reason why something was not delivered, in words.
     pub last_failure: Option<String>,
+    /// Answers that the author's hooks (`identify`, `event_tags`, `event_properties`) failed to give in time;
+    /// their events went out without.
+    pub hook_failures: u64,
+    /// The newest of them, in words.
+    pub last_hook_failure: Option<String>,
     by_reason: [u64; DropReason::ALL.len()],
 }
 

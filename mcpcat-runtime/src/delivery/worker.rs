@@ -363,6 +363,10 @@ impl Worker {
             match record.kind {
                 record::SESSION => {
                     if let Some(definition) = Definition::decode(record.bytes) {
+                        if !definition.pending {
+                            // Nobody waits any more for what this says.
+                            lock(&self.setup.mailbox.unnamed).remove(&definition.reference);
+                        }
                         self.definitions.insert(definition.reference, (definition, at.segment()));
                     }
                     self.needed.push_back(at);

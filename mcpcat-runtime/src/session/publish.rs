@@ -28,7 +28,7 @@ struct Sessions {
 
 impl Session {
     fn kept(core: &Arc<Core>, state: &Arc<State>) -> Self {
-        Self { core: Arc::clone(core), state: Arc::clone(state) }
+        Self { core: Arc::clone(core), state: Arc::clone(state), view: None }
     }
 
     /// The session of what belongs to no other: one for each client in each process.

@@ -246,7 +246,11 @@ mod tests {
     }
 
     fn all() -> Options {
-        Options { intent: Some(None), session_handle: true, agent_id: true, ..Options::default() }
+        let mut options = Options::default();
+        options.intent = Some(None);
+        options.session_handle = true;
+        options.agent_id = true;
+        options
     }
 
     #[test]

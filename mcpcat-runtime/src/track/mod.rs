@@ -4,12 +4,14 @@ mod connection;
 mod ending;
 mod forward;
 mod handle;
+mod hooks;
 mod inject;
 mod options;
 mod payload;
 mod request;
 mod tracked;
 
+pub use hooks::{HookAnswer, Identity};
 pub use options::recorded_by_default;
 pub use request::RequestInfo;
 pub use tracked::{ServerHandle, Status, Tracked, track};

@@ -4,9 +4,15 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use http::request::Parts;
+use rmcp::RoleServer;
+use rmcp::service::RequestContext;
+
+use super::hooks::Hooks;
 use super::inject::Tools;
 use super::request::RequestInfo;
 use super::tracked::{Method, Tracked};
+use crate::session::TraceContext;
 
 /// The product's recorded methods, without `ping`, which says nothing but that somebody is there.
 const DEFAULT: [&str; 14] = [
@@ -34,6 +40,7 @@ pub fn recorded_by_default(method: &str) -> bool {
 }
 
 type Filter = dyn Fn(&str) -> bool + Send + Sync;
+type Tracer = dyn Fn() -> Option<TraceContext> + Send + Sync;
 type Resolver = dyn Fn(&RequestInfo<'_>) -> Option<String> + Send + Sync;
 
 #[derive(Clone, Default)]
@@ -45,6 +52,8 @@ pub(super) struct Options {
     pub(super) session_handle: bool,
     pub(super) agent_id: bool,
     resolver: Option<Arc<Resolver>>,
+    pub(super) hooks: Hooks,
+    trace: Option<Arc<Tracer>>,
     /// What is known of the handler's tools, shared by the clones of one wrapper.
     pub(super) tools: Arc<Tools>,
 }
@@ -73,6 +82,18 @@ impl Options {
             .ok()??;
         let text = text.trim();
         (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// The trace that a request is part of: what the callback says, else its `traceparent`.
+    pub(super) fn trace(&self, context: &RequestContext<RoleServer>) -> Option<TraceContext> {
+        let asked = self.trace.as_ref().map(|trace| catch_unwind(AssertUnwindSafe(|| trace())));
+        if let Some(Ok(Some(trace))) = asked {
+            return Some(trace);
+        }
+        let meta = context.meta.get("traceparent").and_then(|value| value.as_str());
+        let text =
+            meta.or_else(|| context.extensions.get::<Parts>()?.headers.get("traceparent")?.to_str().ok())?;
+        TraceContext::parse(text)
     }
 
     /// Whether tools look different to clients.
@@ -161,6 +182,18 @@ impl<H> Tracked<H> {
         resolver: impl Fn(&RequestInfo<'_>) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
         self.configure(|options| options.resolver = Some(Arc::new(resolver)))
+    }
+}
+
+impl<H> Tracked<H> {
+    /// Asks where a request stands in a distributed trace, when it begins. Its event and those raised inside
+    /// it carry the answer as the properties `trace_id` and `span_id`. Without a callback, or where it
+    /// answers `None`, the `traceparent` of the request's `_meta` or HTTP headers is taken.
+    ///
+    /// Runs on the call path: it must not block. A panic counts as `None`.
+    #[must_use]
+    pub fn trace_context(self, ask: impl Fn() -> Option<TraceContext> + Send + Sync + 'static) -> Self {
+        self.configure(|options| options.trace = Some(Arc::new(ask)))
     }
 }
 

@@ -254,6 +254,16 @@ impl<H: ServerHandler> Tracked<H> {
         if !self.options.records(method) {
             return Watched::Inside { scope: Scope { session: found.session, parent: None }, told };
         }
+        let trace = self.options.trace(context);
+        let hooks = &self.options.hooks;
+        let asks = hooks.concern(&found.session);
+        if asks || trace.is_some() {
+            found.session = found.session.viewed(trace, asks);
+        }
+        if asks {
+            let info = RequestInfo::new(method.name, subject.name, subject.arguments, context);
+            hooks.ask(&found.session, info.into_owned());
+        }
         let mut call = Call::request(found.session);
         if let Some(fields) = call.fields() {
             match method.event_type {
