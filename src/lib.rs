@@ -29,12 +29,12 @@ mod recording {
     pub use mcpcat_runtime::policy;
     pub use mcpcat_runtime::privacy;
     pub use mcpcat_runtime::session::{
-        InSession, Scoped, Session, SessionId, Target, TraceContext, publish_custom_event,
+        Carrier, InSession, Scoped, Session, SessionId, Target, TraceContext, carry, publish_custom_event,
     };
     pub use mcpcat_runtime::spool::Backend;
     #[cfg(feature = "rmcp")]
     pub use mcpcat_runtime::track::{
-        HookAnswer, Identity, RequestInfo, ServerHandle, Status, Tracked, recorded_by_default, track,
+        HookAnswer, Identity, Payload, RequestInfo, ServerHandle, Status, Tracked, recorded_by_default, track,
     };
 }
 

@@ -13,4 +13,6 @@ mod support;
 mod tracking_endings;
 mod tracking_hooks;
 mod tracking_injection;
+mod tracking_travel;
+mod tracking_volume;
 mod wire;

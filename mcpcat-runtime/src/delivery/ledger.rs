@@ -82,6 +82,9 @@ pub(crate) struct Ledger {
     requests: AtomicU64,
     last_failure: Mutex<Option<String>>,
     hook_failures: AtomicU64,
+    sampled_out: AtomicU64,
+    /// Events that were published and then sampled out: no longer counted as published.
+    withdrawn: AtomicU64,
     last_hook_failure: Mutex<Option<String>>,
 }
 
@@ -121,6 +124,17 @@ impl Ledger {
         }
     }
 
+    /// An event that the share of sessions leaves out, before it was published.
+    pub(crate) fn sampled_out(&self) {
+        self.sampled_out.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The same after it was published.
+    pub(crate) fn withdraw(&self) {
+        self.sampled_out();
+        self.withdrawn.fetch_add(1, Ordering::Release);
+    }
+
     /// A hook gave nothing; its event goes out without.
     #[cfg(feature = "rmcp")]
     pub(crate) fn hook_failed(&self, what: String) {
@@ -140,7 +154,8 @@ impl Ledger {
             *count = counter.load(Ordering::Acquire);
         }
         let dropped = by_reason.iter().sum::<u64>();
-        let published = self.published.load(Ordering::Acquire);
+        let withdrawn = self.withdrawn.load(Ordering::Acquire);
+        let published = self.published.load(Ordering::Acquire).saturating_sub(withdrawn);
         let adopted = self.adopted.load(Ordering::Acquire);
         Stats {
             published,
@@ -152,6 +167,7 @@ impl Ledger {
             problems: self.problems.load(Ordering::Relaxed),
             requests: self.requests.load(Ordering::Relaxed),
             last_failure: self.last_failure.lock().ok().and_then(|last| last.clone()),
+            sampled_out: self.sampled_out.load(Ordering::Relaxed),
             hook_failures: self.hook_failures.load(Ordering::Acquire),
             last_hook_failure: self.last_hook_failure.lock().ok().and_then(|last| last.clone()),
             by_reason,
@@ -183,6 +199,8 @@ pub struct Stats {
     pub requests: u64,
     /// The newest reason why something was not delivered, in words.
     pub last_failure: Option<String>,
+    /// Events that the share of sessions to record left out. None of the other numbers counts them.
+    pub sampled_out: u64,
     /// Answers that the author's hooks (`identify`, `event_tags`, `event_properties`) failed to give in time;
     /// their events went out without.
     pub hook_failures: u64,

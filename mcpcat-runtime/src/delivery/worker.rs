@@ -23,6 +23,7 @@ use super::retry::{Answer, MAX_STRIKES, Pace, Verdict, judge};
 use crate::event::id;
 use crate::event::record::{self, Definition, Header};
 use crate::event::wire::{self, Dialect};
+use crate::policy::Sample;
 use crate::privacy::Privacy;
 use crate::spool::{Adopter, Position, Reader, Spool};
 
@@ -149,6 +150,7 @@ pub(crate) struct Setup {
     pub(crate) base: BaseUrl,
     pub(crate) dialect: Dialect,
     pub(crate) request_timeout: Duration,
+    pub(crate) sample: Sample,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) mailbox: Arc<Mailbox>,
 }
@@ -383,6 +385,11 @@ impl Worker {
                         self.held.push_back(Held { at, header, members, since: self.last_record });
                         continue;
                     }
+                    if Self::samples_out(&self.definitions, self.setup.sample, &header) {
+                        self.setup.ledger.withdraw();
+                        self.ended(Place::Own(at));
+                        continue;
+                    }
                     let body = Self::join(&self.definitions, &self.setup.dialect, &header, members);
                     return Some(Item {
                         at: Place::Own(at),
@@ -415,6 +422,13 @@ impl Worker {
         Bytes::from(wire::body(dialect, header, members, session))
     }
 
+    /// Whether the share of sessions leaves an event out whose session had no name when it was raised. For
+    /// others the call site has decided, alike.
+    fn samples_out(definitions: &HashMap<u64, (Definition, u64)>, sample: Sample, header: &Header) -> bool {
+        let session = definitions.get(&header.session).and_then(|(it, _)| it.session_id.as_deref());
+        header.is_error != Some(true) && session.is_some_and(|id| !sample.keeps(id))
+    }
+
     fn is_unnamed(definitions: &HashMap<u64, (Definition, u64)>, reference: u64) -> bool {
         definitions.get(&reference).is_some_and(|(definition, _)| definition.pending)
     }
@@ -434,6 +448,11 @@ impl Worker {
                     kept.push_back(held);
                     continue;
                 }
+            }
+            if Self::samples_out(&self.definitions, self.setup.sample, &held.header) {
+                self.setup.ledger.withdraw();
+                self.ended(Place::Own(held.at));
+                continue;
             }
             let body = Self::join(&self.definitions, &self.setup.dialect, &held.header, &held.members);
             let at = Place::Own(held.at);

@@ -1,6 +1,7 @@
 //! Whose event it is: sessions, how they are named, how they travel with the code that runs in them, and how
 //! an event is published into one.
 
+mod carry;
 mod id;
 mod publish;
 mod scope;
@@ -11,6 +12,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
+pub use carry::{Carrier, carry};
 pub use id::{ParseSessionIdError, SessionId};
 pub use publish::publish_custom_event;
 pub(crate) use publish::{Raised, of_installed};
@@ -248,6 +250,15 @@ impl Session {
         if let Some(trace) = self.view.as_ref().and_then(|view| view.trace.as_ref()) {
             fields.property("trace_id", &trace.trace_id);
             fields.property("span_id", &trace.span_id);
+        }
+        if let Some(rate) = self.core.config.sample.rate() {
+            let failed = header.is_error == Some(true);
+            // A session without a name yet is decided about when it has one, by the worker.
+            if !failed && self.id().is_some_and(|id| !self.core.config.sample.keeps(id.as_str())) {
+                self.core.ledger.sampled_out();
+                return Ok(());
+            }
+            fields.property("mcpcat_sample_rate", &rate);
         }
         if let Some(segment) = self.core.segment() {
             self.define_in(segment);

@@ -2,6 +2,7 @@
 
 mod connection;
 mod ending;
+mod extract;
 mod forward;
 mod handle;
 mod hooks;
@@ -9,9 +10,10 @@ mod inject;
 mod options;
 mod payload;
 mod request;
+mod shape;
 mod tracked;
 
 pub use hooks::{HookAnswer, Identity};
-pub use options::recorded_by_default;
+pub use options::{Payload, recorded_by_default};
 pub use request::RequestInfo;
 pub use tracked::{ServerHandle, Status, Tracked, track};

@@ -39,6 +39,19 @@ pub fn recorded_by_default(method: &str) -> bool {
     DEFAULT.contains(&method)
 }
 
+/// How much an automatic event records of a request's parameters and its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Payload {
+    /// Neither of them.
+    Nothing,
+    /// Keys, types and sizes: `{"name": "string(5)", "rows": "array(3)"}`.
+    Shape,
+    /// All of it, within the client's limits and without the values of sensitive keys.
+    #[default]
+    All,
+}
+
+type Payloads = dyn Fn(&str, Option<&str>) -> Payload + Send + Sync;
 type Filter = dyn Fn(&str) -> bool + Send + Sync;
 type Tracer = dyn Fn() -> Option<TraceContext> + Send + Sync;
 type Resolver = dyn Fn(&RequestInfo<'_>) -> Option<String> + Send + Sync;
@@ -54,6 +67,7 @@ pub(super) struct Options {
     resolver: Option<Arc<Resolver>>,
     pub(super) hooks: Hooks,
     trace: Option<Arc<Tracer>>,
+    payloads: Option<Arc<Payloads>>,
     /// What is known of the handler's tools, shared by the clones of one wrapper.
     pub(super) tools: Arc<Tools>,
 }
@@ -82,6 +96,17 @@ impl Options {
             .ok()??;
         let text = text.trim();
         (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// How much of a request is recorded.
+    pub(super) fn payload(&self, method: &str, name: Option<&str>) -> Payload {
+        match &self.payloads {
+            None => Payload::All,
+            // When in doubt, nothing.
+            Some(payloads) => {
+                catch_unwind(AssertUnwindSafe(|| payloads(method, name))).unwrap_or(Payload::Nothing)
+            }
+        }
     }
 
     /// The trace that a request is part of: what the callback says, else its `traceparent`.
@@ -186,6 +211,27 @@ impl<H> Tracked<H> {
 }
 
 impl<H> Tracked<H> {
+    /// Says how much is recorded of a request's parameters and its answer, by method and by the name of the
+    /// tool or prompt. Default: all. The intent and the message of an error are recorded in any case.
+    ///
+    /// ```no_run
+    /// use mcpcat_runtime::track::Payload;
+    /// # use rmcp::ServerHandler;
+    /// # fn serve(handler: impl ServerHandler) {
+    /// let server = mcpcat_runtime::track::track(handler, "proj_abc123xyz").payloads(|method, name| {
+    ///     match (method, name) {
+    ///         ("tools/call", Some("read_mail")) => Payload::Nothing,
+    ///         ("tools/call", _) => Payload::Shape,
+    ///         _ => Payload::All,
+    ///     }
+    /// });
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn payloads(self, payloads: impl Fn(&str, Option<&str>) -> Payload + Send + Sync + 'static) -> Self {
+        self.configure(|options| options.payloads = Some(Arc::new(payloads)))
+    }
+
     /// Asks where a request stands in a distributed trace, when it begins. Its event and those raised inside
     /// it carry the answer as the properties `trace_id` and `span_id`. Without a callback, or where it
     /// answers `None`, the `traceparent` of the request's `_meta` or HTTP headers is taken.

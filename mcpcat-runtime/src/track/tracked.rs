@@ -16,9 +16,10 @@ use super::connection::{Asked, Connection, Found, peer_of};
 use super::ending::Ending;
 use super::handle::{Source, Told, session_of};
 use super::inject::{Injected, Sent};
-use super::options::Options;
+use super::options::{Options, Payload};
 use super::payload::{Answer, Extra, Parameters};
 use super::request::RequestInfo;
+use super::shape::Shape;
 use crate::call::Call;
 use crate::client::{Client, for_project};
 use crate::event::{ErrorInfo, Outcome as _};
@@ -103,6 +104,13 @@ impl<H> Tracked<H> {
     #[must_use]
     pub fn status(&self) -> Status {
         self.shared.status()
+    }
+
+    /// The session that an event published to this server from here would belong to: inside a call the
+    /// call's. `None` where it would be the process's own, or nowhere.
+    #[must_use]
+    pub fn session(&self) -> Option<Session> {
+        self.shared.session()
     }
 
     /// The handle under which the server is known after `serve` has consumed it.
@@ -264,6 +272,7 @@ impl<H: ServerHandler> Tracked<H> {
             let info = RequestInfo::new(method.name, subject.name, subject.arguments, context);
             hooks.ask(&found.session, info.into_owned());
         }
+        let payload = self.options.payload(method.name, subject.name);
         let mut call = Call::request(found.session);
         if let Some(fields) = call.fields() {
             match method.event_type {
@@ -274,7 +283,13 @@ impl<H: ServerHandler> Tracked<H> {
                 fields.name(name);
             }
             let extra = Extra { id: &context.id, extensions: &context.extensions };
-            fields.parameters(&Parameters { method: method.name, params, extra });
+            match payload {
+                Payload::All => fields.parameters(&Parameters { method: method.name, params, extra }),
+                Payload::Shape => {
+                    fields.parameters(&Parameters { method: method.name, params: &Shape(params), extra });
+                }
+                Payload::Nothing => {}
+            }
             if found.unlinked {
                 fields.property("mcpcat_session", "unlinked");
             }
@@ -291,7 +306,7 @@ impl<H: ServerHandler> Tracked<H> {
                 }
             }
         }
-        Watched::Recorded { call, ending: Ending::of(context, single), told }
+        Watched::Recorded { call, ending: Ending::of(context, single), told, payload }
     }
 
     /// The scope of a notification.
@@ -356,7 +371,7 @@ impl<'a> Subject<'a> {
 /// What is done about a request.
 pub(super) enum Watched {
     /// Its event has begun.
-    Recorded { call: Call, ending: Ending, told: Option<Told> },
+    Recorded { call: Call, ending: Ending, told: Option<Told>, payload: Payload },
     /// It runs in its session and is no event.
     Inside { scope: Scope, told: Option<Told> },
     /// Nothing is recorded at all.
@@ -379,8 +394,8 @@ pub(super) async fn watch<A: Answer, F>(watched: Watched, future: F) -> Result<A
 where
     F: Future<Output = Result<A, ErrorData>>,
 {
-    let (mut call, ending) = match watched {
-        Watched::Recorded { call, ending, .. } => (call, ending),
+    let (mut call, ending, payload) = match watched {
+        Watched::Recorded { call, ending, payload, .. } => (call, ending, payload),
         Watched::Inside { scope, .. } => return scope.wrap(future).await,
         Watched::Untouched => return future.await,
     };
@@ -388,7 +403,7 @@ where
     match AssertUnwindSafe(inside).catch_unwind().await {
         Ok(Ok(answer)) => {
             if let Some(fields) = call.fields() {
-                answer.record(fields);
+                answer.record(fields, payload);
             }
             let failure = answer.failure();
             call.finish(ending.interruption(failure.as_ref()).or(failure));
