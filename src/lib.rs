@@ -28,11 +28,15 @@ mod recording {
     pub use mcpcat_runtime::event::{CustomEvent, ErrorInfo, EventData, EventId, Fields, Outcome};
     pub use mcpcat_runtime::policy;
     pub use mcpcat_runtime::privacy;
-    pub use mcpcat_runtime::session::{InSession, Scoped, Session, SessionId, Target, publish_custom_event};
+    pub use mcpcat_runtime::session::{
+        Carrier, InSession, Scoped, Session, SessionId, Target, TraceContext, carry, publish_custom_event,
+    };
     pub use mcpcat_runtime::spool::{Backend, Overflow};
     pub use mcpcat_runtime::testing;
     #[cfg(feature = "rmcp")]
-    pub use mcpcat_runtime::track::{ServerHandle, Status, Tracked, track};
+    pub use mcpcat_runtime::track::{
+        HookAnswer, Identity, Payload, RequestInfo, ServerHandle, Status, Tracked, recorded_by_default, track,
+    };
 }
 
 #[cfg(not(feature = "enable"))]

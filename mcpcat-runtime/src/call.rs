@@ -49,14 +49,10 @@ impl Call {
         Self::start(callsite).postpone()
     }
 
-    /// Begins a request that a tracker observes.
+    /// Begins a request that a tracker observes; the tracker writes its type.
     #[cfg(feature = "rmcp")]
-    pub(crate) fn request(session: Session, event_type: &str) -> Self {
-        let live = session.core().records().then(|| {
-            let mut live = Live::new(session, None, Rule::ALWAYS, false);
-            live.loan.fields().body_member("event_type", &event_type);
-            live
-        });
+    pub(crate) fn request(session: Session) -> Self {
+        let live = session.core().records().then(|| Live::new(session, None, Rule::ALWAYS, false));
         Self { callsite: None, live }
     }
 

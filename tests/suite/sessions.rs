@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Collector, PATIENCE, Sample, call, of_type};
 
-async fn serve<H: rmcp::ServerHandler>(
+pub async fn serve<H: rmcp::ServerHandler>(
     make: impl Fn() -> Result<H, std::io::Error> + Send + Sync + 'static,
     config: StreamableHttpServerConfig,
 ) -> String {
@@ -23,7 +23,7 @@ async fn serve<H: rmcp::ServerHandler>(
     url
 }
 
-async fn agent(url: &str) -> RunningService<RoleClient, ()> {
+pub async fn agent(url: &str) -> RunningService<RoleClient, ()> {
     ().serve(StreamableHttpClientTransport::from_uri(url)).await.expect("the handshake succeeds")
 }
 

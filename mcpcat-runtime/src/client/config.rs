@@ -10,7 +10,7 @@ use crate::delivery::Loss;
 use crate::delivery::http::BaseUrl;
 use crate::delivery::ledger::LossHook;
 use crate::event::wire::Dialect;
-use crate::policy::Policy;
+use crate::policy::{Policy, Sample};
 use crate::privacy::Privacy;
 use crate::spool::{Backend, Overflow};
 
@@ -34,6 +34,13 @@ pub enum ConfigError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The share of sessions to record is not a number from 0 to 1.
+    Sample {
+        /// Which setting it came from: `sample` or `MCPCAT_SAMPLE`.
+        source: &'static str,
+        /// What was given.
+        given: String,
+    },
     /// The delivery thread could not be started.
     Thread(std::io::Error),
 }
@@ -48,6 +55,10 @@ impl fmt::Display for ConfigError {
                 f,
                 "`{source}` is `{given}`, which cannot be used: {problem}; \
                  write something like http://127.0.0.1:6228 or {DEFAULT_BASE_URL}"
+            ),
+            Self::Sample { source, given } => write!(
+                f,
+                "`{source}` is `{given}`: write the share of sessions to record, from 0 (none) to 1 (all)"
             ),
             Self::Thread(error) => write!(f, "the delivery thread could not be started: {error}"),
         }
@@ -77,7 +88,7 @@ pub enum SessionStrings {
 /// Builds a [`Client`]. Made by [`Client::builder`].
 ///
 /// What is not set comes from the environment: `MCPCAT_PROJECT_ID`, `AGENTCAT_API_URL` or
-/// `MCPCAT_API_URL`, `MCPCAT_ENABLED`, `DO_NOT_TRACK`, `MCPCAT_STATE_DIR`. An empty variable counts as unset.
+/// `MCPCAT_API_URL`, `MCPCAT_ENABLED`, `DO_NOT_TRACK`, `MCPCAT_STATE_DIR`, `MCPCAT_SAMPLE`. An empty variable counts as unset.
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ClientBuilder {
@@ -96,6 +107,7 @@ pub struct ClientBuilder {
     on_loss: Option<LossHook>,
     policy: Policy,
     privacy: Privacy,
+    sample: Option<f64>,
 }
 
 /// Settings that are known to be good.
@@ -115,6 +127,7 @@ pub(crate) struct Config {
     pub(crate) on_loss: Option<LossHook>,
     pub(crate) policy: Arc<Policy>,
     pub(crate) privacy: Privacy,
+    pub(crate) sample: Sample,
 }
 
 impl ClientBuilder {
@@ -135,6 +148,7 @@ impl ClientBuilder {
             on_loss: None,
             policy: Policy::default(),
             privacy: Privacy::new(),
+            sample: None,
         }
     }
 
@@ -232,6 +246,15 @@ impl ClientBuilder {
         self
     }
 
+    /// The share of sessions to record, from 0 to 1 (all, the default). A session is recorded whole or not at
+    /// all, decided by its id, alike in every process; errors are always recorded. The events of a share
+    /// carry it as the property `mcpcat_sample_rate`; what is left out is counted in
+    /// [`Stats::sampled_out`](crate::delivery::Stats::sampled_out).
+    pub fn sample(mut self, share: f64) -> Self {
+        self.sample = Some(share);
+        self
+    }
+
     /// Checks the settings and starts the delivery.
     ///
     /// # Errors
@@ -265,6 +288,15 @@ impl ClientBuilder {
         if let Some(key) = self.version_key {
             dialect.version_key = key;
         }
+        let sample = match (self.sample, variable("MCPCAT_SAMPLE")) {
+            (Some(share), _) => Sample::new(share)
+                .ok_or_else(|| ConfigError::Sample { source: "sample", given: share.to_string() })?,
+            (None, Some(text)) => match text.trim().parse().ok().and_then(Sample::new) {
+                Some(sample) => sample,
+                None => return Err(ConfigError::Sample { source: "MCPCAT_SAMPLE", given: text }),
+            },
+            (None, None) => Sample::ALL,
+        };
         let forbidden = variable("MCPCAT_ENABLED").is_some_and(|value| is_no(&value))
             || variable("DO_NOT_TRACK").is_some_and(|value| !is_no(&value));
         Ok(Config {
@@ -283,6 +315,7 @@ impl ClientBuilder {
             // The patterns look at keys too, inside texts that are JSON: with the same list.
             privacy: self.privacy.policy(self.policy.clone()),
             policy: Arc::new(self.policy),
+            sample,
         })
     }
 }
@@ -345,6 +378,20 @@ mod tests {
             assert!(!on(builder().enabled(true), &[off]), "{off:?}");
         }
         assert!(!on(builder().enabled(false), &[("MCPCAT_ENABLED", "true")]));
+    }
+
+    #[test]
+    fn a_share_of_sessions_comes_from_the_option_then_the_environment() {
+        let environment = [("MCPCAT_SAMPLE", " 0.25 ")];
+        let rate = |builder| checked(builder, &environment).unwrap().sample.rate();
+        assert_eq!(rate(ClientBuilder::new("p".into())), Some(0.25));
+        assert_eq!(rate(ClientBuilder::new("p".into()).sample(1.0)), None);
+        for broken in ["half", "1.5", "-1"] {
+            let error = checked(ClientBuilder::new("p".into()), &[("MCPCAT_SAMPLE", broken)])
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains("MCPCAT_SAMPLE") && error.contains(broken), "{error}");
+        }
     }
 
     #[test]

@@ -73,6 +73,7 @@ impl Core {
                 base: config.base.clone(),
                 dialect: config.dialect.clone(),
                 request_timeout: config.request_timeout,
+                sample: config.sample,
                 ledger: Arc::clone(&ledger),
                 mailbox: Arc::clone(&mailbox),
                 letters,

@@ -93,6 +93,11 @@ pub(crate) struct Ledger {
     lost_at: [AtomicU64; DropReason::ALL.len()],
     /// Reasons, as bits, whose losses have begun and have not been told.
     news: AtomicU32,
+    hook_failures: AtomicU64,
+    sampled_out: AtomicU64,
+    /// Events that were published and then sampled out: no longer counted as published.
+    withdrawn: AtomicU64,
+    last_hook_failure: Mutex<Option<String>>,
 }
 
 /// A reason that costs nothing for this long has ended; what it costs later is told anew.
@@ -193,6 +198,27 @@ impl Ledger {
         }
     }
 
+    /// An event that the share of sessions leaves out, before it was published.
+    pub(crate) fn sampled_out(&self) {
+        self.sampled_out.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The same after it was published.
+    pub(crate) fn withdraw(&self) {
+        self.sampled_out();
+        self.withdrawn.fetch_add(1, Ordering::Release);
+    }
+
+    /// A hook gave nothing; its event goes out without.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn hook_failed(&self, what: String) {
+        tracing::warn!(target: "mcpcat", "{what}");
+        if let Ok(mut last) = self.last_hook_failure.lock() {
+            *last = Some(what);
+        }
+        self.hook_failures.fetch_add(1, Ordering::Release);
+    }
+
     /// One snapshot. The ends are read before the beginnings, so that no event is seen to have ended that
     /// had not begun; `pending` is the difference.
     pub(crate) fn stats(&self) -> Stats {
@@ -202,7 +228,8 @@ impl Ledger {
             *count = counter.load(Ordering::Acquire);
         }
         let dropped = by_reason.iter().sum::<u64>();
-        let published = self.published.load(Ordering::Acquire);
+        let withdrawn = self.withdrawn.load(Ordering::Acquire);
+        let published = self.published.load(Ordering::Acquire).saturating_sub(withdrawn);
         let adopted = self.adopted.load(Ordering::Acquire);
         Stats {
             published,
@@ -215,6 +242,9 @@ impl Ledger {
             requests: self.requests.load(Ordering::Relaxed),
             dead_letters: self.kept_aside.load(Ordering::Relaxed),
             last_failure: self.last_failure.lock().ok().and_then(|last| last.clone()),
+            sampled_out: self.sampled_out.load(Ordering::Relaxed),
+            hook_failures: self.hook_failures.load(Ordering::Acquire),
+            last_hook_failure: self.last_hook_failure.lock().ok().and_then(|last| last.clone()),
             by_reason,
         }
     }
@@ -247,6 +277,13 @@ pub struct Stats {
     pub dead_letters: u64,
     /// The newest reason why something was not delivered, in words.
     pub last_failure: Option<String>,
+    /// Events that the share of sessions to record left out. None of the other numbers counts them.
+    pub sampled_out: u64,
+    /// Answers that the author's hooks (`identify`, `event_tags`, `event_properties`) failed to give in time;
+    /// their events went out without.
+    pub hook_failures: u64,
+    /// The newest of them, in words.
+    pub last_hook_failure: Option<String>,
     by_reason: [u64; DropReason::ALL.len()],
 }
 

@@ -26,6 +26,7 @@ use crate::event::EventId;
 use crate::event::id;
 use crate::event::record::{self, Definition, Header};
 use crate::event::wire::{self, Dialect};
+use crate::policy::Sample;
 use crate::privacy::Privacy;
 use crate::spool::{Adopter, Position, Reader, Spool};
 
@@ -174,6 +175,7 @@ pub(crate) struct Setup {
     pub(crate) base: BaseUrl,
     pub(crate) dialect: Dialect,
     pub(crate) request_timeout: Duration,
+    pub(crate) sample: Sample,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) letters: Letters,
@@ -517,6 +519,10 @@ impl Worker {
             match record.kind {
                 record::SESSION => {
                     if let Some(definition) = Definition::decode(record.bytes) {
+                        if !definition.pending {
+                            // Nobody waits any more for what this says.
+                            lock(&self.setup.mailbox.unnamed).remove(&definition.reference);
+                        }
                         self.definitions.insert(definition.reference, (definition, at.segment()));
                     }
                     self.needed.push_back(at);
@@ -531,6 +537,11 @@ impl Worker {
                     if Self::is_unnamed(&self.definitions, header.session) {
                         let members = members.to_vec();
                         self.held.push_back(Held { at, header, members, since: self.last_record });
+                        continue;
+                    }
+                    if Self::samples_out(&self.definitions, self.setup.sample, &header) {
+                        self.setup.ledger.withdraw();
+                        self.ended(Place::Own(at));
                         continue;
                     }
                     let body = Self::join(&self.definitions, &self.setup.dialect, &header, members);
@@ -559,6 +570,13 @@ impl Worker {
         Bytes::from(wire::body(dialect, header, members, session))
     }
 
+    /// Whether the share of sessions leaves an event out whose session had no name when it was raised. For
+    /// others the call site has decided, alike.
+    fn samples_out(definitions: &HashMap<u64, (Definition, u64)>, sample: Sample, header: &Header) -> bool {
+        let session = definitions.get(&header.session).and_then(|(it, _)| it.session_id.as_deref());
+        header.is_error != Some(true) && session.is_some_and(|id| !sample.keeps(id))
+    }
+
     fn is_unnamed(definitions: &HashMap<u64, (Definition, u64)>, reference: u64) -> bool {
         definitions.get(&reference).is_some_and(|(definition, _)| definition.pending)
     }
@@ -578,6 +596,11 @@ impl Worker {
                     kept.push_back(held);
                     continue;
                 }
+            }
+            if Self::samples_out(&self.definitions, self.setup.sample, &held.header) {
+                self.setup.ledger.withdraw();
+                self.ended(Place::Own(held.at));
+                continue;
             }
             let body = Self::join(&self.definitions, &self.setup.dialect, &held.header, &held.members);
             self.retries.push_back(Item::new(Place::Own(held.at), held.header.id, body));

@@ -110,6 +110,11 @@ pub(crate) struct Definition {
     pub(crate) server_version: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) actor: Option<Actor>,
+    /// What hooks add to each event, JSON objects as text; an event's own members win.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tags: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) properties: Option<String>,
 }
 
 /// Who is behind a session, as `identify` said.

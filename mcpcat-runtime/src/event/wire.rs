@@ -4,6 +4,7 @@
 use super::json;
 use super::record::{Definition, Header};
 use super::time;
+use crate::policy::limits::MAX_TAGS;
 
 /// What the wire calls things, which differs between the product's two names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +59,7 @@ pub(crate) fn body(dialect: &Dialect, header: &Header, members: &[u8], session: 
         out.push(b'"');
     }
     let _ = write!(out, ",\"sequence\":{}", header.sequence);
-    out.extend_from_slice(members);
+    write_members(&mut out, members, session);
     member(&mut out, "sdk_instance", &session.instance);
     member(&mut out, "sdk_language", "Rust");
     member(&mut out, &dialect.version_key, env!("CARGO_PKG_VERSION"));
@@ -86,6 +87,79 @@ pub(crate) fn body(dialect: &Dialect, header: &Header, members: &[u8], session: 
     }
     out.push(b'}');
     out
+}
+
+/// The event's members, with what hooks said of its call added to its tags and properties.
+fn write_members(out: &mut Vec<u8>, members: &[u8], session: &Definition) {
+    let added = [("tags", &session.tags), ("properties", &session.properties)];
+    if added.iter().all(|(_, added)| added.is_none()) {
+        return out.extend_from_slice(members);
+    }
+    let mut missing = added;
+    for (key, value) in top_level(members) {
+        let own = added.iter().position(|(name, added)| added.is_some() && key == name.as_bytes());
+        out.extend_from_slice(b",\"");
+        out.extend_from_slice(key);
+        out.extend_from_slice(b"\":");
+        match own {
+            Some(index) => {
+                out.extend_from_slice(&merged(value, added[index].1.as_deref().unwrap_or("{}"), index == 0));
+                missing[index].1 = &None;
+            }
+            None => out.extend_from_slice(value),
+        }
+    }
+    for (key, text) in missing {
+        if let Some(text) = text {
+            out.push(b',');
+            json::write_key(out, key);
+            out.extend_from_slice(text.as_bytes());
+        }
+    }
+}
+
+/// One object of both, as JSON; what is the event's own wins.
+fn merged(own: &[u8], added: &str, tags: bool) -> Vec<u8> {
+    type Object = serde_json::Map<String, serde_json::Value>;
+    let parsed = (serde_json::from_slice::<Object>(own), serde_json::from_str::<Object>(added));
+    let (Ok(mut all), Ok(added)) = parsed else { return own.to_vec() };
+    for (key, value) in added {
+        if !(tags && all.len() >= MAX_TAGS) {
+            all.entry(key).or_insert(value);
+        }
+    }
+    serde_json::to_vec(&all).unwrap_or_else(|_| own.to_vec())
+}
+
+/// The members of `,"key":value,"key":value…`, which this crate's own serialiser wrote: keys need no escapes.
+fn top_level(members: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut rest = members;
+    std::iter::from_fn(move || {
+        let inside = rest.strip_prefix(b",\"")?;
+        let (key, value) = inside.split_at_checked(inside.iter().position(|b| *b == b'"')?)?;
+        let value = value.strip_prefix(b"\":")?;
+        let (value, after) = value.split_at(end_of_value(value));
+        rest = after;
+        Some((key, value))
+    })
+}
+
+/// Where the value that `text` begins with ends: at a comma outside of strings and brackets.
+fn end_of_value(text: &[u8]) -> usize {
+    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
+    for (index, byte) in text.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b',' if depth == 0 => return index,
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 fn member(out: &mut Vec<u8>, key: &str, value: &str) {
@@ -153,6 +227,24 @@ mod tests {
                 "client_name": "c",
             })
         );
+    }
+
+    #[test]
+    fn what_hooks_said_joins_what_the_event_says_itself() {
+        let header = Header::decode(&[0; 73]).unwrap().0;
+        let session = Definition {
+            tags: Some(r#"{"a":"hook","b":"hook"}"#.into()),
+            properties: Some(r#"{"p":1}"#.into()),
+            ..Definition::default()
+        };
+        let tricky =
+            br#","parameters":{"x":",\"tags\":{","tags":{"a":[1,"}"]}},"error":7,"tags":{"a":"own"}"#;
+        let body = body(&Dialect::of_host("h"), &header, tricky, &session);
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["parameters"], json!({ "x": ",\"tags\":{", "tags": { "a": [1, "}"] } }));
+        assert_eq!(body["error"], 7);
+        assert_eq!(body["tags"], json!({ "a": "own", "b": "hook" }));
+        assert_eq!(body["properties"], json!({ "p": 1 }));
     }
 
     #[test]

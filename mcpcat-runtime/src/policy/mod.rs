@@ -3,9 +3,11 @@
 
 pub mod keys;
 pub mod limits;
+mod sample;
 
 pub use keys::{KeyPolicy, is_sensitive};
 pub use limits::{Limits, TagProblem, check_tag};
+pub(crate) use sample::Sample;
 
 /// Everything the serialiser has to know about what may be recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,15 +1,18 @@
 //! Whose event it is: sessions, how they are named, how they travel with the code that runs in them, and how
 //! an event is published into one.
 
+mod carry;
 mod id;
 mod publish;
 mod scope;
 mod target;
+mod view;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
+pub use carry::{Carrier, carry};
 pub use id::{ParseSessionIdError, SessionId};
 pub use publish::publish_custom_event;
 pub(crate) use publish::{Raised, of_installed};
@@ -17,6 +20,10 @@ pub(crate) use scope::Scope;
 pub use scope::{InSession, Scoped};
 pub(crate) use target::Kind;
 pub use target::Target;
+pub use view::TraceContext;
+#[cfg(feature = "rmcp")]
+pub(crate) use view::Values;
+use view::View;
 
 use crate::client::Core;
 use crate::delivery::DropReason;
@@ -33,6 +40,8 @@ use crate::spool;
 pub struct Session {
     core: Arc<Core>,
     state: Arc<State>,
+    /// Inside a call of which more is known than its session.
+    view: Option<Arc<View>>,
 }
 
 /// What the clones of a session share. Apart from the core, so that the client can keep sessions without
@@ -46,6 +55,8 @@ pub(crate) struct State {
     facts: RwLock<Facts>,
     /// The segment, plus one, that the newest definition is in; 0 asks for a new one.
     defined: AtomicU64,
+    /// Views of calls whose hooks ended before the transport had named the session.
+    waiting: Mutex<Vec<Arc<View>>>,
 }
 
 enum Name {
@@ -81,8 +92,9 @@ impl Session {
             key: key.map(Into::into),
             facts: RwLock::default(),
             defined: AtomicU64::new(0),
+            waiting: Mutex::default(),
         };
-        Self { core: Arc::clone(core), state: Arc::new(state) }
+        Self { core: Arc::clone(core), state: Arc::new(state), view: None }
     }
 
     /// A session with this id.
@@ -115,7 +127,8 @@ impl Session {
         if let Name::Awaited { cell, .. } = &self.state.name
             && cell.set(id.as_str().to_owned()).is_ok()
         {
-            self.define();
+            Self { view: None, ..self.clone() }.define();
+            self.define_waiting();
         }
     }
 
@@ -162,6 +175,12 @@ impl Session {
         self.state.facts.read().unwrap_or_else(PoisonError::into_inner).client.is_none()
     }
 
+    /// Whether somebody is known to be behind the session.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn is_identified(&self) -> bool {
+        self.state.facts.read().unwrap_or_else(PoisonError::into_inner).actor.is_some()
+    }
+
     /// Takes over what is known of an earlier session of the same connection.
     #[cfg(feature = "rmcp")]
     pub(crate) fn inherit(&self, earlier: &Self) {
@@ -183,10 +202,13 @@ impl Session {
                 None => (provisional.as_str().to_owned(), true),
             },
         };
+        let values = self.awaited().map(view::Awaited::values);
+        let pending = pending || matches!(values, Some(None));
+        let values = values.flatten().unwrap_or_default();
         let name = |peer: &Option<Peer>| peer.as_ref().map(|peer| peer.name.clone());
         let version = |peer: &Option<Peer>| peer.as_ref().map(|peer| peer.version.clone());
         Definition {
-            reference: self.state.reference,
+            reference: self.reference(),
             project: self.core.config.project.to_string(),
             session_id: Some(session_id),
             pending,
@@ -196,24 +218,48 @@ impl Session {
             server_name: name(&facts.server),
             server_version: version(&facts.server),
             actor: facts.actor.clone(),
+            tags: values.tags,
+            properties: values.properties,
         }
+    }
+
+    fn awaited(&self) -> Option<&view::Awaited> {
+        self.view.as_ref()?.awaited.as_ref()
+    }
+
+    /// The segment, plus one, that the newest definition is in.
+    fn defined(&self) -> &AtomicU64 {
+        self.awaited().map_or(&self.state.defined, |awaited| &awaited.defined)
     }
 
     fn define(&self) {
         if let Some(segment) = self.core.define(&self.definition()) {
-            self.state.defined.store(segment + 1, Ordering::Release);
+            self.defined().store(segment + 1, Ordering::Release);
         }
     }
 
     fn define_in(&self, segment: u64) {
-        if self.state.defined.load(Ordering::Acquire) != segment + 1 {
+        if self.defined().load(Ordering::Acquire) != segment + 1 {
             self.define();
         }
     }
 
     /// Writes an event of this session. Every segment that holds one of its events holds its definition or
     /// stands before one that does, so that a log is complete in itself at any moment.
-    pub(crate) fn record(&self, header: &Header, fields: &Fields) -> Result<(), DropReason> {
+    pub(crate) fn record(&self, header: &Header, fields: &mut Fields) -> Result<(), DropReason> {
+        if let Some(trace) = self.view.as_ref().and_then(|view| view.trace.as_ref()) {
+            fields.property("trace_id", &trace.trace_id);
+            fields.property("span_id", &trace.span_id);
+        }
+        if let Some(rate) = self.core.config.sample.rate() {
+            let failed = header.is_error == Some(true);
+            // A session without a name yet is decided about when it has one, by the worker.
+            if !failed && self.id().is_some_and(|id| !self.core.config.sample.keeps(id.as_str())) {
+                self.core.ledger.sampled_out();
+                return Ok(());
+            }
+            fields.property("mcpcat_sample_rate", &rate);
+        }
         if let Some(segment) = self.core.segment() {
             self.define_in(segment);
             let landed = self.core.record(header, fields)?;
@@ -223,7 +269,7 @@ impl Session {
     }
 
     pub(crate) fn reference(&self) -> u64 {
-        self.state.reference
+        self.awaited().map_or(self.state.reference, |awaited| awaited.reference)
     }
 }
 

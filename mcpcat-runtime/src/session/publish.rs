@@ -28,7 +28,7 @@ struct Sessions {
 
 impl Session {
     fn kept(core: &Arc<Core>, state: &Arc<State>) -> Self {
-        Self { core: Arc::clone(core), state: Arc::clone(state) }
+        Self { core: Arc::clone(core), state: Arc::clone(state), view: None }
     }
 
     /// The session of what belongs to no other: one for each client in each process.
@@ -77,6 +77,12 @@ impl Session {
             _ => SessionId::derive(text, &core.config.project),
         };
         Self::named(core, id, Some(text))
+    }
+
+    /// A fresh session that others will name by its id.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn minted(core: &Arc<Core>) -> Self {
+        Self::of_id(core, Self::random_id())
     }
 
     pub(crate) fn of_id(core: &Arc<Core>, id: SessionId) -> Self {

@@ -110,11 +110,29 @@ impl Connection {
         lone.session.clone()
     }
 
+    /// Whether nothing seen so far has been a transport with sessions of its own.
+    pub(super) fn is_unlinked_so_far(&self) -> bool {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.lone.is_none() && state.by_header.is_empty() && state.openings.is_empty()
+    }
+
     /// The session of whoever publishes from outside a call: only where there is no doubt.
     pub(super) fn only_session(&self) -> Option<Session> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let served = state.by_header.len() + state.openings.len();
         state.lone.as_ref().filter(|_| served == 0).map(|lone| lone.session.clone())
+    }
+}
+
+impl Asked<'_> {
+    /// Whether the transport says nothing of the session that a request belongs to.
+    pub(super) fn is_unlinked(&self) -> bool {
+        match self.extensions.get::<Parts>() {
+            None => false,
+            Some(parts) => {
+                !self.opens && (!parts.headers.contains_key(SESSION_HEADER) || is_sessionless(self, parts))
+            }
+        }
     }
 }
 

@@ -7,11 +7,11 @@ use std::borrow::Cow;
 use std::future::Future;
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CancelTaskParams, CancelledNotificationParam,
-    CompleteRequestParams, CompleteResult, CustomNotification, CustomRequest, CustomResult, DiscoverResult,
-    ErrorData, GetPromptRequestParams, GetPromptResponse, GetSkillRequestParams, GetSkillResult,
-    GetTaskParams, GetTaskResult, InitializeRequestParams, InitializeResult, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListSkillsResult, ListToolsResult,
+    CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CancelledNotificationParam,
+    CompleteRequestParams, CompleteResult, ContentBlock, CustomNotification, CustomRequest, CustomResult,
+    DiscoverResult, ErrorData, GetPromptRequestParams, GetPromptResponse, GetSkillRequestParams,
+    GetSkillResult, GetTaskParams, GetTaskResult, InitializeRequestParams, InitializeResult,
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListSkillsResult, ListToolsResult,
     PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion, ReadResourceDirectoryRequestParams,
     ReadResourceDirectoryResult, ReadResourceRequestParams, ReadResourceResponse, ServerConfig,
     SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
@@ -19,15 +19,18 @@ use rmcp::model::{
 use rmcp::service::{MaybeSendFuture, NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 
-use super::tracked::{Method, Tracked, watch};
+use super::inject::{Sent, WISH_ANSWER, WISH_TOOL, decorate, wish_tool};
+use super::options::Options;
+use super::tracked::{Method, Subject, Tracked, watch};
 
-/// Declares the requests that are recorded.
+/// Declares the requests; those with `off` are recorded only when a filter asks for them.
 macro_rules! methods {
-    ($($name:ident = $method:literal $(, opens: $opens:literal)?;)*) => {
-        $(static $name: Method = Method {
+    ($($name:ident = $method:literal $(, opens: $opens:literal)? $(, off: $off:literal)?;)*) => {
+        $(static $name: Method<'static> = Method {
             name: $method,
-            event_type: concat!("mcp:", $method),
+            event_type: Some(concat!("mcp:", $method)),
             opens: false $(|| $opens)?,
+            by_default: true $(&& !$off)?,
         };)*
     };
 }
@@ -47,9 +50,22 @@ methods! {
     LIST_TOOLS = "tools/list";
     GET_TASK = "tasks/get";
     CANCEL_TASK = "tasks/cancel";
+    PING = "ping", off: true;
+    DISCOVER = "server/discover", off: true;
+    UPDATE_TASK = "tasks/update", off: true;
+    LIST_SKILLS = "skills/list", off: true;
+    GET_SKILL = "skills/get", off: true;
+    READ_DIRECTORY = "resources/directory/read", off: true;
 }
 
 type Answered<A> = Result<A, ErrorData>;
+
+impl<H: ServerHandler> Tracked<H> {
+    /// Whether the wish tool is ours to answer: asked for, and not a tool of the server's own.
+    fn answers_wishes(&self, options: &Options, own: Option<&Tool>) -> bool {
+        options.wish_tool && own.is_none() && !options.tools.knows(WISH_TOOL)
+    }
+}
 
 // The deprecated methods are part of the trait: a server that has them must answer.
 #[expect(deprecated, reason = "a wrapper forwards what the trait has")]
@@ -58,7 +74,8 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         &self,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<()>> + MaybeSendFuture + '_ {
-        self.unrecorded(&context)(async move { self.handler().ping(context).await })
+        let call = self.begin(&PING, Subject::default(), &(), &context);
+        watch(call, async move { self.handler().ping(context).await })
     }
 
     fn initialize(
@@ -66,7 +83,7 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         request: InitializeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<InitializeResult>> + MaybeSendFuture + '_ {
-        let call = self.begin(&INITIALIZE, None, &request, &context);
+        let call = self.begin(&INITIALIZE, Subject::default(), &request, &context);
         watch(call, async move { self.handler().initialize(request, context).await })
     }
 
@@ -82,7 +99,8 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         &self,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<DiscoverResult>> + MaybeSendFuture + '_ {
-        self.unrecorded(&context)(async move { self.handler().discover(context).await })
+        let call = self.begin(&DISCOVER, Subject::default(), &(), &context);
+        watch(call, async move { self.handler().discover(context).await })
     }
 
     fn complete(
@@ -90,7 +108,7 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         request: CompleteRequestParams,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<CompleteResult>> + MaybeSendFuture + '_ {
-        let call = self.begin(&COMPLETE, None, &request, &context);
+        let call = self.begin(&COMPLETE, Subject::default(), &request, &context);
         watch(call, async move { self.handler().complete(request, context).await })
     }
 
@@ -99,7 +117,7 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         request: rmcp::model::SetLevelRequestParams,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<()>> + MaybeSendFuture + '_ {
-        let call = self.begin(&SET_LEVEL, None, &request, &context);
+        let call = self.begin(&SET_LEVEL, Subject::default(), &request, &context);
         watch(call, async move { self.handler().set_level(request, context).await })
     }
 
@@ -108,7 +126,7 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<GetPromptResponse>> + MaybeSendFuture + '_ {
-        let call = self.begin(&GET_PROMPT, Some(&request.name), &request, &context);
+        let call = self.begin(&GET_PROMPT, Subject::named(&request.name), &request, &context);
         watch(call, async move { self.handler().get_prompt(request, context).await })
     }
 
@@ -117,7 +135,7 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<ListPromptsResult>> + MaybeSendFuture + '_ {
-        let call = self.begin(&LIST_PROMPTS, None, &request, &context);
+        let call = self.begin(&LIST_PROMPTS, Subject::default(), &request, &context);
         watch(call, async move { self.handler().list_prompts(request, context).await })
     }
 
@@ -126,7 +144,7 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<ListResourcesResult>> + MaybeSendFuture + '_ {
-        let call = self.begin(&LIST_RESOURCES, None, &request, &context);
+        let call = self.begin(&LIST_RESOURCES, Subject::default(), &request, &context);
         watch(call, async move { self.handler().list_resources(request, context).await })
     }
 
@@ -135,7 +153,7 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<ListResourceTemplatesResult>> + MaybeSendFuture + '_ {
-        let call = self.begin(&LIST_TEMPLATES, None, &request, &context);
+        let call = self.begin(&LIST_TEMPLATES, Subject::default(), &request, &context);
         watch(call, async move { self.handler().list_resource_templates(request, context).await })
     }
 
@@ -144,7 +162,7 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<ReadResourceResponse>> + MaybeSendFuture + '_ {
-        let call = self.begin(&READ_RESOURCE, Some(&request.uri), &request, &context);
+        let call = self.begin(&READ_RESOURCE, Subject::named(&request.uri), &request, &context);
         watch(call, async move { self.handler().read_resource(request, context).await })
     }
 
@@ -164,7 +182,7 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         request: SubscribeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<()>> + MaybeSendFuture + '_ {
-        let call = self.begin(&SUBSCRIBE, Some(&request.uri), &request, &context);
+        let call = self.begin(&SUBSCRIBE, Subject::named(&request.uri), &request, &context);
         watch(call, async move { self.handler().subscribe(request, context).await })
     }
 
@@ -173,7 +191,7 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         request: UnsubscribeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<()>> + MaybeSendFuture + '_ {
-        let call = self.begin(&UNSUBSCRIBE, Some(&request.uri), &request, &context);
+        let call = self.begin(&UNSUBSCRIBE, Subject::named(&request.uri), &request, &context);
         watch(call, async move { self.handler().unsubscribe(request, context).await })
     }
 
@@ -182,8 +200,41 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<CallToolResponse>> + MaybeSendFuture + '_ {
-        let call = self.begin(&CALL_TOOL, Some(&request.name), &request, &context);
-        watch(call, async move { self.handler().call_tool(request, context).await })
+        let mut request = request;
+        let sent = self.injecting().map(|options| {
+            let tool = self.handler().get_tool(&request.name);
+            let wish = request.name == WISH_TOOL && self.answers_wishes(options, tool.as_ref());
+            let declared = options.tools.declared(&request.name, tool.as_ref());
+            let wanted = self.wanted(options, &context);
+            (wish, Sent::read(wanted, declared, wish, request.arguments.as_ref()))
+        });
+        let subject = Subject {
+            name: Some(&request.name),
+            arguments: request.arguments.as_ref(),
+            sent: sent.as_ref().map(|(_, sent)| sent),
+        };
+        let mut call = self.begin(&CALL_TOOL, subject, &request, &context);
+        let told = call.told();
+        let wish = match sent {
+            Some((wish, sent)) => {
+                sent.strip(&mut request.arguments);
+                wish
+            }
+            None => false,
+        };
+        async move {
+            let answering = async move {
+                if wish {
+                    return Ok(CallToolResult::success(vec![ContentBlock::text(WISH_ANSWER)]).into());
+                }
+                self.handler().call_tool(request, context).await
+            };
+            let mut answered = watch(call, answering).await;
+            if let (Some(told), Ok(answer)) = (told, &mut answered) {
+                told.tell(answer);
+            }
+            answered
+        }
     }
 
     fn list_tools(
@@ -191,12 +242,36 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<ListToolsResult>> + MaybeSendFuture + '_ {
-        let call = self.begin(&LIST_TOOLS, None, &request, &context);
-        watch(call, async move { self.handler().list_tools(request, context).await })
+        let call = self.begin(&LIST_TOOLS, Subject::default(), &request, &context);
+        let injecting = self.injecting().map(|options| (options, self.wanted(options, &context)));
+        async move {
+            let listing = async move { self.handler().list_tools(request, context).await };
+            let mut listed = watch(call, listing).await;
+            if let (Some((options, wanted)), Ok(list)) = (injecting, &mut listed) {
+                for tool in &mut list.tools {
+                    decorate(tool, options, wanted);
+                }
+                let last = list.next_cursor.is_none();
+                let own = self.handler().get_tool(WISH_TOOL);
+                if last && self.answers_wishes(options, own.as_ref()) {
+                    list.tools.push(wish_tool(options, wanted));
+                }
+            }
+            listed
+        }
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.handler().get_tool(name)
+        let mut tool = self.handler().get_tool(name);
+        let Some(options) = self.injecting() else { return tool };
+        let wanted = self.wanted_so_far(options);
+        if name == WISH_TOOL && self.answers_wishes(options, tool.as_ref()) {
+            return Some(wish_tool(options, wanted));
+        }
+        if let Some(tool) = &mut tool {
+            decorate(tool, options, wanted);
+        }
+        tool
     }
 
     fn on_custom_request(
@@ -205,24 +280,18 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<CustomResult>> + MaybeSendFuture + '_ {
         // A `tools/call` whose parameters do not parse arrives here; it is a tool call all the same.
-        let call = (request.method == CALL_TOOL.name)
-            .then(|| {
-                let name = request
-                    .params
-                    .as_ref()
-                    .and_then(|params| params.get("name"))
-                    .and_then(|name| name.as_str());
-                self.begin(&CALL_TOOL, name, &request.params, &context)
-            })
-            .flatten();
-        let unrecorded = call.is_none().then(|| self.unrecorded(&context));
-        let forwarded = async move { self.handler().on_custom_request(request, context).await };
-        async move {
-            match unrecorded {
-                Some(scope) => scope(forwarded).await,
-                None => watch(call, forwarded).await,
-            }
-        }
+        let malformed = request.method == CALL_TOOL.name;
+        let name =
+            request.params.as_ref().and_then(|params| params.get("name")).and_then(|name| name.as_str());
+        let custom;
+        let (method, subject) = if malformed {
+            (&CALL_TOOL, Subject { name, ..Subject::default() })
+        } else {
+            custom = Method { name: &request.method, event_type: None, opens: false, by_default: false };
+            (&custom, Subject::default())
+        };
+        let call = self.begin(method, subject, &request.params, &context);
+        watch(call, async move { self.handler().on_custom_request(request, context).await })
     }
 
     fn on_cancelled(
@@ -280,7 +349,7 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         request: GetTaskParams,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<GetTaskResult>> + MaybeSendFuture + '_ {
-        let call = self.begin(&GET_TASK, None, &request, &context);
+        let call = self.begin(&GET_TASK, Subject::default(), &request, &context);
         watch(call, async move { self.handler().get_task(request, context).await })
     }
 
@@ -289,7 +358,8 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         request: UpdateTaskParams,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<()>> + MaybeSendFuture + '_ {
-        self.unrecorded(&context)(async move { self.handler().update_task(request, context).await })
+        let call = self.begin(&UPDATE_TASK, Subject::default(), &request, &context);
+        watch(call, async move { self.handler().update_task(request, context).await })
     }
 
     fn cancel_task(
@@ -297,7 +367,7 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         request: CancelTaskParams,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<()>> + MaybeSendFuture + '_ {
-        let call = self.begin(&CANCEL_TASK, None, &request, &context);
+        let call = self.begin(&CANCEL_TASK, Subject::default(), &request, &context);
         watch(call, async move { self.handler().cancel_task(request, context).await })
     }
 
@@ -306,7 +376,8 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<ListSkillsResult>> + MaybeSendFuture + '_ {
-        self.unrecorded(&context)(async move { self.handler().list_skills(request, context).await })
+        let call = self.begin(&LIST_SKILLS, Subject::default(), &request, &context);
+        watch(call, async move { self.handler().list_skills(request, context).await })
     }
 
     fn get_skill(
@@ -314,7 +385,8 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         request: GetSkillRequestParams,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<GetSkillResult>> + MaybeSendFuture + '_ {
-        self.unrecorded(&context)(async move { self.handler().get_skill(request, context).await })
+        let call = self.begin(&GET_SKILL, Subject::named(&request.uri), &request, &context);
+        watch(call, async move { self.handler().get_skill(request, context).await })
     }
 
     fn read_resource_directory(
@@ -322,8 +394,7 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         request: ReadResourceDirectoryRequestParams,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<ReadResourceDirectoryResult>> + MaybeSendFuture + '_ {
-        self.unrecorded(&context)(
-            async move { self.handler().read_resource_directory(request, context).await },
-        )
+        let call = self.begin(&READ_DIRECTORY, Subject::named(&request.uri), &request, &context);
+        watch(call, async move { self.handler().read_resource_directory(request, context).await })
     }
 }

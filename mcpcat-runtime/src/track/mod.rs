@@ -1,8 +1,19 @@
 //! The MCP server: a wrapper around an rmcp `ServerHandler` that records every request and changes none.
 
 mod connection;
+mod ending;
+mod extract;
 mod forward;
+mod handle;
+mod hooks;
+mod inject;
+mod options;
 mod payload;
+mod request;
+mod shape;
 mod tracked;
 
+pub use hooks::{HookAnswer, Identity};
+pub use options::{Payload, recorded_by_default};
+pub use request::RequestInfo;
 pub use tracked::{ServerHandle, Status, Tracked, track};

@@ -5,12 +5,14 @@
 
 use http::request::Parts;
 use rmcp::model::{
-    CallToolResponse, CompleteResult, CustomResult, Extensions, GetPromptResponse, GetTaskResult,
-    InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    ReadResourceResponse, RequestId,
+    CallToolResponse, CompleteResult, CustomResult, DiscoverResult, Extensions, GetPromptResponse,
+    GetSkillResult, GetTaskResult, InitializeResult, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListSkillsResult, ListToolsResult, ReadResourceResponse, RequestId,
 };
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use super::options::Payload;
+use super::shape::Shape;
 use crate::event::{ErrorInfo, Fields, Outcome as _};
 
 /// Request headers that may be recorded.
@@ -90,24 +92,32 @@ impl Serialize for Headers<'_> {
 
 /// What a tracker asks of an answer: its fields, and whether it is a failure.
 pub(super) trait Answer {
-    /// Writes the response.
-    fn record(&self, fields: &mut Fields);
+    /// Writes the response, as much of it as is wanted.
+    fn record(&self, fields: &mut Fields, payload: Payload);
     /// The failure that a successful answer describes.
     fn failure(&self) -> Option<ErrorInfo> {
         None
     }
 }
 
+fn respond<T: Serialize>(fields: &mut Fields, answer: &T, payload: Payload) {
+    match payload {
+        Payload::All => fields.response(answer),
+        Payload::Shape => fields.response(&Shape(answer)),
+        Payload::Nothing => {}
+    }
+}
+
 /// An empty answer says nothing that its absence would not.
 impl Answer for () {
-    fn record(&self, _: &mut Fields) {}
+    fn record(&self, _: &mut Fields, _: Payload) {}
 }
 
 macro_rules! serialised {
     ($($answer:ty),* $(,)?) => {
         $(impl Answer for $answer {
-            fn record(&self, fields: &mut Fields) {
-                fields.response(self);
+            fn record(&self, fields: &mut Fields, payload: Payload) {
+                respond(fields, self, payload);
             }
         })*
     };
@@ -122,14 +132,17 @@ serialised!(
     ListToolsResult,
     GetTaskResult,
     CustomResult,
+    DiscoverResult,
+    ListSkillsResult,
+    GetSkillResult,
 );
 
 impl Answer for CallToolResponse {
-    fn record(&self, fields: &mut Fields) {
+    fn record(&self, fields: &mut Fields, payload: Payload) {
         match self {
-            Self::Complete(result) => fields.response(result),
-            Self::InputRequired(result) => fields.response(result),
-            Self::Task(result) => fields.response(result),
+            Self::Complete(result) => respond(fields, result, payload),
+            Self::InputRequired(result) => respond(fields, result, payload),
+            Self::Task(result) => respond(fields, result, payload),
             _ => {}
         }
     }
@@ -143,20 +156,20 @@ impl Answer for CallToolResponse {
 }
 
 impl Answer for GetPromptResponse {
-    fn record(&self, fields: &mut Fields) {
+    fn record(&self, fields: &mut Fields, payload: Payload) {
         match self {
-            Self::Complete(result) => fields.response(result),
-            Self::InputRequired(result) => fields.response(result),
+            Self::Complete(result) => respond(fields, result, payload),
+            Self::InputRequired(result) => respond(fields, result, payload),
             _ => {}
         }
     }
 }
 
 impl Answer for ReadResourceResponse {
-    fn record(&self, fields: &mut Fields) {
+    fn record(&self, fields: &mut Fields, payload: Payload) {
         match self {
-            Self::Complete(result) => fields.response(result),
-            Self::InputRequired(result) => fields.response(result),
+            Self::Complete(result) => respond(fields, result, payload),
+            Self::InputRequired(result) => respond(fields, result, payload),
             _ => {}
         }
     }

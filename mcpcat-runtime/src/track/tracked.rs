@@ -7,13 +7,19 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::{Arc, OnceLock};
 
 use futures_util::FutureExt as _;
-use rmcp::model::{ErrorData, Implementation};
+use rmcp::model::{ErrorData, Implementation, JsonObject};
 use rmcp::service::{NotificationContext, RequestContext};
 use rmcp::{RoleServer, ServerHandler};
 use serde::Serialize;
 
 use super::connection::{Asked, Connection, Found, peer_of};
+use super::ending::Ending;
+use super::handle::{Source, Told, session_of};
+use super::inject::{Injected, Sent};
+use super::options::{Options, Payload};
 use super::payload::{Answer, Extra, Parameters};
+use super::request::RequestInfo;
+use super::shape::Shape;
 use crate::call::Call;
 use crate::client::{Client, for_project};
 use crate::event::{ErrorInfo, Outcome as _};
@@ -53,6 +59,7 @@ impl Client {
 /// handler. A clone is a new connection.
 pub struct Tracked<H> {
     handler: H,
+    options: Arc<Options>,
     shared: Arc<Shared>,
 }
 
@@ -85,13 +92,25 @@ pub enum Status {
 
 impl<H> Tracked<H> {
     fn new(handler: H, client: Result<Client, Arc<str>>) -> Self {
-        Self { handler, shared: Arc::new(Shared::new(client)) }
+        Self { handler, options: Arc::default(), shared: Arc::new(Shared::new(client)) }
+    }
+
+    pub(super) fn configure(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        change(Arc::make_mut(&mut self.options));
+        self
     }
 
     /// Whether requests are recorded, and why not.
     #[must_use]
     pub fn status(&self) -> Status {
         self.shared.status()
+    }
+
+    /// The session that an event published to this server from here would belong to: inside a call the
+    /// call's. `None` where it would be the process's own, or nowhere.
+    #[must_use]
+    pub fn session(&self) -> Option<Session> {
+        self.shared.session()
     }
 
     /// The handle under which the server is known after `serve` has consumed it.
@@ -164,9 +183,37 @@ impl<H: ServerHandler> Tracked<H> {
         &self.handler
     }
 
-    /// The session of a request and what is known of its two ends.
+    /// The client, where anything is recorded.
+    fn recorder(&self) -> Option<&Client> {
+        self.shared.client.as_ref().ok().filter(|client| client.core().records())
+    }
+
+    /// The options, where tools shall look different to clients.
+    pub(super) fn injecting(&self) -> Option<&Options> {
+        self.recorder().map(|_| &*self.options).filter(|options| options.injects())
+    }
+
+    /// What a listing of tools shall ask agents for.
+    pub(super) fn wanted(&self, options: &Options, context: &RequestContext<RoleServer>) -> Injected {
+        let linked = options.has_resolver() || !asked(context, false).is_unlinked();
+        Injected::wanted(options, linked)
+    }
+
+    /// The same without a request at hand.
+    pub(super) fn wanted_so_far(&self, options: &Options) -> Injected {
+        let linked = options.has_resolver() || !self.shared.connection.is_unlinked_so_far();
+        Injected::wanted(options, linked)
+    }
+
+    /// The session that the transport tells, and what is known of its two ends.
     fn find(&self, client: &Client, asked: &Asked<'_>, named: Option<Implementation>) -> Found {
         let found = self.shared.connection.session(client.core(), asked);
+        self.introduce(&found, asked, named);
+        found
+    }
+
+    /// Tells a session who its two ends are.
+    fn introduce(&self, found: &Found, asked: &Asked<'_>, named: Option<Implementation>) {
         if found.session.needs_facts() {
             let named = named.or_else(|| {
                 let info = asked.peer.peer_info().filter(|_| found.handshake)?;
@@ -178,43 +225,93 @@ impl<H: ServerHandler> Tracked<H> {
                 facts.client = named.as_ref().map(peer_of);
             });
         }
-        found
     }
 
-    /// Begins the event of a request; `None` where nothing is recorded.
+    /// Begins the event of a request.
     pub(super) fn begin<P: Serialize + ?Sized>(
         &self,
-        method: &'static Method,
-        name: Option<&str>,
+        method: &Method<'_>,
+        subject: Subject<'_>,
         params: &P,
         context: &RequestContext<RoleServer>,
-    ) -> Option<Call> {
-        let client = self.shared.client.as_ref().ok().filter(|client| client.core().records())?;
-        let asked = Asked {
-            extensions: &context.extensions,
-            version: context.meta.protocol_version(),
-            peer: &context.peer,
-            opens: method.opens,
-        };
-        let found = self.find(client, &asked, context.meta.client_info());
-        let mut call = Call::request(found.session, method.event_type);
+    ) -> Watched {
+        let Some(client) = self.recorder() else { return Watched::Untouched };
+        let asked = asked(context, method.opens);
+        let mut found = self.shared.connection.session(client.core(), &asked);
+        let single = found.unlinked;
+        let mut source = None;
+        let mut told = None;
+        if self.options.has_resolver() {
+            let info = RequestInfo::new(method.name, subject.name, subject.arguments, context);
+            if let Some(text) = self.options.resolve(&info) {
+                found.session = client.session(&text);
+                found.unlinked = false;
+                source = Some(Source::Hook);
+            }
+        } else if let Some(sent) = subject.sent.filter(|_| self.options.session_handle && single)
+            && let Some((from, session)) = session_of(client.core(), sent)
+        {
+            if let Some(session) = session {
+                found.session = session;
+                found.unlinked = false;
+            }
+            source = Some(from);
+            told = Some(Told { source: from, session: found.session.id(), agent: sent.agent_id.clone() });
+        }
+        self.introduce(&found, &asked, context.meta.client_info());
+        if !self.options.records(method) {
+            return Watched::Inside { scope: Scope { session: found.session, parent: None }, told };
+        }
+        let trace = self.options.trace(context);
+        let hooks = &self.options.hooks;
+        let asks = hooks.concern(&found.session);
+        if asks || trace.is_some() {
+            found.session = found.session.viewed(trace, asks);
+        }
+        if asks {
+            let info = RequestInfo::new(method.name, subject.name, subject.arguments, context);
+            hooks.ask(&found.session, info.into_owned());
+        }
+        let payload = self.options.payload(method.name, subject.name);
+        let mut call = Call::request(found.session);
         if let Some(fields) = call.fields() {
-            if let Some(name) = name {
+            match method.event_type {
+                Some(event_type) => fields.body_member("event_type", &event_type),
+                None => fields.body_member("event_type", &format!("mcp:{}", method.name)),
+            }
+            if let Some(name) = subject.name {
                 fields.name(name);
             }
             let extra = Extra { id: &context.id, extensions: &context.extensions };
-            fields.parameters(&Parameters { method: method.name, params, extra });
+            match payload {
+                Payload::All => fields.parameters(&Parameters { method: method.name, params, extra }),
+                Payload::Shape => {
+                    fields.parameters(&Parameters { method: method.name, params: &Shape(params), extra });
+                }
+                Payload::Nothing => {}
+            }
             if found.unlinked {
                 fields.property("mcpcat_session", "unlinked");
             }
+            if let Some(source) = source {
+                fields.tag("agentcat_session_id_source", source.as_str());
+            }
+            if let Some(sent) = subject.sent {
+                if let Some(intent) = &sent.intent {
+                    fields.message(intent);
+                }
+                if let Some(agent) = &sent.agent_id {
+                    fields.tag("agentcat_agent_id", agent);
+                    fields.tag("agentcat_agent_id_source", "supplied");
+                }
+            }
         }
-        Some(call)
+        Watched::Recorded { call, ending: Ending::of(context, single), told, payload }
     }
 
-    /// The scope of a request that is not recorded, or of a notification.
-    pub(super) fn scope(&self, asked: &Asked<'_>) -> Option<Scope> {
-        let client = self.shared.client.as_ref().ok().filter(|client| client.core().records())?;
-        let session = self.find(client, asked, None).session;
+    /// The scope of a notification.
+    fn scope(&self, asked: &Asked<'_>) -> Option<Scope> {
+        let session = self.find(self.recorder()?, asked, None).session;
         Some(Scope { session, parent: None })
     }
 
@@ -228,20 +325,14 @@ impl<H: ServerHandler> Tracked<H> {
             Asked { extensions: &context.extensions, version: None, peer: &context.peer, opens: false };
         within(self.scope(&asked), forward)
     }
+}
 
-    /// Forwards a request that is not recorded, in its session.
-    pub(super) fn unrecorded<F: Future>(
-        &self,
-        context: &RequestContext<RoleServer>,
-    ) -> impl FnOnce(F) -> Scoped<F> + use<H, F> {
-        let asked = Asked {
-            extensions: &context.extensions,
-            version: context.meta.protocol_version(),
-            peer: &context.peer,
-            opens: false,
-        };
-        let scope = self.scope(&asked);
-        move |future| within(scope, future)
+fn asked(context: &RequestContext<RoleServer>, opens: bool) -> Asked<'_> {
+    Asked {
+        extensions: &context.extensions,
+        version: context.meta.protocol_version(),
+        peer: &context.peer,
+        opens,
     }
 }
 
@@ -253,31 +344,75 @@ fn within<F: Future>(scope: Option<Scope>, future: F) -> Scoped<F> {
 }
 
 /// A request as the wire knows it.
-pub(super) struct Method {
-    pub(super) name: &'static str,
-    pub(super) event_type: &'static str,
+pub(super) struct Method<'a> {
+    pub(super) name: &'a str,
+    /// `None`: the name behind `mcp:`.
+    pub(super) event_type: Option<&'static str>,
     /// It opens a session that its transport names later.
     pub(super) opens: bool,
+    /// It is recorded unless the author says otherwise.
+    pub(super) by_default: bool,
+}
+
+/// What a request is about.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Subject<'a> {
+    pub(super) name: Option<&'a str>,
+    pub(super) arguments: Option<&'a JsonObject>,
+    pub(super) sent: Option<&'a Sent>,
+}
+
+impl<'a> Subject<'a> {
+    pub(super) fn named(name: &'a str) -> Self {
+        Self { name: Some(name), ..Self::default() }
+    }
+}
+
+/// What is done about a request.
+#[expect(clippy::large_enum_variant, reason = "one lives for each request, and a box would be an allocation")]
+pub(super) enum Watched {
+    /// Its event has begun.
+    Recorded { call: Call, ending: Ending, told: Option<Told>, payload: Payload },
+    /// It runs in its session and is no event.
+    Inside { scope: Scope, told: Option<Told> },
+    /// Nothing is recorded at all.
+    Untouched,
+}
+
+impl Watched {
+    /// What the answer of a tool call shall tell its agent.
+    pub(super) fn told(&mut self) -> Option<Told> {
+        match self {
+            Self::Recorded { told, .. } | Self::Inside { told, .. } => told.take(),
+            Self::Untouched => None,
+        }
+    }
 }
 
 /// Runs a request and ends its event with what came of it. A panic is recorded and goes on unchanged; a
 /// future that is dropped ends as cancelled.
-pub(super) async fn watch<A: Answer, F>(call: Option<Call>, future: F) -> Result<A, ErrorData>
+pub(super) async fn watch<A: Answer, F>(watched: Watched, future: F) -> Result<A, ErrorData>
 where
     F: Future<Output = Result<A, ErrorData>>,
 {
-    let Some(mut call) = call else { return future.await };
+    let (mut call, ending, payload) = match watched {
+        Watched::Recorded { call, ending, payload, .. } => (call, ending, payload),
+        Watched::Inside { scope, .. } => return scope.wrap(future).await,
+        Watched::Untouched => return future.await,
+    };
     let inside = call.scope(future);
     match AssertUnwindSafe(inside).catch_unwind().await {
         Ok(Ok(answer)) => {
             if let Some(fields) = call.fields() {
-                answer.record(fields);
+                answer.record(fields, payload);
             }
-            call.finish(answer.failure());
+            let failure = answer.failure();
+            call.finish(ending.interruption(failure.as_ref()).or(failure));
             Ok(answer)
         }
         Ok(Err(error)) => {
-            call.finish(error.error());
+            let failure = error.error();
+            call.finish(ending.interruption(failure.as_ref()).or(failure));
             Err(error)
         }
         Err(panic) => {
@@ -298,7 +433,11 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 
 impl<H: Clone> Clone for Tracked<H> {
     fn clone(&self) -> Self {
-        Self::new(self.handler.clone(), self.shared.client.clone())
+        Self {
+            handler: self.handler.clone(),
+            options: Arc::clone(&self.options),
+            shared: Arc::new(Shared::new(self.shared.client.clone())),
+        }
     }
 }
 

@@ -1,0 +1,38 @@
+//! How a request ended for its client. rmcp lets a handler run on after its request was cancelled and throws
+//! the answer away: an `Ok` alone does not say that anybody got it.
+
+use rmcp::RoleServer;
+use rmcp::service::{Peer, RequestContext};
+use tokio_util::sync::CancellationToken;
+
+use crate::event::ErrorInfo;
+use crate::event::error::Cause;
+
+pub(super) struct Ending {
+    cancelled: CancellationToken,
+    peer: Peer<RoleServer>,
+    /// One HTTP exchange is all there is: a client can cancel only by hanging up.
+    single: bool,
+}
+
+impl Ending {
+    pub(super) fn of(context: &RequestContext<RoleServer>, single: bool) -> Self {
+        Self { cancelled: context.ct.clone(), peer: context.peer.clone(), single }
+    }
+
+    /// Why nobody got the answer, if nobody did. `error` is what the handler itself failed with.
+    pub(super) fn interruption(&self, error: Option<&ErrorInfo>) -> Option<ErrorInfo> {
+        if !self.cancelled.is_cancelled() {
+            return None;
+        }
+        let mut why = if self.single || self.peer.is_transport_closed() {
+            ErrorInfo::message("the client went away while the request ran; its answer was discarded")
+                .with_type("disconnected")
+        } else {
+            ErrorInfo::message("the request was cancelled while it ran; its answer was discarded")
+                .with_type("cancelled")
+        };
+        why.chain.extend(error.map(|error| Cause { message: error.to_string() }));
+        Some(why)
+    }
+}

@@ -1,0 +1,90 @@
+//! What a hook is shown of a request: enough to tell who is calling and what for.
+
+use std::borrow::Cow;
+
+use http::request::Parts;
+use rmcp::RoleServer;
+use rmcp::model::{Extensions, JsonObject, RequestMetaObject};
+use rmcp::service::RequestContext;
+
+/// A request, as hooks see it.
+#[derive(Debug, Clone)]
+pub struct RequestInfo<'a> {
+    method: Cow<'a, str>,
+    name: Option<Cow<'a, str>>,
+    arguments: Option<Cow<'a, JsonObject>>,
+    meta: Cow<'a, RequestMetaObject>,
+    extensions: Cow<'a, Extensions>,
+}
+
+impl<'a> RequestInfo<'a> {
+    pub(super) fn new(
+        method: &'a str,
+        name: Option<&'a str>,
+        arguments: Option<&'a JsonObject>,
+        context: &'a RequestContext<RoleServer>,
+    ) -> Self {
+        Self {
+            method: method.into(),
+            name: name.map(Into::into),
+            arguments: arguments.map(Cow::Borrowed),
+            meta: Cow::Borrowed(&context.meta),
+            extensions: Cow::Borrowed(&context.extensions),
+        }
+    }
+
+    /// The method: `tools/call`, `initialize`, …
+    #[must_use]
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// The tool's or prompt's name, or the resource's URI.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// A tool call's arguments, injected parameters among them.
+    #[must_use]
+    pub fn arguments(&self) -> Option<&JsonObject> {
+        self.arguments.as_deref()
+    }
+
+    /// The request's `_meta`.
+    #[must_use]
+    pub fn meta(&self) -> &RequestMetaObject {
+        &self.meta
+    }
+
+    /// A header of the HTTP request; `None` over stdio, and for a value that is not text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.http()?.headers.get(name)?.to_str().ok()
+    }
+
+    /// The HTTP request without its body; `None` over stdio.
+    #[must_use]
+    pub fn http(&self) -> Option<&Parts> {
+        self.extensions.get::<Parts>()
+    }
+
+    /// What a layer in front of the server left for it: first in the MCP request's extensions, then in those
+    /// of the HTTP request.
+    #[must_use]
+    pub fn extension<T: Clone + Send + Sync + 'static>(&self) -> Option<&T> {
+        self.extensions.get::<T>().or_else(|| self.http()?.extensions.get::<T>())
+    }
+
+    /// A copy that outlives the request.
+    #[must_use]
+    pub fn into_owned(self) -> RequestInfo<'static> {
+        RequestInfo {
+            method: Cow::Owned(self.method.into_owned()),
+            name: self.name.map(|name| Cow::Owned(name.into_owned())),
+            arguments: self.arguments.map(|arguments| Cow::Owned(arguments.into_owned())),
+            meta: Cow::Owned(self.meta.into_owned()),
+            extensions: Cow::Owned(self.extensions.into_owned()),
+        }
+    }
+}
