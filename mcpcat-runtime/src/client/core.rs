@@ -35,6 +35,8 @@ pub(crate) struct Core {
     pub(crate) instance: String,
     /// `None` when recording is off.
     live: Option<Live>,
+    /// What a forked child opened for itself; `None` if it could not.
+    forked: OnceLock<Option<Live>>,
     closed: AtomicBool,
     sequence: AtomicU64,
     references: AtomicU64,
@@ -42,47 +44,54 @@ pub(crate) struct Core {
     attachment: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
+/// A log and the worker that delivers it. Of one process: a forked child has neither.
 struct Live {
     spool: Arc<Spool>,
     mailbox: Arc<Mailbox>,
+    generation: u64,
+}
+
+impl Live {
+    fn open(config: &Config, ledger: &Arc<Ledger>) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let opened = spool::open(spool_options(config));
+        for warning in &opened.warnings {
+            tracing::warn!(target: "mcpcat", "{warning}");
+        }
+        let mailbox = Arc::new(Mailbox::new());
+        let setup = Setup {
+            spool: Arc::clone(&opened.spool),
+            reader: opened.reader,
+            adopter: opened.adopter,
+            privacy: config.privacy.clone(),
+            project: config.project.to_string(),
+            base: config.base.clone(),
+            dialect: config.dialect.clone(),
+            request_timeout: config.request_timeout,
+            sample: config.sample,
+            ledger: Arc::clone(ledger),
+            mailbox: Arc::clone(&mailbox),
+            letters: letters(config),
+            on_loss: config.on_loss.clone(),
+        };
+        let thread = worker::spawn(setup)?;
+        Ok((Self { spool: opened.spool, mailbox, generation: spool::fork_generation() }, thread))
+    }
+
+    /// A number for a segment that no segment of another process image has.
+    fn number(&self, segment: u64) -> u64 {
+        self.generation << 40 | segment
+    }
 }
 
 impl Core {
     pub(super) fn start(config: Config) -> Result<(Arc<Self>, Option<JoinHandle<()>>), ConfigError> {
         let ledger = Arc::new(Ledger::default());
-        let letters = match config.backend {
-            // The user wants nothing on a disk.
-            Backend::Memory => Letters::nowhere(),
-            _ => Letters::of(config.state_dir.clone(), &manifest(&config)),
-        };
-        if !config.enabled {
-            letters.forget();
-        }
         let (live, thread) = if config.enabled {
-            let opened = spool::open(spool_options(&config));
-            for warning in &opened.warnings {
-                tracing::warn!(target: "mcpcat", "{warning}");
-            }
-            let mailbox = Arc::new(Mailbox::new());
-            let setup = Setup {
-                spool: Arc::clone(&opened.spool),
-                reader: opened.reader,
-                adopter: opened.adopter,
-                privacy: config.privacy.clone(),
-                project: config.project.to_string(),
-                base: config.base.clone(),
-                dialect: config.dialect.clone(),
-                request_timeout: config.request_timeout,
-                sample: config.sample,
-                ledger: Arc::clone(&ledger),
-                mailbox: Arc::clone(&mailbox),
-                letters,
-                on_loss: config.on_loss.clone(),
-            };
-            let thread = worker::spawn(setup).map_err(ConfigError::Thread)?;
+            let (live, thread) = Live::open(&config, &ledger).map_err(ConfigError::Thread)?;
             RECORDING.fetch_add(1, Ordering::Relaxed);
-            (Some(Live { spool: opened.spool, mailbox }), Some(thread))
+            (Some(live), Some(thread))
         } else {
+            letters(&config).forget();
             (None, None)
         };
         Ok((Arc::new(Self::new(config, ledger, live)), thread))
@@ -95,6 +104,7 @@ impl Core {
             ledger,
             instance: base62(&instance).iter().map(|&digit| char::from(digit)).collect(),
             live,
+            forked: OnceLock::new(),
             closed: AtomicBool::new(false),
             sequence: AtomicU64::new(0),
             references: AtomicU64::new(1),
@@ -106,7 +116,8 @@ impl Core {
     /// A core without a worker: whoever holds the reader is the delivery. For the recorder of tests.
     pub(crate) fn unattended(config: Config) -> (Arc<Self>, Reader) {
         let opened = spool::open(spool_options(&config).backend(Backend::Memory));
-        let live = Live { spool: opened.spool, mailbox: Arc::new(Mailbox::unattended()) };
+        let mailbox = Arc::new(Mailbox::unattended());
+        let live = Live { spool: opened.spool, mailbox, generation: spool::fork_generation() };
         RECORDING.fetch_add(1, Ordering::Relaxed);
         (Arc::new(Self::new(config, Arc::default(), Some(live))), opened.reader)
     }
@@ -114,6 +125,43 @@ impl Core {
     /// Whether events go anywhere.
     pub(crate) fn records(&self) -> bool {
         self.live.is_some()
+    }
+
+    /// This process's log and worker; `None` also in a forked child that has not published yet.
+    fn live(&self) -> Option<&Live> {
+        let (live, generation) = (self.live.as_ref()?, spool::fork_generation());
+        if live.generation == generation {
+            return Some(live);
+        }
+        self.forked.get()?.as_ref().filter(|forked| forked.generation == generation)
+    }
+
+    /// The same for whoever publishes: a forked child opens its own.
+    fn live_or_own(&self) -> Option<&Live> {
+        if self.is_forked() {
+            self.open_own();
+        }
+        self.live()
+    }
+
+    #[cold]
+    fn open_own(&self) {
+        self.forked.get_or_init(|| {
+            // What the parent published is the parent's to deliver and to count.
+            self.ledger.restart();
+            let opened = Live::open(&self.config, &self.ledger);
+            opened
+                .inspect_err(|error| {
+                    tracing::error!(target: "mcpcat", "this forked child records nothing: {error}");
+                })
+                .ok()
+                .map(|(live, _)| live)
+        });
+    }
+
+    /// Whether this is a forked child of the process that made the client.
+    pub(super) fn is_forked(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| live.generation != spool::fork_generation())
     }
 
     pub(crate) fn next_sequence(&self) -> u64 {
@@ -136,21 +184,25 @@ impl Core {
 
     /// The segment of the log that is being written.
     pub(crate) fn segment(&self) -> Option<u64> {
-        self.live.as_ref().map(|live| live.spool.segment())
+        self.live_or_own().map(|live| live.number(live.spool.segment()))
     }
 
     /// Writes a session's definition; the segment it landed in.
     pub(crate) fn define(&self, definition: &Definition) -> Option<u64> {
-        let live = self.live.as_ref()?;
+        let live = self.live_or_own()?;
         let appended = live.spool.append(record::SESSION, &[&definition.encode()]).ok()?;
         live.mailbox.appended();
-        Some(appended.segment)
+        Some(live.number(appended.segment))
     }
 
     /// Writes an event; the segment it landed in. Counted, whatever becomes of it.
     pub(crate) fn record(&self, header: &Header, fields: &Fields) -> Result<u64, DropReason> {
-        let Some(live) = &self.live else { return Ok(0) };
+        if !self.records() {
+            return Ok(0);
+        }
+        let live = self.live_or_own();
         self.ledger.publish();
+        let Some(live) = live else { return Err(self.refuse(DropReason::Forked)) };
         if self.closed.load(Ordering::Relaxed) {
             return Err(self.refuse(DropReason::Closed));
         }
@@ -171,7 +223,7 @@ impl Core {
                 } else {
                     live.mailbox.appended();
                 }
-                Ok(appended.segment)
+                Ok(live.number(appended.segment))
             }
             Err(refused) => Err(self.refuse(match refused {
                 Refused::Full => DropReason::SpoolFull,
@@ -192,7 +244,7 @@ impl Core {
     fn refuse(&self, reason: DropReason) -> DropReason {
         self.ledger.drop_event(reason);
         if self.ledger.has_news() {
-            match &self.live {
+            match self.live() {
                 Some(live) if !live.mailbox.has_ended() => live.mailbox.wake(),
                 _ => self.ledger.announce(self.config.on_loss.as_ref()),
             }
@@ -201,13 +253,13 @@ impl Core {
     }
 
     pub(crate) fn expect_name(&self, reference: u64, cell: Arc<OnceLock<String>>) {
-        if let Some(live) = &self.live {
+        if let Some(live) = self.live_or_own() {
             live.mailbox.expect_name(reference, cell);
         }
     }
 
     pub(super) fn flush(&self, deadline: Instant, reply: Reply) {
-        let Some(live) = &self.live else { return reply(self.ledger.stats()) };
+        let Some(live) = self.live() else { return reply(self.ledger.stats()) };
         let mark = self.marks.fetch_add(1, Ordering::Relaxed);
         if let Err(command) = live.mailbox.command(Command::Flush { mark, deadline, reply }) {
             return self.answer(command);
@@ -220,14 +272,14 @@ impl Core {
 
     /// Puts the dead letters on their way; `reply` is told how many.
     pub(super) fn resend(&self, reply: Box<dyn FnOnce(u64) + Send>) {
-        if let Some(live) = &self.live {
+        if let Some(live) = self.live() {
             // A worker that has ended sends nothing: the reply is dropped, and that is the answer.
             let _ = live.mailbox.command(Command::Resend(reply));
         }
     }
 
     pub(super) fn shutdown(&self, deadline: Instant, reply: Reply) {
-        let Some(live) = &self.live else { return reply(self.ledger.stats()) };
+        let Some(live) = self.live() else { return reply(self.ledger.stats()) };
         if !self.closed.swap(true, Ordering::Relaxed) {
             RECORDING.fetch_sub(1, Ordering::Relaxed);
         }
@@ -253,6 +305,14 @@ impl Core {
 impl std::fmt::Debug for Core {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Core").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+fn letters(config: &Config) -> Letters {
+    match config.backend {
+        // The user wants nothing on a disk.
+        Backend::Memory => Letters::nowhere(),
+        _ => Letters::of(config.state_dir.clone(), &manifest(config)),
     }
 }
 

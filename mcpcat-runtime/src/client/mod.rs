@@ -145,9 +145,11 @@ impl Handle {
     /// The thread ends by itself after its last answer; joining it makes its end certain.
     fn join(&self) {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread
-            && thread.thread().id() != std::thread::current().id()
-        {
+        let Some(thread) = thread else { return };
+        if self.core.is_forked() {
+            // It runs in the parent alone; here there is nothing to wait for or to let go.
+            std::mem::forget(thread);
+        } else if thread.thread().id() != std::thread::current().id() {
             let _ = thread.join();
         }
     }

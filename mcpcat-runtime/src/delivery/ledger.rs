@@ -28,7 +28,7 @@ pub enum DropReason {
     Damaged,
     /// Published after the client was shut down.
     Closed,
-    /// Published by a forked child, whose parent's client it is.
+    /// Published by a forked child that could not open a log of its own, or by a child of a child.
     Forked,
     /// The spool's file could not be written.
     SpoolFailed,
@@ -130,6 +130,22 @@ impl Ledger {
 
     pub(crate) fn adopt(&self, events: u64) {
         self.adopted.fetch_add(events, Ordering::Relaxed);
+    }
+
+    /// Counts from zero, in a forked child.
+    pub(crate) fn restart(&self) {
+        let counters = [
+            &self.published,
+            &self.adopted,
+            &self.delivered,
+            &self.unattributed,
+            &self.problems,
+            &self.requests,
+            &self.kept_aside,
+        ];
+        for counter in counters.into_iter().chain(&self.dropped).chain(&self.lost_at) {
+            counter.store(0, Ordering::Relaxed);
+        }
     }
 
     /// Releases what was counted before: whoever sees this end sees the publication too.

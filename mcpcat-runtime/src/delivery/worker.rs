@@ -283,6 +283,8 @@ struct Worker {
     /// Events read and not ended.
     outstanding: BTreeSet<Position>,
     waiters: Vec<Waiter>,
+    /// Marks that were read before the command that they belong to was taken.
+    early: HashMap<u64, Position>,
     shutdown: Option<(Instant, Reply)>,
     /// Batches are offered, within these bounds.
     offer: Option<Offer>,
@@ -318,6 +320,7 @@ impl Worker {
             held: VecDeque::new(),
             outstanding: BTreeSet::new(),
             waiters: Vec::new(),
+            early: HashMap::new(),
             shutdown: None,
             offer: None,
             single: false,
@@ -371,7 +374,7 @@ impl Worker {
                     self.pace.hurry();
                     self.waiters.push(Waiter {
                         mark: Some(mark),
-                        passed: None,
+                        passed: self.early.remove(&mark),
                         free: false,
                         deadline,
                         reply,
@@ -548,9 +551,11 @@ impl Worker {
                     return Some(Item::new(Place::Own(at), header.id, body));
                 }
                 FLUSH_MARK => {
-                    let number = record.bytes.try_into().ok().map(u64::from_le_bytes);
-                    for waiter in self.waiters.iter_mut().filter(|waiter| waiter.mark == number) {
-                        waiter.passed = Some(at);
+                    if let Ok(number) = record.bytes.try_into().map(u64::from_le_bytes) {
+                        match self.waiters.iter_mut().find(|waiter| waiter.mark == Some(number)) {
+                            Some(waiter) => waiter.passed = Some(at),
+                            None => drop(self.early.insert(number, at)),
+                        }
                     }
                     self.setup.reader.complete(at);
                 }

@@ -6,5 +6,6 @@
 mod answers;
 mod batches;
 mod endpoint;
+mod forked;
 mod kept;
 mod places;
