@@ -13,6 +13,7 @@ mod support;
 mod tracking_endings;
 mod tracking_hooks;
 mod tracking_injection;
+mod tracking_served;
 mod tracking_travel;
 mod tracking_volume;
 mod wire;
