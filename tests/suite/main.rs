@@ -11,6 +11,7 @@ mod sessions;
 mod stdio;
 mod support;
 mod tracking_endings;
+mod tracking_exchange;
 mod tracking_hooks;
 mod tracking_injection;
 mod tracking_served;
