@@ -28,6 +28,7 @@ mod recording {
     pub use mcpcat_runtime::event::{CustomEvent, ErrorInfo, EventData, EventId, Fields, Outcome};
     pub use mcpcat_runtime::policy;
     pub use mcpcat_runtime::privacy;
+    pub use mcpcat_runtime::served::ServedCall;
     pub use mcpcat_runtime::session::{
         Carrier, InSession, Scoped, Session, SessionId, Target, TraceContext, carry, publish_custom_event,
     };

@@ -50,10 +50,14 @@ impl Call {
     }
 
     /// Begins a request that a tracker observes; the tracker writes its type.
-    #[cfg(feature = "rmcp")]
     pub(crate) fn request(session: Session) -> Self {
         let live = session.core().records().then(|| Live::new(session, None, Rule::ALWAYS, false));
         Self { callsite: None, live }
+    }
+
+    /// Ends without an event.
+    pub(crate) fn forget(mut self) {
+        self.live = None;
     }
 
     /// Takes the beginning back: the work has not begun yet.

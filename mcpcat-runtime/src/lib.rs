@@ -12,6 +12,7 @@
 //! client     the handle              configuration, flush, shutdown, stats
 //! session    whose it is             derivation, ambient scope, propagation
 //! call       one timed call          the guard behind #[event] and every tracked request
+//! served     one request           of a server that cannot be wrapped
 //! track      the MCP server          Tracked<H> around an rmcp ServerHandler
 //! testing    for users' tests        a recorder that holds the finished events
 //! ```
@@ -27,6 +28,7 @@ pub mod policy;
 pub mod privacy;
 #[doc(hidden)]
 pub mod private0;
+pub mod served;
 pub mod session;
 pub mod spool;
 pub mod testing;

@@ -72,7 +72,7 @@ impl<'a> RequestInfo<'a> {
     /// What a layer in front of the server left for it: first in the MCP request's extensions, then in those
     /// of the HTTP request.
     #[must_use]
-    pub fn extension<T: Clone + Send + Sync + 'static>(&self) -> Option<&T> {
+    pub fn extension<T: Send + Sync + 'static>(&self) -> Option<&T> {
         self.extensions.get::<T>().or_else(|| self.http()?.extensions.get::<T>())
     }
 

@@ -369,7 +369,7 @@ impl<'a> Subject<'a> {
 }
 
 /// What is done about a request.
-#[expect(clippy::large_enum_variant, reason = "one lives for each request, and a box would be an allocation")]
+#[expect(clippy::large_enum_variant, reason = "a box would cost every call an allocation")]
 pub(super) enum Watched {
     /// Its event has begun.
     Recorded { call: Call, ending: Ending, told: Option<Told>, payload: Payload },
