@@ -28,7 +28,7 @@ async fn our_own_timeline_gets_batches_and_shows_each_event_once() {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let events: serde_json::Value = http.get(url).send().await.unwrap().json().await.unwrap();
     let id = |event: &serde_json::Value| event["id"].as_str().unwrap().to_owned();
-    let shown: Vec<String> = events.as_array().unwrap().iter().map(id).collect();
+    let shown: Vec<String> = events["events"].as_array().unwrap().iter().map(id).collect();
     assert_eq!(shown.len(), 401);
     assert_eq!(shown.into_iter().collect::<BTreeSet<_>>(), promised);
     timeline.shutdown().await;
