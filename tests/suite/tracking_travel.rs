@@ -92,7 +92,8 @@ async fn a_session_parameter_works_on_a_server_that_is_not_tracked() {
     tokio::spawn(async move { rmcp::serve_server(Taker, server_io).await.unwrap().waiting().await });
     let agent = rmcp::serve_client((), client_io).await.unwrap();
     let tool = agent.list_all_tools().await.unwrap().remove(0);
-    assert!(tool.input_schema.get("properties").and_then(|p| p.get("session")).is_none());
+    let shown = tool.input_schema.get("properties").and_then(|properties| properties.get("session"));
+    assert_eq!(shown, None, "the session is no argument");
     let answer = agent.call_tool(call("take", json!({}))).await.unwrap();
     assert_ne!(answer.is_error, Some(true), "{answer:?}");
 }
