@@ -32,6 +32,13 @@ fn synchronous() -> u8 {
     7
 }
 
+const NAP: Duration = Duration::from_millis(30);
+
+#[mcpcat::event(name = "nap.inside")]
+async fn nap() {
+    tokio::time::sleep(NAP).await;
+}
+
 static ASLEEP: LazyLock<watch::Sender<bool>> = LazyLock::new(|| watch::Sender::new(false));
 
 /// A server whose one tool publishes in every way there is.
@@ -46,6 +53,10 @@ impl ServerHandler for Publisher {
         if request.name == "sleep" {
             ASLEEP.send_replace(true);
             std::future::pending::<()>().await;
+        }
+        if request.name == "nap" {
+            nap().await;
+            return Ok(CallToolResult::success(Vec::new()).into());
         }
         let _ = outer(3).await;
         synchronous();
@@ -94,6 +105,22 @@ async fn every_way_of_publishing_inside_a_call_finds_its_session() {
     assert_eq!((&good["response"], &good["parameters"]), (&json!(12), &json!({ "text": "12" })));
     assert!(named(&bodies, "synchronous")["duration"].as_u64().unwrap() >= 5);
     assert_eq!(named(&bodies, "inside synchronous")["parent_id"], named(&bodies, "synchronous")["id"]);
+}
+
+#[tokio::test]
+async fn a_duration_is_at_least_the_work_and_at_most_what_the_client_saw() {
+    let collector = Collector::start().await;
+    let client = collector.client();
+    let agent = connect(client.track(Publisher)).await;
+    let before = std::time::Instant::now();
+    agent.call_tool(call("nap", json!({}))).await.unwrap();
+    let seen = before.elapsed().as_millis() as u64;
+    let _ = client.flush(PATIENCE).await;
+    let bodies = collector.bodies();
+    let (tool, inside) = (named(&bodies, "nap"), named(&bodies, "nap.inside"));
+    let millis = |event: &Value| event["duration"].as_u64().unwrap();
+    let order = [NAP.as_millis() as u64, millis(inside), millis(tool), seen];
+    assert!(order.is_sorted(), "{order:?}");
 }
 
 #[tokio::test]

@@ -85,8 +85,8 @@ impl Outcome for ErrorInfo {
 /// Finds the outcome of a value of any type by method resolution, since a trait with a blanket implementation could not
 /// be implemented for other types as well.
 ///
-/// Generated code brings these names into scope in a block of its own and asks twice: [`Returned::split`] tells a
-/// `Result` from everything else, then [`Failure`] or [`Success`] describes the side it found. A method that fits an
+/// Generated code brings these names into scope in a block of its own and asks twice: `Returned::split` tells a
+/// `Result` from everything else, then `Failure` or `Success` describes the side it found. A method that fits an
 /// earlier step of `&&&&…x` wins, so the traits stand in the order of preference.
 #[doc(hidden)]
 pub mod probe {

@@ -71,7 +71,7 @@ pub(super) struct Serve {
     /// Name under which this timeline is reached, besides loopback's.
     #[arg(long, value_name = "HOST", env = "MCPCAT_TIMELINE_ALLOWED_HOSTS", value_delimiter = ',')]
     pub(super) allowed_host: Vec<String>,
-    /// Other website whose pages may talk to this timeline, as https://app.example.org.
+    /// Other website whose pages may talk to this timeline, as `https://app.example.org`.
     #[arg(long, value_name = "ORIGIN", env = "MCPCAT_TIMELINE_ALLOWED_ORIGINS", value_delimiter = ',')]
     pub(super) allowed_origin: Vec<String>,
     /// Show what is there; take nothing in.
@@ -83,7 +83,7 @@ pub(super) struct Serve {
     /// Path behind a proxy under which everything lives, as /timeline.
     #[arg(long, value_name = "PATH", env = "MCPCAT_TIMELINE_BASE_PATH", default_value = "")]
     pub(super) base_path: String,
-    /// Where trace ids lead, as https://jaeger.example.org/trace/{trace_id}.
+    /// Where trace ids lead, as `https://jaeger.example.org/trace/{trace_id}`.
     #[arg(long, value_name = "URL", env = "MCPCAT_TIMELINE_TRACE_URL")]
     pub(super) trace_url: Option<String>,
 }
