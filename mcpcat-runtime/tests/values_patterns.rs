@@ -345,7 +345,7 @@ fn harmless() -> Vec<Kind> {
         ),
         (
             "path",
-            Box::new(move |i| format!("/home/ada/{}/{}_{}.rs:{}", word(i, 1), word(i, 2), word(i, 3), i)),
+            Box::new(move |i| format!("/srv/ada/{}/{}_{}.rs:{}", word(i, 1), word(i, 2), word(i, 3), i)),
         ),
         (
             "windows path",

@@ -586,10 +586,15 @@ impl Worker {
         definitions.get(&reference).is_some_and(|(definition, _)| definition.pending)
     }
 
+    /// How long an event waits for its session's name now.
+    fn patience(&self) -> Duration {
+        let hurried = self.shutdown.is_some() || !self.waiters.is_empty();
+        if hurried { HOLD_HURRIED } else { HOLD }
+    }
+
     /// Lets go the events whose session has been named, and names those that waited too long.
     fn release_held(&mut self) {
-        let hurried = self.shutdown.is_some() || !self.waiters.is_empty();
-        let patience = if hurried { HOLD_HURRIED } else { HOLD };
+        let patience = self.patience();
         let now = Instant::now();
         // Definitions that name a session stand behind the held events in the log: read on.
         let crowded = self.held.len() > MAX_HELD;
@@ -932,8 +937,7 @@ impl Worker {
 
     /// The next moment at which somebody's patience ends.
     fn deadline(&self) -> Option<Instant> {
-        let hurried = self.shutdown.is_some() || !self.waiters.is_empty();
-        let patience = if hurried { HOLD_HURRIED } else { HOLD };
+        let patience = self.patience();
         let waiters = self.waiters.iter().map(|waiter| waiter.deadline).min();
         let held = self.held.front().map(|held| held.since + patience);
         earliest(earliest(waiters, held), self.shutdown.as_ref().map(|(deadline, _)| *deadline))

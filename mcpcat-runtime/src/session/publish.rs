@@ -58,16 +58,21 @@ impl Session {
                  pass a `SessionId` (`text.parse::<SessionId>()`) to use it as it is"
             );
         }
+        Self::remembered(core, sessions, text, || Self::make(core, text))
+    }
+
+    /// The session kept under `key`, or the one that `make` makes, kept from now on.
+    fn remembered(core: &Arc<Core>, sessions: &Sessions, key: &str, make: impl FnOnce() -> Self) -> Self {
         let mut by_text = sessions.by_text.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(state) = by_text.get(text) {
+        if let Some(state) = by_text.get(key) {
             return Self::kept(core, state);
         }
         if by_text.len() >= REMEMBERED {
-            // A forgotten session is only defined anew: its id depends on nothing but the string.
+            // A forgotten session is only defined anew: its id depends on nothing but the key.
             by_text.clear();
         }
-        let session = Self::make(core, text);
-        by_text.insert(text.to_owned(), Arc::clone(&session.state));
+        let session = make();
+        by_text.insert(key.to_owned(), Arc::clone(&session.state));
         session
     }
 
@@ -89,16 +94,7 @@ impl Session {
         let Some(sessions) = core.attachment(Sessions::default) else { return Self::named(core, id, None) };
         // A prefix that no text key has by accident keeps ids and derived strings apart.
         let key = format!("\0{id}");
-        let mut by_text = sessions.by_text.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(state) = by_text.get(&key) {
-            return Self::kept(core, state);
-        }
-        if by_text.len() >= REMEMBERED {
-            by_text.clear();
-        }
-        let session = Self::named(core, id, None);
-        by_text.insert(key, Arc::clone(&session.state));
-        session
+        Self::remembered(core, sessions, &key, || Self::named(core, id, None))
     }
 
     /// Records an event that `write` describes, under `parent`.
