@@ -2,7 +2,7 @@
 //!
 //! Counters start at zero with the process. Names of events come from outside, so their number is bounded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -41,18 +41,14 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub(crate) fn committed(&self, events: &[&Event], outcomes: &[Outcome]) {
         let now = jiff::Timestamp::now().as_microsecond();
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sums: HashMap<(&str, &'static str, &str), Count> = HashMap::new();
         let mut lag = self.lag.lock().unwrap_or_else(PoisonError::into_inner);
         for (event, outcome) in events.iter().zip(outcomes) {
             if *outcome == Outcome::Duplicate {
                 self.duplicates.fetch_add(1, Ordering::Relaxed);
                 continue;
             }
-            let mut key = (event.project.clone(), event.kind.as_str(), event.label());
-            if names.len() >= MAX_SERIES && !names.contains_key(&key) {
-                key = (String::new(), "other", "(other)".into());
-            }
-            let count = names.entry(key).or_default();
+            let count = sums.entry((event.project.as_str(), event.kind.as_str(), event.label())).or_default();
             count.events += 1;
             count.errors += u64::from(event.is_error);
             let seconds = now.saturating_sub(event.end()).max(0) as f64 / 1e6;
@@ -61,6 +57,17 @@ impl Metrics {
             }
             lag.sum += seconds;
             lag.count += 1;
+        }
+        drop(lag);
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((project, kind, name), sum) in sums {
+            let mut key = (project.to_owned(), kind, name.to_owned());
+            if names.len() >= MAX_SERIES && !names.contains_key(&key) {
+                key = (String::new(), "other", "(other)".into());
+            }
+            let count = names.entry(key).or_default();
+            count.events += sum.events;
+            count.errors += sum.errors;
         }
     }
 

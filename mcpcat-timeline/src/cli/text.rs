@@ -39,7 +39,7 @@ pub(super) fn event(event: &Value, depth: usize) -> String {
     let time = text(event, "timestamp");
     let lasted = event.get("duration").and_then(Value::as_f64).map(duration).unwrap_or_default();
     let mut line =
-        format!("{time:<27}  {}{mark} {:<8} {}", "  ".repeat(depth), lasted, plain(&label(event_type, name)));
+        format!("{time:<27}  {}{mark} {:<8} {}", "  ".repeat(depth), lasted, plain(label(event_type, name)));
     let said = if failed {
         match &event["error"] {
             Value::String(text) => text.clone(),

@@ -3,6 +3,8 @@
 mod normalise;
 mod scan;
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
 use normalise::Fields;
@@ -84,17 +86,16 @@ impl Kind {
 }
 
 /// The words a reader sees for an event.
-pub(crate) fn label(event_type: &str, name: Option<&str>) -> String {
+pub(crate) fn label<'a>(event_type: &'a str, name: Option<&'a str>) -> &'a str {
     match Kind::of(event_type) {
-        Kind::Custom => name.unwrap_or("Custom").to_owned(),
-        Kind::Identify => "Identify".to_owned(),
-        Kind::Tool => name.unwrap_or("tool call").to_owned(),
-        Kind::Other if event_type.is_empty() => name.unwrap_or("Event").to_owned(),
+        Kind::Custom => name.unwrap_or("Custom"),
+        Kind::Identify => "Identify",
+        Kind::Tool => name.unwrap_or("tool call"),
+        Kind::Other if event_type.is_empty() => name.unwrap_or("Event"),
         // Old SDKs fill the name of protocol messages with a placeholder.
-        _ => match name.filter(|name| !matches!(*name, "Unknown" | "Unknown Tool Name")) {
-            Some(name) => name.to_owned(),
-            None => event_type.strip_prefix("mcp:").unwrap_or(event_type).to_owned(),
-        },
+        _ => name
+            .filter(|name| !matches!(*name, "Unknown" | "Unknown Tool Name"))
+            .unwrap_or_else(|| event_type.strip_prefix("mcp:").unwrap_or(event_type)),
     }
 }
 
@@ -209,7 +210,7 @@ impl Event {
     }
 
     /// The words a reader sees for this event.
-    pub(crate) fn label(&self) -> String {
+    pub(crate) fn label(&self) -> &str {
         label(&self.event_type, self.name.as_deref())
     }
 
@@ -220,8 +221,11 @@ impl Event {
     }
 
     /// The session this event is filed under: its own, or the project's place for events without one.
-    pub(crate) fn filed_under(&self) -> String {
-        self.session.clone().unwrap_or_else(|| format!("{NO_SESSION}{}", self.project))
+    pub(crate) fn filed_under(&self) -> Cow<'_, str> {
+        match &self.session {
+            Some(session) => Cow::Borrowed(session),
+            None => Cow::Owned(format!("{NO_SESSION}{}", self.project)),
+        }
     }
 }
 

@@ -1,74 +1,111 @@
 //! Puts a batch of events in, with everything that sums them up, in one transaction.
 
-use std::collections::HashMap;
-
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
+use super::Writer;
+use super::known::Known;
 use super::rollup::Change;
+use super::terms::NewTerms;
 use crate::event::Event;
 use crate::store::Outcome;
 
 /// Returns what became of each event, and the newest arrival number if anything was added.
 pub(super) fn append(
-    db: &mut Connection,
+    writer: &mut Writer,
     events: &[&Event],
 ) -> rusqlite::Result<(Vec<Outcome>, Option<i64>)> {
-    let received = jiff::Timestamp::now().as_microsecond();
-    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut outcomes = Vec::with_capacity(events.len());
-    let mut newest = None;
-    let mut change = Change::default();
-    let mut keys: HashMap<(String, &str), i64> = HashMap::new();
-    {
-        let mut known = transaction.prepare_cached("SELECT 1 FROM event WHERE id = ?1 AND project = ?2")?;
-        let mut insert = transaction.prepare_cached(
-            "INSERT INTO event(id, project, session, at, instance, sequence, kind, type, name, error, received, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-        )?;
-        for event in events {
-            if known.query_row(params![event.id, event.project], |_| Ok(())).optional()?.is_some() {
-                outcomes.push(Outcome::Duplicate);
-                continue;
-            }
-            let id = event.filed_under();
-            let session = match keys.get(&(id.clone(), event.project.as_str())) {
-                Some(&key) => key,
-                None => {
-                    let key = session_key(&transaction, &id, event)?;
-                    keys.insert((id, event.project.as_str()), key);
-                    key
-                }
-            };
-            newest = Some(insert.insert(params![
-                event.id,
-                event.project,
-                session,
-                event.at,
-                event.instance,
-                event.sequence,
-                event.kind.as_str(),
-                event.event_type,
-                event.name,
-                event.is_error,
-                received,
-                event.body,
-            ])?);
-            change.count(session, event, 1);
-            outcomes.push(Outcome::Accepted);
-        }
+    let done = commit(&mut writer.db, &mut writer.known, events);
+    if done.is_err() {
+        writer.known.clear();
     }
-    change.add(&transaction)?;
-    transaction.commit()?;
-    Ok((outcomes, newest))
+    done
 }
 
-fn session_key(db: &Connection, id: &str, event: &Event) -> rusqlite::Result<i64> {
-    let mut find = db.prepare_cached("SELECT key FROM session WHERE id = ?1 AND project = ?2")?;
-    if let Some(key) = find.query_row(params![id, event.project], |row| row.get(0)).optional()? {
-        return Ok(key);
+fn commit(
+    db: &mut Connection,
+    known: &mut Known,
+    events: &[&Event],
+) -> rusqlite::Result<(Vec<Outcome>, Option<i64>)> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let (before, last_received) = match known.last() {
+        Some(last) => last,
+        None => {
+            transaction.query_row("SELECT seq, at FROM arrived", [], |row| Ok((row.get(0)?, row.get(1)?)))?
+        }
+    };
+    // Arrival times must not run backwards, whatever the clock does: removal by age relies on it.
+    let received = jiff::Timestamp::now().as_microsecond().max(last_received);
+    let mut seq = before;
+    let mut outcomes = Vec::with_capacity(events.len());
+    let (mut change, mut terms) = (Change::default(), NewTerms::default());
+    {
+        let mut insert = transaction.prepare_cached(
+            "INSERT INTO event(seq, id, project, session, at, instance, sequence, kind, type, name, error, received, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT (id, project) DO NOTHING",
+        )?;
+        for event in events {
+            let added = match session_key(&transaction, known, event)? {
+                None => 0,
+                Some(session) => {
+                    let added = insert.execute(params![
+                        seq + 1,
+                        event.id,
+                        event.project,
+                        session,
+                        event.at,
+                        event.instance,
+                        event.sequence,
+                        event.kind.as_str(),
+                        event.event_type,
+                        event.name,
+                        event.is_error,
+                        received,
+                        event.body,
+                    ])?;
+                    if added > 0 {
+                        change.count(session, event, 1);
+                        terms.find(known, session, event, received);
+                    }
+                    added
+                }
+            };
+            seq += added as i64;
+            outcomes.push(if added > 0 { Outcome::Accepted } else { Outcome::Duplicate });
+        }
     }
-    db.prepare_cached(
-        "INSERT INTO session(project, id, stateless, first_at, last_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-    )?
-    .insert(params![event.project, id, event.session.is_none(), event.at, event.end()])
+    if seq == before {
+        return Ok((outcomes, None));
+    }
+    change.add(&transaction)?;
+    terms.add(&transaction)?;
+    transaction.prepare_cached("UPDATE arrived SET seq = ?1, at = ?2")?.execute([seq, received])?;
+    transaction.commit()?;
+    known.arrived(seq, received);
+    Ok((outcomes, Some(seq)))
+}
+
+/// The session that an event is filed under, made if need be; `None` when the event is there already and its session
+/// is not.
+fn session_key(db: &Connection, known: &mut Known, event: &Event) -> rusqlite::Result<Option<i64>> {
+    let id = event.filed_under();
+    if let Some(key) = known.session(&event.project, &id) {
+        return Ok(Some(key));
+    }
+    let mut find = db.prepare_cached("SELECT key FROM session WHERE id = ?1 AND project = ?2")?;
+    let key =
+        match find.query_row(params![id, event.project], |row| row.get(0)).optional()? {
+            Some(key) => key,
+            None => {
+                let mut there = db.prepare_cached("SELECT 1 FROM event WHERE id = ?1 AND project = ?2")?;
+                if there.exists(params![event.id, event.project])? {
+                    return Ok(None);
+                }
+                db.prepare_cached(
+                "INSERT INTO session(project, id, stateless, first_at, last_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .insert(params![event.project, id, event.session.is_none(), event.at, event.end()])?
+            }
+        };
+    known.add_session(&event.project, &id, key);
+    Ok(Some(key))
 }

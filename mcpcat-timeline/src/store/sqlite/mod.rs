@@ -4,10 +4,12 @@
 //! session list of a million events takes a third of a second, with it some microseconds.
 
 mod append;
+mod known;
 mod open;
 mod read;
 mod remove;
 mod rollup;
+mod terms;
 
 pub(crate) use open::private;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -35,15 +37,28 @@ pub enum Durability {
 /// Connections that only read.
 const READERS: usize = 4;
 
+/// The one connection that writes, and what it keeps in mind.
+struct Writer {
+    db: Connection,
+    known: known::Known,
+    sweep: terms::Sweep,
+}
+
+impl Writer {
+    fn new(db: Connection) -> Self {
+        Self { db, known: known::Known::default(), sweep: terms::Sweep::default() }
+    }
+}
+
 pub(crate) struct Sqlite {
-    writer: Mutex<Connection>,
+    writer: Mutex<Writer>,
     /// Empty for a store in memory, whose only connection does everything.
     readers: Vec<Mutex<Connection>>,
     newest: watch::Sender<i64>,
 }
 
 impl Sqlite {
-    fn writer(&self) -> MutexGuard<'_, Connection> {
+    fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -55,7 +70,7 @@ impl Sqlite {
                 let turn = std::time::UNIX_EPOCH.elapsed().map_or(0, |now| now.subsec_micros() as usize);
                 self.readers[turn % self.readers.len()].lock().unwrap_or_else(PoisonError::into_inner)
             }
-            (None, None) => self.writer(),
+            (None, None) => return work(&mut self.writer().db).map_err(StoreError::from),
         };
         work(&mut connection).map_err(StoreError::from)
     }
@@ -129,7 +144,7 @@ impl Store for Sqlite {
     }
 
     fn set_catalogue(&self, project: &str, json: &str) -> Result<()> {
-        self.writer().execute(
+        self.writer().db.execute(
             "INSERT INTO catalogue(project, json) VALUES (?1, ?2) ON CONFLICT(project) DO UPDATE SET json = excluded.json",
             (project, json),
         )?;
@@ -148,12 +163,14 @@ impl Store for Sqlite {
 impl Drop for Sqlite {
     fn drop(&mut self) {
         // One that only looked leaves the journal to its owner.
-        if self.writer().is_readonly("main").unwrap_or(true) {
+        if self.writer().db.is_readonly("main").unwrap_or(true) {
             return;
         }
         // The last one out leaves one plain file behind; a failure only means that the journal stays beside it.
         self.readers.clear();
-        if let Err(error) = self.writer().execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;") {
+        if let Err(error) =
+            self.writer().db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;")
+        {
             tracing::debug!(%error, "the journal could not be folded into the data file");
         }
     }

@@ -7,11 +7,12 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 
-use super::{Durability, READERS, Result, Sqlite, StoreError};
+use super::{Durability, READERS, Result, Sqlite, StoreError, Writer};
 
 /// Raised whenever the tables change shape.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
+/// `arrived` is the newest arrival number and time ever given out: numbers are not used again when events go.
 /// `session.first_at` and `last_at` are microseconds; `last_at` includes the duration of the event that ends last.
 const SCHEMA: &str = "
 CREATE TABLE session (
@@ -34,7 +35,7 @@ CREATE TABLE session (
 );
 CREATE INDEX session_last ON session(last_at, key);
 CREATE TABLE event (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq INTEGER PRIMARY KEY,
     id TEXT NOT NULL,
     project TEXT NOT NULL,
     session INTEGER NOT NULL,
@@ -49,14 +50,17 @@ CREATE TABLE event (
     body TEXT NOT NULL
 );
 CREATE UNIQUE INDEX event_id ON event(id, project);
-CREATE INDEX event_order ON event(session, at, instance, sequence, id);
+CREATE INDEX event_order ON event(session, at);
 CREATE INDEX event_error ON event(seq) WHERE error = 1;
+CREATE TABLE arrived (seq INTEGER NOT NULL, at INTEGER NOT NULL);
+INSERT INTO arrived VALUES (0, 0);
 CREATE TABLE term (
-    term TEXT NOT NULL,
     session INTEGER NOT NULL,
-    n INTEGER NOT NULL,
-    PRIMARY KEY (term, session)
+    term TEXT NOT NULL,
+    hour INTEGER NOT NULL,
+    PRIMARY KEY (session, term)
 ) WITHOUT ROWID;
+CREATE INDEX term_text ON term(term, session);
 CREATE TABLE stat (
     slot INTEGER NOT NULL,
     project TEXT NOT NULL,
@@ -77,7 +81,11 @@ impl Sqlite {
     pub(crate) fn in_memory() -> Result<Self> {
         let connection = Connection::open_in_memory()?;
         prepare(&connection)?;
-        Ok(Self { writer: Mutex::new(connection), readers: Vec::new(), newest: watch::channel(0).0 })
+        Ok(Self {
+            writer: Mutex::new(Writer::new(connection)),
+            readers: Vec::new(),
+            newest: watch::channel(0).0,
+        })
     }
 
     /// Opens a file that [`private`] has made.
@@ -97,7 +105,7 @@ impl Sqlite {
         for _ in 0..READERS {
             readers.push(Mutex::new(reader(path)?));
         }
-        Ok(Self { writer: Mutex::new(connection), readers, newest: watch::channel(newest).0 })
+        Ok(Self { writer: Mutex::new(Writer::new(connection)), readers, newest: watch::channel(newest).0 })
     }
 
     /// Opens a file beside the collector that owns it, to look only.
@@ -108,7 +116,7 @@ impl Sqlite {
         for _ in 0..READERS {
             readers.push(Mutex::new(reader(path)?));
         }
-        Ok(Self { writer: Mutex::new(writer), readers, newest: watch::channel(0).0 })
+        Ok(Self { writer: Mutex::new(Writer::new(writer)), readers, newest: watch::channel(0).0 })
     }
 }
 
@@ -143,6 +151,10 @@ fn check(connection: &Connection) -> Result<bool> {
     match version {
         SCHEMA_VERSION => Ok(true),
         0 => Ok(false),
+        older if (1..SCHEMA_VERSION).contains(&older) => Err(StoreError::Asked(format!(
+            "it has format {older}, this version reads {SCHEMA_VERSION}; export it with the version that wrote it, \
+             then import it into a new file"
+        ))),
         other => Err(StoreError::Asked(format!(
             "it has format {other}, this version reads {SCHEMA_VERSION}; use a newer mcpcat-timeline"
         ))),

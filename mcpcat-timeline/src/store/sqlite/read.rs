@@ -344,11 +344,11 @@ pub(super) fn facets(db: &mut Connection, scope: Option<&str>) -> rusqlite::Resu
         let end = format!("{};", kind.as_str());
         let sql = match scope {
             None => {
-                "SELECT substr(term, length(?1) + 1), sum(n) AS total FROM term
+                "SELECT substr(term, length(?1) + 1), count(*) AS total FROM term
                  WHERE term >= ?1 AND term < ?2 AND ?3 IS NULL GROUP BY term ORDER BY total DESC LIMIT ?4"
             }
             Some(_) => {
-                "SELECT substr(term, length(?1) + 1), sum(n) AS total FROM term JOIN session s ON s.key = session
+                "SELECT substr(term, length(?1) + 1), count(*) AS total FROM term JOIN session s ON s.key = session
                  WHERE term >= ?1 AND term < ?2 AND s.project = ?3 GROUP BY term ORDER BY total DESC LIMIT ?4"
             }
         };
@@ -412,9 +412,9 @@ pub(super) fn overview(
     }
     let names = db
         .prepare_cached(
-            "SELECT kind, name, sum(events) AS total, sum(errors), sum(sum_ms), sum(timed), max(max_ms) FROM stat
+            "SELECT kind, iif(kind = 'custom' AND name = '', 'Custom', name) AS label, sum(events) AS total, sum(errors), sum(sum_ms), sum(timed), max(max_ms) FROM stat
              WHERE slot BETWEEN ?1 AND ?2 AND (?3 IS NULL OR project = ?3)
-             GROUP BY kind, name ORDER BY total DESC LIMIT 500",
+             GROUP BY kind, label ORDER BY total DESC LIMIT 500",
         )?
         .query_map(params![from, to, scope], |row| {
             let timed: i64 = row.get(5)?;
@@ -438,8 +438,8 @@ pub(super) fn overview(
 
 pub(super) fn custom_names(db: &mut Connection, project: &str) -> rusqlite::Result<Vec<(String, i64)>> {
     db.prepare_cached(
-        "SELECT substr(term, 7), sum(n) FROM term JOIN session s ON s.key = session
-         WHERE term >= 'event:' AND term < 'event;' AND s.project = ?1 GROUP BY term ORDER BY term",
+        "SELECT name, sum(events) FROM stat WHERE project = ?1 AND kind = 'custom' AND name <> ''
+         GROUP BY name ORDER BY name",
     )?
     .query_map([project], |row| Ok((row.get(0)?, row.get(1)?)))?
     .collect()

@@ -4,7 +4,10 @@ use std::sync::MutexGuard;
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
+use super::Writer;
+use super::known::Known;
 use super::rollup::Change;
+use super::terms;
 use crate::event::Event;
 use crate::store::{Forget, Forgotten, Result, Retention};
 
@@ -14,7 +17,8 @@ const CHUNK: usize = 250;
 const PAGES_BACK: i64 = 256;
 
 /// Removes one chunk of what is too old or too much. Age counts from arrival.
-pub(super) fn prune(db: &mut Connection, keep: Retention, now: i64) -> Result<bool> {
+pub(super) fn prune(writer: &mut Writer, keep: Retention, now: i64) -> Result<bool> {
+    let Writer { db, known, sweep } = writer;
     let mut gone = Vec::new();
     if let Some(age) = keep.age {
         let before = now.saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX));
@@ -26,12 +30,11 @@ pub(super) fn prune(db: &mut Connection, keep: Retention, now: i64) -> Result<bo
     {
         gone = oldest(db, None)?;
     }
-    if gone.is_empty() {
-        return Ok(false);
+    if !gone.is_empty() {
+        remove(db, known, &gone)?;
+        db.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES_BACK})"))?;
     }
-    remove(db, &gone)?;
-    db.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES_BACK})"))?;
-    Ok(gone.len() == CHUNK)
+    Ok(sweep.step(db)? || gone.len() == CHUNK)
 }
 
 fn oldest(db: &Connection, before: Option<i64>) -> rusqlite::Result<Vec<i64>> {
@@ -48,9 +51,9 @@ fn oldest(db: &Connection, before: Option<i64>) -> rusqlite::Result<Vec<i64>> {
 }
 
 /// Removes these events and what they added to the sums; returns how many sessions ended with them.
-fn remove(db: &mut Connection, seqs: &[i64]) -> rusqlite::Result<u64> {
+fn remove(db: &mut Connection, known: &mut Known, seqs: &[i64]) -> rusqlite::Result<u64> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut change = Change::default();
+    let mut events = Vec::with_capacity(seqs.len());
     {
         let mut read = transaction.prepare_cached("SELECT session, body FROM event WHERE seq = ?1")?;
         let mut delete = transaction.prepare_cached("DELETE FROM event WHERE seq = ?1")?;
@@ -58,9 +61,8 @@ fn remove(db: &mut Connection, seqs: &[i64]) -> rusqlite::Result<u64> {
             let mut rows = read.query([seq])?;
             if let Some(row) = rows.next()? {
                 let session: i64 = row.get(0)?;
-                let body: String = row.get(1)?;
-                match Event::stored(&body) {
-                    Ok(event) => change.count(session, &event, -1),
+                match Event::stored(row.get_ref(1)?.as_str()?) {
+                    Ok(event) => events.push((session, event)),
                     Err(refusal) => {
                         tracing::warn!(seq, reason = refusal.message, "a stored event cannot be read")
                     }
@@ -70,31 +72,40 @@ fn remove(db: &mut Connection, seqs: &[i64]) -> rusqlite::Result<u64> {
             delete.execute([seq])?;
         }
     }
-    let sessions = change.subtract(&transaction)?;
+    let mut change = Change::default();
+    for (session, event) in &events {
+        change.count(*session, event, -1);
+    }
+    let sessions = change.subtract(&transaction, known)?;
     transaction.commit()?;
     Ok(sessions)
 }
 
 /// Removes everything of a session, a person or a project, in the file and in its journal.
 pub(super) fn forget<'a>(
-    writer: impl Fn() -> MutexGuard<'a, Connection>,
+    writer: impl Fn() -> MutexGuard<'a, Writer>,
     whose: &Forget,
     scope: Option<&str>,
 ) -> Result<Forgotten> {
     let mut done = Forgotten::default();
-    writer().pragma_update(None, "secure_delete", "ON")?;
+    writer().db.pragma_update(None, "secure_delete", "ON")?;
     let outcome: rusqlite::Result<()> = (|| {
-        let targets = targets(&writer(), whose, scope)?;
+        let targets = targets(&writer().db, whose, scope)?;
         for (session, actor) in targets {
-            let seqs = events_of(&writer(), session, actor)?;
+            let seqs = events_of(&writer().db, session, actor)?;
             for chunk in seqs.chunks(CHUNK) {
-                done.sessions += remove(&mut writer(), chunk)?;
+                let Writer { db, known, .. } = &mut *writer();
+                done.sessions += remove(db, known, chunk)?;
                 done.events += chunk.len() as u64;
+            }
+            if actor.is_some() {
+                let Writer { db, known, .. } = &mut *writer();
+                terms::rewrite(db, known, session)?;
             }
         }
         Ok(())
     })();
-    let db = writer();
+    let db = &writer().db;
     if let Forget::Project(id) = whose
         && scope.is_none_or(|scope| scope == id)
     {

@@ -2,38 +2,37 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
+use super::known::Known;
 use crate::event::{Event, Kind};
-use crate::store::TermKind;
 
 /// Length of a statistics slot, microseconds.
 pub(super) const SLOT: i64 = 300_000_000;
 
 /// What a batch changes in the sums, in the order of the tables' keys: neighbours are written together.
 #[derive(Default)]
-pub(super) struct Change {
-    sessions: BTreeMap<i64, SessionChange>,
-    terms: BTreeMap<(String, i64), i64>,
-    stats: BTreeMap<(i64, String, &'static str, String), StatChange>,
+pub(super) struct Change<'a> {
+    sessions: BTreeMap<i64, SessionChange<'a>>,
+    stats: BTreeMap<(i64, &'a str, &'static str, &'a str), StatChange>,
 }
 
 #[derive(Default)]
-struct SessionChange {
+struct SessionChange<'a> {
     first: i64,
     last: i64,
     events: i64,
     tools: i64,
     custom: i64,
     errors: i64,
-    actor: Option<String>,
-    actor_name: Option<String>,
-    client: Option<String>,
-    client_version: Option<String>,
-    server: Option<String>,
-    server_version: Option<String>,
-    sdk: Option<String>,
-    label: String,
+    actor: Option<&'a str>,
+    actor_name: Option<&'a str>,
+    client: Option<&'a str>,
+    client_version: Option<&'a str>,
+    server: Option<&'a str>,
+    server_version: Option<&'a str>,
+    sdk: Option<&'a str>,
+    label: &'a str,
 }
 
 #[derive(Default)]
@@ -45,30 +44,18 @@ struct StatChange {
     max: f64,
 }
 
-/// What a session is found by because of this event.
-fn terms(event: &Event) -> Vec<String> {
-    let mut terms = Vec::with_capacity(6 + event.tags.len());
-    let mut add = |kind: TermKind, value: Option<&str>| {
-        if let Some(value) = value.filter(|value| !value.is_empty()) {
-            terms.push(format!("{}:{value}", kind.as_str()));
-        }
-    };
-    add(TermKind::Actor, event.actor.as_deref());
-    add(TermKind::Client, event.client.as_deref());
-    add(TermKind::Server, event.server.as_deref());
-    add(TermKind::Type, Some(&event.event_type));
+/// The name that an event is counted under. Custom events without one stay apart from those called what the page calls
+/// them.
+fn stat_name(event: &Event) -> &str {
     match event.kind {
-        Kind::Tool => add(TermKind::Tool, event.name.as_deref()),
-        Kind::Custom => add(TermKind::Event, event.name.as_deref()),
-        _ => {}
+        Kind::Custom => event.name.as_deref().unwrap_or(""),
+        _ => event.label(),
     }
-    terms.extend(event.tags.iter().map(|(key, value)| format!("tag:{key}={value}")));
-    terms
 }
 
-impl Change {
+impl<'a> Change<'a> {
     /// Counts one event in (`sign` 1) or out (`sign` -1).
-    pub(super) fn count(&mut self, session: i64, event: &Event, sign: i64) {
+    pub(super) fn count(&mut self, session: i64, event: &'a Event, sign: i64) {
         let error = i64::from(event.is_error) * sign;
         let change = self.sessions.entry(session).or_insert_with(|| SessionChange {
             first: i64::MAX,
@@ -82,10 +69,8 @@ impl Change {
         change.tools += i64::from(event.kind == Kind::Tool) * sign;
         change.custom += i64::from(event.kind == Kind::Custom) * sign;
         if sign > 0 {
-            let keep = |slot: &mut Option<String>, value: &Option<String>| {
-                if value.is_some() {
-                    slot.clone_from(value);
-                }
+            let keep = |slot: &mut Option<&'a str>, value: &'a Option<String>| {
+                *slot = value.as_deref().or(*slot);
             };
             keep(&mut change.actor, &event.actor);
             keep(&mut change.actor_name, &event.actor_name);
@@ -96,12 +81,11 @@ impl Change {
             keep(&mut change.sdk, &event.sdk);
             change.label = event.label();
         }
-        for term in terms(event) {
-            *self.terms.entry((term, session)).or_default() += sign;
-        }
         let slot = event.at.div_euclid(SLOT);
-        let stat =
-            self.stats.entry((slot, event.project.clone(), event.kind.as_str(), event.label())).or_default();
+        let stat = self
+            .stats
+            .entry((slot, event.project.as_str(), event.kind.as_str(), stat_name(event)))
+            .or_default();
         stat.events += sign;
         stat.errors += error;
         if let Some(duration) = event.duration {
@@ -140,13 +124,6 @@ impl Change {
                 change.label,
             ])?;
         }
-        let mut term = db.prepare_cached(
-            "INSERT INTO term(term, session, n) VALUES (?1, ?2, ?3)
-             ON CONFLICT DO UPDATE SET n = n + excluded.n",
-        )?;
-        for ((text, key), n) in &self.terms {
-            term.execute(params![text, key, n])?;
-        }
         let mut stat = db.prepare_cached(
             "INSERT INTO stat(slot, project, kind, name, events, errors, timed, sum_ms, max_ms)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
@@ -172,23 +149,26 @@ impl Change {
     /// Takes away from the sums, and drops what nothing is left of. Returns how many sessions ended that way.
     ///
     /// The longest duration of a slot cannot be taken back; it goes with the slot.
-    pub(super) fn subtract(self, db: &Connection) -> rusqlite::Result<u64> {
+    pub(super) fn subtract(self, db: &Connection, known: &mut Known) -> rusqlite::Result<u64> {
         let mut gone = 0;
         let mut session = db.prepare_cached(
             "UPDATE session SET events = events + ?2, tools = tools + ?3, custom = custom + ?4, errors = errors + ?5,
                first_at = coalesce((SELECT min(at) FROM event WHERE session = ?1), first_at)
              WHERE key = ?1",
         )?;
-        let mut empty = db.prepare_cached("DELETE FROM session WHERE key = ?1 AND events <= 0")?;
+        let mut empty =
+            db.prepare_cached("DELETE FROM session WHERE key = ?1 AND events <= 0 RETURNING project, id")?;
+        let mut terms = db.prepare_cached("DELETE FROM term WHERE session = ?1")?;
         for (key, change) in &self.sessions {
             session.execute(params![key, change.events, change.tools, change.custom, change.errors])?;
-            gone += empty.execute([key])? as u64;
-        }
-        let mut term = db.prepare_cached("UPDATE term SET n = n + ?3 WHERE term = ?1 AND session = ?2")?;
-        let mut bare = db.prepare_cached("DELETE FROM term WHERE term = ?1 AND session = ?2 AND n <= 0")?;
-        for ((text, key), n) in &self.terms {
-            term.execute(params![text, key, n])?;
-            bare.execute(params![text, key])?;
+            let ended = empty
+                .query_row([key], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
+                .optional()?;
+            if let Some((project, id)) = ended {
+                gone += 1;
+                terms.execute([key])?;
+                known.remove_session(&project, &id, *key);
+            }
         }
         let mut stat = db.prepare_cached(
             "UPDATE stat SET events = events + ?5, errors = errors + ?6, timed = timed + ?7, sum_ms = sum_ms + ?8

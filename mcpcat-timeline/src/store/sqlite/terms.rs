@@ -1,0 +1,148 @@
+//! What sessions are found by: who, which client, which tool, which tag.
+//!
+//! A set, not a count: an event that brings nothing new writes nothing here. So that a term can go when its last event
+//! has gone, it carries the hour in which it was last seen; removal by age or size sweeps older hours out.
+
+use rusqlite::{Connection, params};
+
+use super::known::Known;
+use crate::event::{Event, Kind};
+use crate::store::TermKind;
+
+/// The coarseness of a term's age, microseconds.
+pub(super) const HOUR: i64 = 3_600_000_000;
+/// Terms looked at under one lock by the sweep.
+const SWEPT: usize = 2000;
+
+/// Tells every term of an event.
+fn each(event: &Event, buffer: &mut String, mut tell: impl FnMut(&str)) {
+    let mut term = |kind: TermKind, value: Option<&str>| {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            buffer.clear();
+            buffer.push_str(kind.as_str());
+            buffer.push(':');
+            buffer.push_str(value);
+            tell(buffer);
+        }
+    };
+    term(TermKind::Actor, event.actor.as_deref());
+    term(TermKind::Client, event.client.as_deref());
+    term(TermKind::Server, event.server.as_deref());
+    term(TermKind::Type, Some(&event.event_type));
+    match event.kind {
+        Kind::Tool => term(TermKind::Tool, event.name.as_deref()),
+        Kind::Custom => term(TermKind::Event, event.name.as_deref()),
+        _ => {}
+    }
+    for (key, value) in &event.tags {
+        buffer.clear();
+        for part in ["tag:", key, "=", value] {
+            buffer.push_str(part);
+        }
+        tell(buffer);
+    }
+}
+
+/// Terms that the file has to learn.
+#[derive(Default)]
+pub(super) struct NewTerms {
+    found: Vec<(i64, String, i64)>,
+    buffer: String,
+}
+
+impl NewTerms {
+    pub(super) fn find(&mut self, known: &mut Known, session: i64, event: &Event, received: i64) {
+        let (found, hour) = (&mut self.found, received.div_euclid(HOUR));
+        each(event, &mut self.buffer, |term| {
+            if known.is_news(session, term, hour) {
+                found.push((session, term.to_owned(), hour));
+            }
+        });
+    }
+
+    pub(super) fn add(mut self, db: &Connection) -> rusqlite::Result<()> {
+        // In the order of the key, neighbours are written together.
+        self.found.sort_unstable();
+        let mut insert = db.prepare_cached(
+            "INSERT INTO term(session, term, hour) VALUES (?1, ?2, ?3)
+             ON CONFLICT DO UPDATE SET hour = max(hour, excluded.hour) WHERE hour < excluded.hour",
+        )?;
+        for (session, term, hour) in &self.found {
+            insert.execute(params![session, term, hour])?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes a session's terms anew from the events that are left of it.
+pub(super) fn rewrite(db: &mut Connection, known: &mut Known, session: i64) -> rusqlite::Result<()> {
+    let transaction = db.transaction()?;
+    transaction.prepare_cached("DELETE FROM term WHERE session = ?1")?.execute([session])?;
+    known.remove_terms(session);
+    let mut fresh = Known::default();
+    let mut terms = NewTerms::default();
+    {
+        let mut read =
+            transaction.prepare_cached("SELECT received, body FROM event WHERE session = ?1 ORDER BY seq")?;
+        let mut rows = read.query([session])?;
+        while let Some(row) = rows.next()? {
+            if let Ok(event) = Event::stored(row.get_ref(1)?.as_str()?) {
+                terms.find(&mut fresh, session, &event, row.get(0)?);
+            }
+        }
+    }
+    terms.add(&transaction)?;
+    transaction.commit()
+}
+
+/// A walk over all terms, a little at a time, that removes those whose events have gone.
+#[derive(Default)]
+pub(super) struct Sweep {
+    /// Terms last seen before this hour go.
+    before: i64,
+    /// Where the walk goes on; `None` between walks.
+    at: Option<(i64, String)>,
+}
+
+impl Sweep {
+    /// One step, and a new walk when the oldest event left is of a later hour than at the last one. Returns whether
+    /// there is more to do.
+    pub(super) fn step(&mut self, db: &mut Connection) -> rusqlite::Result<bool> {
+        if self.at.is_none() {
+            let oldest: i64 = db
+                .prepare_cached("SELECT coalesce((SELECT received FROM event ORDER BY seq LIMIT 1), 0)")?
+                .query_row([], |row| row.get(0))?;
+            let hour = oldest.div_euclid(HOUR);
+            if hour <= self.before {
+                return Ok(false);
+            }
+            self.before = hour;
+            self.at = Some((i64::MIN, String::new()));
+        }
+        let Some((session, term)) = self.at.take() else { return Ok(false) };
+        let transaction = db.transaction()?;
+        let mut last = None;
+        {
+            let mut read = transaction.prepare_cached(
+                "SELECT session, term, hour FROM term WHERE (session, term) > (?1, ?2) ORDER BY session, term LIMIT ?3",
+            )?;
+            let mut delete =
+                transaction.prepare_cached("DELETE FROM term WHERE session = ?1 AND term = ?2")?;
+            let rows = read
+                .query_map(params![session, term, SWEPT as i64], |row| {
+                    Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
+                })?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            let full = rows.len() == SWEPT;
+            for (session, term, hour) in rows {
+                if hour < self.before {
+                    delete.execute(params![session, term])?;
+                }
+                last = full.then_some((session, term));
+            }
+        }
+        transaction.commit()?;
+        self.at = last;
+        Ok(self.at.is_some())
+    }
+}
