@@ -41,8 +41,7 @@ pub(crate) struct Counted {
 
 /// Checks encoding and depth of an upload.
 pub(crate) fn check(mut bytes: Vec<u8>) -> Result<String, Refusal> {
-    crate::event::prepare(&mut bytes)?;
-    String::from_utf8(bytes).map_err(|_| Refusal::bad("the catalogue is not valid UTF-8"))
+    crate::event::prepare(&mut bytes).map(str::to_owned)
 }
 
 /// The events of a catalogue: an object with `events`, or a list; entries are objects with `name`, or names.

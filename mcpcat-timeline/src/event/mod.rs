@@ -139,18 +139,17 @@ impl Event {
                 format!("the event has {} bytes; at most {MAX_EVENT_BYTES} are accepted", bytes.len()),
             ));
         }
-        scan::prepare(bytes)?;
-        Self::read(bytes)
+        Self::read(scan::prepare(bytes)?)
     }
 
     /// Reads an event that this collector wrote itself.
     pub(crate) fn stored(body: &str) -> Result<Self, Refusal> {
-        Self::read(body.as_bytes())
+        Self::read(body)
     }
 
-    fn read(bytes: &[u8]) -> Result<Self, Refusal> {
-        let fields: Fields<'_> = serde_json::from_slice(bytes).map_err(|error| {
-            if bytes.iter().all(u8::is_ascii_whitespace) {
+    fn read(json: &str) -> Result<Self, Refusal> {
+        let fields: Fields<'_> = serde_json::from_str(json).map_err(|error| {
+            if json.bytes().all(|byte| byte.is_ascii_whitespace()) {
                 Refusal::bad("the body is empty; expected one event as a JSON object")
             } else if error.is_data() {
                 Refusal::bad("the body is not an event; expected one JSON object")

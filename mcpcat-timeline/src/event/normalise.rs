@@ -67,7 +67,10 @@ impl<'a> Fields<'a> {
     }
 
     fn put(&mut self, name: Cow<'a, str>, raw: &'a RawValue) {
-        let known = CAMEL.iter().find(|(camel, _)| *camel == name).map(|(_, snake)| *snake);
+        // The wire's own spelling has no capitals; most names are decided here.
+        let capital = name.bytes().any(|byte| byte.is_ascii_uppercase());
+        let known = if capital { CAMEL.iter().find(|(camel, _)| *camel == name) } else { None };
+        let known = known.map(|(_, snake)| *snake);
         let camel = known.is_some();
         let name = known.map_or(name, Cow::Borrowed);
         match self.0.iter_mut().find(|(key, _)| *key == name) {
@@ -111,8 +114,14 @@ fn separate(out: &mut String, first: &mut bool) {
 }
 
 fn push_key(out: &mut String, name: &str) {
-    out.push_str(&quoted(name));
-    out.push(':');
+    if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        for part in ["\"", name, "\":"] {
+            out.push_str(part);
+        }
+    } else {
+        out.push_str(&quoted(name));
+        out.push(':');
+    }
 }
 
 /// A text as a JSON string.
@@ -122,7 +131,7 @@ pub(crate) fn quoted(text: &str) -> String {
 
 /// Copies JSON without line breaks, so that stored events are lines of an NDJSON export as they are.
 fn push_line(out: &mut String, raw: &str) {
-    if !raw.bytes().any(|byte| matches!(byte, b'\n' | b'\r')) {
+    if memchr::memchr2(b'\n', b'\r', raw.as_bytes()).is_none() {
         out.push_str(raw);
         return;
     }

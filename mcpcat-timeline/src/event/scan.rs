@@ -3,46 +3,46 @@
 //! Two things must not reach a JSON parser as they are: nesting deep enough to exhaust a stack, and the halves of
 //! surrogate pairs that JavaScript senders leave behind when they cut a text at a UTF-16 unit.
 
+use memchr::memchr2;
+
 use super::Refusal;
 
 /// How deep objects and arrays may nest, the event itself included.
 pub(crate) const MAX_DEPTH: usize = 128;
 
 /// Checks encoding and depth, and replaces lone surrogate escapes by U+FFFD in place.
-pub(crate) fn prepare(body: &mut [u8]) -> Result<(), Refusal> {
-    if let Err(error) = std::str::from_utf8(body) {
-        return Err(Refusal::bad(format!("the body is not valid UTF-8 (byte {})", error.valid_up_to())));
-    }
-    let (mut depth, mut at, mut in_text) = (0_usize, 0_usize, false);
+pub(crate) fn prepare(body: &mut [u8]) -> Result<&str, Refusal> {
+    let (mut depth, mut at) = (0_usize, 0_usize);
     while at < body.len() {
-        let byte = body[at];
-        if in_text {
-            match byte {
-                b'"' => in_text = false,
-                b'\\' => {
-                    at += escape(body, at);
-                    continue;
+        match body[at] {
+            b'"' => at = end_of_text(body, at + 1),
+            b'{' | b'[' => {
+                depth += 1;
+                if depth > MAX_DEPTH {
+                    return Err(Refusal::bad(format!(
+                        "the body nests deeper than {MAX_DEPTH} levels (byte {at}); flatten it or cut it"
+                    )));
                 }
-                _ => {}
             }
-        } else {
-            match byte {
-                b'"' => in_text = true,
-                b'{' | b'[' => {
-                    depth += 1;
-                    if depth > MAX_DEPTH {
-                        return Err(Refusal::bad(format!(
-                            "the body nests deeper than {MAX_DEPTH} levels (byte {at}); flatten it or cut it"
-                        )));
-                    }
-                }
-                b'}' | b']' => depth = depth.saturating_sub(1),
-                _ => {}
-            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
         }
         at += 1;
     }
-    Ok(())
+    std::str::from_utf8(body)
+        .map_err(|error| Refusal::bad(format!("the body is not valid UTF-8 (byte {})", error.valid_up_to())))
+}
+
+/// The place of the quotation mark that ends a text, or the end of the body. Most bytes of an event are inside texts.
+fn end_of_text(body: &mut [u8], mut at: usize) -> usize {
+    while let Some(found) = body.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        at += found;
+        if body[at] == b'"' {
+            return at;
+        }
+        at += escape(body, at);
+    }
+    body.len()
 }
 
 /// Steps over one escape and returns its length; a lone surrogate is overwritten.
@@ -77,7 +77,7 @@ mod tests {
 
     fn after(text: &str) -> Result<String, Refusal> {
         let mut bytes = text.as_bytes().to_vec();
-        prepare(&mut bytes).map(|()| String::from_utf8(bytes).unwrap())
+        prepare(&mut bytes).map(str::to_owned)
     }
 
     #[test]

@@ -121,7 +121,11 @@ type Line = Result<Event, (Option<String>, Refusal)>;
 
 fn parse_lines(mut bytes: Vec<u8>, caller: &Caller) -> Result<Vec<Line>, Problem> {
     let mut lines = Vec::new();
-    for line in bytes.split_mut(|byte| *byte == b'\n') {
+    let mut rest = &mut bytes[..];
+    while !rest.is_empty() {
+        let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+        let (line, after) = rest.split_at_mut(end);
+        rest = after;
         let line = line.trim_ascii_mut();
         if line.is_empty() {
             continue;

@@ -146,3 +146,89 @@ impl Sweep {
         Ok(self.at.is_some())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::store::sqlite::Sqlite;
+    use crate::store::{Forget, Outcome, Retention, Store};
+
+    fn event(id: &str, session: &str, tool: &str, actor: &str) -> Event {
+        let text = format!(
+            r#"{{"id":"{id}","project_id":"p","session_id":"{session}","event_type":"mcp:tools/call",
+                "resource_name":"{tool}","identify_actor_given_id":"{actor}"}}"#
+        );
+        Event::parse(&mut text.into_bytes()).unwrap()
+    }
+
+    /// Makes everything that is there three hours older.
+    fn age(store: &Sqlite) {
+        let mut writer = store.writer();
+        let back = 3 * HOUR;
+        writer
+            .db
+            .execute_batch(&format!(
+                "UPDATE event SET received = received - {back}; UPDATE term SET hour = hour - 3;
+                 UPDATE arrived SET at = at - {back};"
+            ))
+            .unwrap();
+        writer.known.clear();
+    }
+
+    #[test]
+    fn a_session_that_goes_on_is_not_found_by_what_has_gone() {
+        let store = Sqlite::in_memory().unwrap();
+        store.append(&[&event("1", "s", "old", "ada"), &event("2", "t", "old", "ada")]).unwrap();
+        age(&store);
+        store.append(&[&event("3", "s", "new", "bob")]).unwrap();
+        assert_eq!(store.facets(None).unwrap().tools, ["old", "new"]);
+        let keep = Retention { age: Some(Duration::from_secs(7200)), bytes: None };
+        let now = jiff::Timestamp::now().as_microsecond();
+        while store.prune(keep, now).unwrap() {}
+        let facets = store.facets(None).unwrap();
+        assert_eq!((facets.tools, facets.actors), (vec!["new".to_owned()], vec!["bob".to_owned()]));
+        assert_eq!(store.session("s", None).unwrap()[0].event_count, 1);
+    }
+
+    #[test]
+    fn a_term_seen_again_stays() {
+        let store = Sqlite::in_memory().unwrap();
+        store.append(&[&event("1", "s", "lasting", "ada")]).unwrap();
+        age(&store);
+        store.append(&[&event("2", "s", "lasting", "ada")]).unwrap();
+        let keep = Retention { age: Some(Duration::from_secs(7200)), bytes: None };
+        while store.prune(keep, jiff::Timestamp::now().as_microsecond()).unwrap() {}
+        assert_eq!(store.facets(None).unwrap().tools, ["lasting"]);
+    }
+
+    #[test]
+    fn what_only_a_forgotten_person_did_is_not_found_any_more() {
+        let store = Sqlite::in_memory().unwrap();
+        let events =
+            [event("1", "s", "hers", "ada"), event("2", "s", "both", "ada"), event("3", "s", "both", "bob")];
+        store.append(&events.iter().collect::<Vec<_>>()).unwrap();
+        store.forget(&Forget::Actor("ada".into()), None).unwrap();
+        let facets = store.facets(None).unwrap();
+        assert_eq!((facets.tools, facets.actors), (vec!["both".to_owned()], vec!["bob".to_owned()]));
+        // What the writer remembers has to follow.
+        store.append(&[&event("4", "s", "hers", "ada")]).unwrap();
+        assert_eq!(store.facets(None).unwrap().tools, ["both", "hers"]);
+    }
+
+    #[test]
+    fn the_numbers_of_arrival_are_not_given_out_twice_and_a_duplicate_makes_no_session() {
+        let store = Sqlite::in_memory().unwrap();
+        store.append(&[&event("1", "s", "a", "x")]).unwrap();
+        store.append(&[&event("2", "t", "a", "x")]).unwrap();
+        store.forget(&Forget::Session("t".into()), None).unwrap();
+        store.writer().known.clear();
+        store.append(&[&event("3", "s", "a", "x")]).unwrap();
+        assert_eq!(store.event("3", None).unwrap().unwrap().seq, 3);
+        let again = event("1", "elsewhere", "a", "x");
+        assert_eq!(store.append(&[&again, &again]).unwrap(), [Outcome::Duplicate, Outcome::Duplicate]);
+        assert!(store.session("elsewhere", None).unwrap().is_empty());
+        assert_eq!(store.session("s", None).unwrap()[0].event_count, 2);
+    }
+}
