@@ -26,6 +26,9 @@ const WAITING_BYTES: usize = 64 * 1024 * 1024;
 const PRUNE_EVERY: Duration = Duration::from_secs(5);
 /// Pause between two chunks of removal, so that ingest has the larger share of the disk.
 const PRUNE_PAUSE: Duration = Duration::from_millis(15);
+/// Events committed since the last removal that call for another one at once: while there is more to remove, and while
+/// there was not.
+const PRUNE_OWED: [usize; 2] = [250, 2000];
 
 struct Job {
     events: Vec<Event>,
@@ -137,6 +140,7 @@ impl Writer {
     fn run(&self, jobs: &Receiver<Job>) {
         let prunes = self.keep.age.is_some() || self.keep.bytes.is_some();
         let mut prune_at = Instant::now();
+        let (mut behind, mut owed) = (false, 0);
         loop {
             let first = if prunes {
                 match jobs.recv_timeout(prune_at.saturating_duration_since(Instant::now())) {
@@ -151,16 +155,20 @@ impl Writer {
                 }
             };
             if let Some(first) = first {
-                self.commit(gather(first, jobs));
+                owed += self.commit(gather(first, jobs));
             }
-            if prunes && Instant::now() >= prune_at && !self.shared.closing.load(Ordering::Relaxed) {
-                prune_at = Instant::now() + if self.prune() { PRUNE_PAUSE } else { PRUNE_EVERY };
+            // Removal that lags behind has to outrun what comes in, or the file grows for as long as that lasts.
+            let due = Instant::now() >= prune_at || owed >= PRUNE_OWED[usize::from(!behind)];
+            if prunes && due && !self.shared.closing.load(Ordering::Relaxed) {
+                behind = self.prune(owed + owed / 2);
+                owed = 0;
+                prune_at = Instant::now() + if behind { PRUNE_PAUSE } else { PRUNE_EVERY };
             }
         }
     }
 
-    fn prune(&self) -> bool {
-        match self.store.prune(self.keep, jiff::Timestamp::now().as_microsecond()) {
+    fn prune(&self, events: usize) -> bool {
+        match self.store.prune(self.keep, events, jiff::Timestamp::now().as_microsecond()) {
             Ok(more) => more,
             Err(error) => {
                 tracing::warn!(%error, "old events could not be removed");
@@ -169,8 +177,10 @@ impl Writer {
         }
     }
 
-    fn commit(&self, batch: Vec<Job>) {
+    /// Returns how many events it was.
+    fn commit(&self, batch: Vec<Job>) -> usize {
         let events: Vec<&Event> = batch.iter().flat_map(|job| &job.events).collect();
+        let count = events.len();
         let result = self.store.append(&events);
         match &result {
             Ok(outcomes) => self.metrics.committed(&events, outcomes),
@@ -190,6 +200,7 @@ impl Writer {
             // A sender that has hung up will send again and be told that its event is a duplicate.
             let _ = job.done.send(own);
         }
+        count
     }
 }
 

@@ -194,8 +194,8 @@ pub(crate) trait Store: Send + Sync {
     /// Every custom event name seen in a project, with its count.
     fn custom_names(&self, project: &str) -> Result<Vec<(String, i64)>>;
     fn forget(&self, whose: &Forget, scope: Option<&str>) -> Result<Forgotten>;
-    /// Removes a little of what is past its time; true when there is more to do.
-    fn prune(&self, keep: Retention, now: i64) -> Result<bool>;
+    /// Removes a little of what is past its time, about `events` of them; true when there is more to do.
+    fn prune(&self, keep: Retention, events: usize, now: i64) -> Result<bool>;
     fn catalogue(&self, project: &str) -> Result<Option<String>>;
     fn set_catalogue(&self, project: &str, json: &str) -> Result<()>;
     fn size(&self) -> Result<Size>;

@@ -135,8 +135,8 @@ impl Store for Sqlite {
         remove::forget(|| self.writer(), whose, scope)
     }
 
-    fn prune(&self, keep: Retention, now: i64) -> Result<bool> {
-        remove::prune(&mut self.writer(), keep, now)
+    fn prune(&self, keep: Retention, events: usize, now: i64) -> Result<bool> {
+        remove::prune(&mut self.writer(), keep, events, now)
     }
 
     fn catalogue(&self, project: &str) -> Result<Option<String>> {

@@ -451,9 +451,14 @@ pub(super) fn catalogue(db: &mut Connection, project: &str) -> rusqlite::Result<
         .optional()
 }
 
-pub(super) fn size(db: &mut Connection) -> rusqlite::Result<Size> {
+/// Bytes of the data file that hold something.
+pub(super) fn used(db: &Connection) -> rusqlite::Result<u64> {
     let pragma = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let bytes = pragma("page_size")? * (pragma("page_count")? - pragma("freelist_count")?);
+    Ok(u64::try_from(bytes).unwrap_or(0))
+}
+
+pub(super) fn size(db: &mut Connection) -> rusqlite::Result<Size> {
     let sessions = db.prepare_cached("SELECT count(*) FROM session")?.query_row([], |row| row.get(0))?;
-    Ok(Size { bytes: bytes.max(0) as u64, sessions, last_seq: newest(db)? })
+    Ok(Size { bytes: used(db)?, sessions, last_seq: newest(db)? })
 }

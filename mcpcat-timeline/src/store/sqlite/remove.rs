@@ -13,35 +13,50 @@ use crate::store::{Forget, Forgotten, Result, Retention};
 
 /// Events removed under one lock; ingest waits for no more than this.
 const CHUNK: usize = 250;
-/// Pages given back to the file system after each chunk.
+/// The same when so many come in at once that removal would fall behind.
+const MOST: usize = 1500;
+/// Pages given back to the file system at a time.
 const PAGES_BACK: i64 = 256;
+/// Free pages that stay in the file for the next events.
+const SPARE_PAGES: i64 = 1024;
 
 /// Removes one chunk of what is too old or too much. Age counts from arrival.
-pub(super) fn prune(writer: &mut Writer, keep: Retention, now: i64) -> Result<bool> {
+pub(super) fn prune(writer: &mut Writer, keep: Retention, events: usize, now: i64) -> Result<bool> {
     let Writer { db, known, sweep } = writer;
+    let chunk = events.clamp(CHUNK, MOST);
     let mut gone = Vec::new();
     if let Some(age) = keep.age {
         let before = now.saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX));
-        gone = oldest(db, Some(before))?;
+        gone = oldest(db, chunk, Some(before))?;
     }
     if gone.is_empty()
         && let Some(bytes) = keep.bytes
-        && super::read::size(db)?.bytes > bytes
+        && super::read::used(db)? > bytes
     {
-        gone = oldest(db, None)?;
+        gone = oldest(db, chunk, None)?;
     }
     if !gone.is_empty() {
         remove(db, known, &gone)?;
-        db.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES_BACK})"))?;
     }
-    Ok(sweep.step(db)? || gone.len() == CHUNK)
+    let shrinks = shrink(db)?;
+    Ok(sweep.step(db)? || shrinks || gone.len() == chunk)
 }
 
-fn oldest(db: &Connection, before: Option<i64>) -> rusqlite::Result<Vec<i64>> {
+/// Gives some free pages back when there are more than the next events will fill. Returns whether there are more.
+fn shrink(db: &Connection) -> rusqlite::Result<bool> {
+    let pragma = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let spare = pragma("freelist_count")? - SPARE_PAGES.max(pragma("page_count")? / 8);
+    if spare > 0 {
+        db.execute_batch(&format!("PRAGMA incremental_vacuum({})", spare.min(PAGES_BACK)))?;
+    }
+    Ok(spare > PAGES_BACK)
+}
+
+fn oldest(db: &Connection, chunk: usize, before: Option<i64>) -> rusqlite::Result<Vec<i64>> {
     // Arrival times grow with the arrival number, so the first young one ends the search.
     let rows = db
         .prepare_cached("SELECT seq, received FROM event ORDER BY seq LIMIT ?1")?
-        .query_map([CHUNK as i64], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .query_map([chunk as i64], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<Vec<(i64, i64)>>>()?;
     Ok(rows
         .into_iter()

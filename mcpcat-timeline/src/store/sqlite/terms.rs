@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(store.facets(None).unwrap().tools, ["old", "new"]);
         let keep = Retention { age: Some(Duration::from_secs(7200)), bytes: None };
         let now = jiff::Timestamp::now().as_microsecond();
-        while store.prune(keep, now).unwrap() {}
+        while store.prune(keep, 0, now).unwrap() {}
         let facets = store.facets(None).unwrap();
         assert_eq!((facets.tools, facets.actors), (vec!["new".to_owned()], vec!["bob".to_owned()]));
         assert_eq!(store.session("s", None).unwrap()[0].event_count, 1);
@@ -199,7 +199,7 @@ mod tests {
         age(&store);
         store.append(&[&event("2", "s", "lasting", "ada")]).unwrap();
         let keep = Retention { age: Some(Duration::from_secs(7200)), bytes: None };
-        while store.prune(keep, jiff::Timestamp::now().as_microsecond()).unwrap() {}
+        while store.prune(keep, 0, jiff::Timestamp::now().as_microsecond()).unwrap() {}
         assert_eq!(store.facets(None).unwrap().tools, ["lasting"]);
     }
 
