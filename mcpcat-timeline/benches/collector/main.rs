@@ -217,8 +217,6 @@ async fn retention(options: &Options) {
     let to = Collector::start(&["--keep-size", &keep.to_string()]);
     let stream = Stream { first: 0, own_sessions: false };
     timed("single, 4 connections, 40 MB kept", &to, stream, 4, 1, Until::Time(until)).await;
-    let mut client = Client::connect(&to.addr).await;
-    client.ask("GET /api/v1/about", "application/json", "").await;
     line("collector", to.weight());
     let until = Instant::now() + Duration::from_secs(options.number("seconds", 20) as u64);
     let to = Collector::start(&["--keep-size", &keep.to_string()]);
@@ -226,30 +224,46 @@ async fn retention(options: &Options) {
     line("collector", to.weight());
 }
 
-/// Single events, as the official SDKs send them, from many clients at once.
+/// Single events, as the official SDKs send them, from many clients at once, while someone watches the list.
 async fn load(options: &Options) {
-    let seconds = options.number("seconds", 5);
+    let seconds = options.number("seconds", 5) as u64;
     let clients = options.number("clients", 50);
     let to = Collector::start(&["--keep-size", "2000000000"]);
-    let stream = Stream { first: 0, own_sessions: false };
     let started = Instant::now();
-    let mut all = Sent::default();
-    while started.elapsed().as_secs() < seconds as u64 {
-        let until =
-            (started + Duration::from_secs(seconds as u64)).min(Instant::now() + Duration::from_secs(60));
-        let from = Stream { first: all.events * 2, ..stream };
-        let part = send(&to, from, clients, 1, Until::Time(until)).await;
-        all.events += part.events;
-        all.errors += part.errors;
-        all.times.join(part.times);
-        line(&format!("  after {:.0} s", started.elapsed().as_secs_f64()), to.weight());
+    let end = started + Duration::from_secs(seconds);
+    let reader = watch_list(to.addr.clone(), end);
+    let (mut all, mut part) = (Sent::default(), 0);
+    while Instant::now() < end {
+        let until = end.min(Instant::now() + Duration::from_secs(60));
+        let stream = Stream { first: part * 10_000_000, own_sessions: false };
+        let sent = send(&to, stream, clients, 1, Until::Time(until)).await;
+        all.events += sent.events;
+        all.errors += sent.errors;
+        all.times.join(sent.times);
+        part += 1;
+        line(&format!("  after {} s", started.elapsed().as_secs()), to.weight());
     }
     let rate = all.events as f64 / started.elapsed().as_secs_f64();
     line(
         &format!("{clients} clients for {seconds} s"),
         format!("{} events, {} errors, {rate:.0} events/s  {}", all.events, all.errors, all.times),
     );
-    line("collector", to.weight());
+    line("  the session list meanwhile", reader.await.expect("the reader"));
+}
+
+fn watch_list(addr: String, end: Instant) -> tokio::task::JoinHandle<Times> {
+    tokio::spawn(async move {
+        let mut client = Client::connect(&addr).await;
+        let mut times = Times::default();
+        while Instant::now() < end {
+            let started = Instant::now();
+            let (status, _) = client.ask("GET /api/v1/sessions?limit=50", "application/json", "").await;
+            assert_eq!(status, 200, "the session list");
+            times.add(started.elapsed());
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        times
+    })
 }
 
 #[tokio::main]
