@@ -31,9 +31,10 @@ export function svg(tag, props, ...children) {
 }
 
 function append(node, children) {
-  for (const child of children.flat(Infinity)) {
+  for (const child of children) {
     if (child === null || child === undefined || child === false) continue;
-    node.append(child instanceof Node ? child : document.createTextNode(String(child)));
+    if (Array.isArray(child)) append(node, child);
+    else node.append(child instanceof Node ? child : String(child));
   }
 }
 
@@ -44,11 +45,12 @@ export function fill(node, ...children) {
   return node;
 }
 
+let drawn = null;
+
 /** A lightning bolt, as every custom event carries it. */
 export function bolt() {
-  const icon = svg('svg', { class: 'bolt', viewBox: '0 0 16 16', 'aria-hidden': 'true' });
-  icon.append(svg('path', { d: 'M9.5 1 3 9h4l-1 6 7-9H8.6z' }));
-  return icon;
+  drawn ??= svg('svg', { class: 'bolt', viewBox: '0 0 16 16', 'aria-hidden': 'true' }, svg('path', { d: 'M9.5 1 3 9h4l-1 6 7-9H8.6z' }));
+  return drawn.cloneNode(true);
 }
 
 /** A button that copies a text and says so. */

@@ -39,13 +39,15 @@ export function offset(us) {
   return hours === '00' ? `${sign}${minutes}:${rest}` : `${sign}${parts[0]}:${minutes}:${rest}`;
 }
 
+// Made once: a formatter costs far more than what it formats.
+const DATE_TIME = new Intl.DateTimeFormat(undefined, {
+  year: 'numeric', month: 'short', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit',
+});
+
 /** Date and time of day, local. */
 export function dateTime(iso) {
   const at = new Date(iso);
-  if (Number.isNaN(at.getTime())) return String(iso);
-  return at.toLocaleString(undefined, {
-    year: 'numeric', month: 'short', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit',
-  });
+  return Number.isNaN(at.getTime()) ? String(iso) : DATE_TIME.format(at);
 }
 
 /** Time of day with milliseconds, local. */

@@ -185,7 +185,8 @@ export async function showList(root, query, { navigate, signal }) {
     const cell = (...children) => h('td', null, ...children);
     const number = (value, extra) => h('td', { class: `number${value === 0 ? ' zero' : ''}${extra ? ` ${extra}` : ''}` }, count(value));
     return h('tr', { class: row.error_count > 0 ? 'is-error' : null, 'data-key': `${row.project_id}/${row.session_id}` },
-      cell(h('time', { datetime: row.last_event_at, title: `${dateTime(row.last_event_at)} · started ${dateTime(row.started_at)}` }, ago(row.last_event_at))),
+      cell(h('time', { datetime: row.last_event_at, title: dateTime(row.last_event_at) }, ago(row.last_event_at)),
+        h('span', { class: 'preview' }, 'started ', h('time', { datetime: row.started_at, title: dateTime(row.started_at) }, ago(row.started_at)))),
       cell(h('a', { href, 'data-nav': true, class: 'session-link' }, row.stateless ? h('i', null, 'without a session') : h('code', null, row.session_id)),
         h('span', { class: 'preview' }, row.last_label)),
       cell(who ? h('span', { title: row.actor_id }, who) : h('span', { class: 'quiet' }, 'anonymous')),

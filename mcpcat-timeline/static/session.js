@@ -36,6 +36,8 @@ export async function showSession(root, id, query, { about, navigate, signal }) 
     custom: query.get('custom') === '1',
     noise: query.get('noise') === '1',
   };
+  const bare = here({ ...current, event: null });
+  const prefix = `${bare.href}${bare.search === '' ? '?' : '&'}event=`;
   const more = h('div', { class: 'more-events' });
   const view = timeline(root, {
     session,
@@ -43,7 +45,7 @@ export async function showSession(root, id, query, { about, navigate, signal }) 
     state: current,
     traceUrl: about.trace_url,
     actions: actions(),
-    href: (event) => here({ ...current, event }).href,
+    href: (event) => prefix + encodeURIComponent(event),
     tagHref: (key, value) => at('', [['tag', `${key}=${value}`]]).href,
     changed: (state) => {
       current = state;

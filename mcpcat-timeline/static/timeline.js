@@ -6,6 +6,9 @@ import { arrange, badgeOf, countsOf, kindOf, labelOf, pauses, previewOf, visible
 import { detail } from './detail.js';
 import { listenKeys } from './keys.js';
 
+/** Rows drawn before the rest, so that a reader of a long session sees its beginning at once. */
+const FIRST = 100;
+
 /**
  * Builds the view in `root`.
  * @param {HTMLElement} root
@@ -17,6 +20,8 @@ export function timeline(root, options) {
   let events = new Map(options.events.map((event) => [event.id, event]));
   let rows = [];
   let shown = [];
+  let marked = null;
+  let later = 0;
   const items = new Map();
 
   const facts = h('dl', { class: 'facts session-facts' });
@@ -36,6 +41,16 @@ export function timeline(root, options) {
   next.setAttribute('aria-label', 'Next error');
 
   search.addEventListener('input', () => set({ q: search.value }));
+  list.addEventListener('click', (click) => {
+    const id = click.target.closest('.row a')?.parentElement.dataset.id;
+    if (id === undefined || click.metaKey || click.ctrlKey || click.shiftKey) return;
+    click.preventDefault();
+    select(id, true);
+  });
+  list.addEventListener('mouseover', ({ target }) => {
+    const time = target.closest('time');
+    if (time && time.title === '') time.title = dateTime(time.dateTime);
+  });
   fill(root,
     h('section', { class: 'session-head' },
       h('div', { class: 'session-title' },
@@ -73,13 +88,19 @@ export function timeline(root, options) {
     const held = document.activeElement;
     const heldRow = held instanceof HTMLElement ? held.closest('li[data-id]') : null;
     const top = scroller.scrollTop;
-    const nodes = [];
     const gaps = pauses(shown);
-    shown.forEach((row, at) => {
-      if (gaps[at] > 0) nodes.push(h('li', { class: 'gap' }, h('span', null, `${duration(gaps[at])} pause`)));
-      nodes.push(item(row, longest));
+    const lines = (from, to) => shown.slice(from, to).flatMap((row, at) => {
+      const gap = gaps[from + at];
+      const line = item(row, longest);
+      return gap > 0 ? [h('li', { class: 'gap' }, h('span', null, `${duration(gap)} pause`)), line] : [line];
     });
-    list.replaceChildren(...nodes);
+    clearTimeout(later);
+    if (items.size === 0 && !state.event && shown.length > FIRST) {
+      list.replaceChildren(...lines(0, FIRST));
+      later = setTimeout(() => list.append(...lines(FIRST)));
+    } else {
+      list.replaceChildren(...lines(0));
+    }
     empty.hidden = shown.length > 0;
     scroller.scrollTop = top;
     if (heldRow) items.get(heldRow.dataset.id)?.node.querySelector('a')?.focus({ preventScroll: true });
@@ -103,19 +124,14 @@ export function timeline(root, options) {
     bar.firstChild.style.setProperty('--share', String(Math.max(share, event.duration > 0 ? 0.04 : 0)));
     const preview = previewOf(event);
     const link = h('a', { href: options.href(event.id) },
-      h('time', { class: 'offset', datetime: event.timestamp, title: dateTime(event.timestamp) }, offset(row.offset)),
+      h('time', { class: 'offset', datetime: event.timestamp }, offset(row.offset)),
       h('span', { class: `badge b-${kind}` }, badgeOf(event)),
       h('span', { class: 'what' },
         h('span', { class: 'label' }, kind === 'custom' ? bolt() : null, labelOf(event)),
         event.is_error ? h('span', { class: 'failed' }, 'failed') : null,
         preview ? h('span', { class: 'preview' }, preview) : null),
       h('span', { class: 'took' }, bar, h('span', null, duration(event.duration))));
-    link.addEventListener('click', (click) => {
-      if (click.metaKey || click.ctrlKey || click.shiftKey) return;
-      click.preventDefault();
-      select(event.id, true);
-    });
-    const node = h('li', { 'data-id': event.id, class: `row k-${kind}${event.is_error ? ' is-error' : ''}` }, link);
+    const node = h('li', { 'data-id': event.id, class: `row k-${kind}${event.is_error ? ' is-error' : ''}${depth > 0 ? ' is-nested' : ''}` }, link);
     node.style.setProperty('--depth', String(Math.min(depth, 12)));
     items.set(event.id, { key, event, node });
     return node;
@@ -146,20 +162,27 @@ export function timeline(root, options) {
   function drawStrip(start, length) {
     const drawing = svg('svg', { viewBox: '0 0 1000 28', preserveAspectRatio: 'none', role: 'img', 'aria-label': 'Events over the time of the session' });
     const step = Math.max(1, Math.ceil(rows.length / 2000));
+    // One path a kind: a rectangle an event would cost more than the list beneath.
+    const paths = new Map();
     rows.forEach((row, at) => {
       if (at % step !== 0 && !row.event.is_error) return;
       const x = ((row.at - start) / length) * 994;
       const width = Math.max(2, (((Number(row.event.duration) || 0) * 1000) / length) * 994);
       const kind = row.event.is_error ? 'error' : kindOf(row.event);
       const tall = row.event.is_error ? 28 : kind === 'custom' ? 22 : 14;
-      drawing.append(svg('rect', { x: x.toFixed(2), y: 28 - tall, width: Math.min(width, 997 - x).toFixed(2), height: tall, class: `s-${kind}` }));
+      const w = Math.min(width, 997 - x).toFixed(2);
+      paths.set(kind, `${paths.get(kind) ?? ''}M${x.toFixed(2)} ${28 - tall}h${w}v${tall}h-${w}z`);
     });
+    for (const kind of ['other', 'list', 'protocol', 'identify', 'tool', 'custom', 'error']) {
+      if (paths.has(kind)) drawing.append(svg('path', { d: paths.get(kind), class: `s-${kind}` }));
+    }
     fill(strip, drawing);
   }
 
   /** Shows which event is chosen, and its details. */
   function mark() {
-    for (const { node } of items.values()) node.querySelector('a').removeAttribute('aria-current');
+    marked?.removeAttribute('aria-current');
+    marked = null;
     const row = rows.find(({ event }) => event.id === state.event);
     root.classList.toggle('has-detail', Boolean(row));
     if (!row) {
@@ -167,7 +190,8 @@ export function timeline(root, options) {
       pane.dataset.id = '';
       return;
     }
-    items.get(row.event.id)?.node.querySelector('a').setAttribute('aria-current', 'true');
+    marked = items.get(row.event.id)?.node.querySelector('a') ?? null;
+    marked?.setAttribute('aria-current', 'true');
     if (pane.dataset.id === row.event.id && pane.shownEvent === row.event) return;
     pane.dataset.id = row.event.id;
     pane.shownEvent = row.event;
@@ -236,6 +260,7 @@ export function timeline(root, options) {
     count: () => events.size,
     destroy() {
       stopKeys();
+      clearTimeout(later);
       events = new Map();
     },
   };

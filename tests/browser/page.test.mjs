@@ -139,6 +139,37 @@ test('details hold parameters, response, error with its chain, tags, identity, r
   assert.equal(await pane.getByRole('link', { name: '4bf92f3577b34da6a3ce929d0e0e4736' }).getAttribute('href'), 'http://127.0.0.1:9/trace/4bf92f3577b34da6a3ce929d0e0e4736');
 }));
 
+test('a session of 500 events opens quickly, and whole', async (context) => {
+  const start = Date.now() - 3_600_000;
+  const lines = Array.from({ length: 500 }, (_, n) => JSON.stringify({
+    id: `evt_long${n}`, project_id: 'proj_long', session_id: 'ses_long', event_type: n % 4 === 1 ? 'mcpcat:custom' : 'mcp:tools/call', resource_name: `step_${n}`,
+    duration: n % 700, timestamp: new Date(start + n * 3000).toISOString(), parent_id: n % 4 === 1 ? `evt_long${n - 1}` : null, parameters: { filler: 'x'.repeat(900) },
+  }));
+  const sent = await fetch(`${timeline.url}/v1/public/events/batch`, { method: 'POST', headers: { 'content-type': 'application/x-ndjson' }, body: lines.join('\n') });
+  assert.equal(sent.status, 200);
+  await at('/', async (page) => {
+    await page.locator('.session-link', { hasText: 'ses_long' }).waitFor();
+    const [first, all] = await page.evaluate(() => new Promise((done) => {
+      const from = performance.now();
+      const times = [];
+      new MutationObserver((_, observer) => {
+        const rows = document.querySelectorAll('.events .row').length;
+        if (rows > 0 && times.length === 0) requestAnimationFrame(() => setTimeout(() => times.push(performance.now() - from)));
+        if (rows === 500) {
+          observer.disconnect();
+          requestAnimationFrame(() => setTimeout(() => done([...times, performance.now() - from])));
+        }
+      }).observe(document.body, { childList: true, subtree: true });
+      [...document.querySelectorAll('.session-link')].find((link) => link.href.includes('ses_long')).click();
+    }));
+    context.diagnostic(`first screen after ${Math.round(first)} ms, all 500 rows after ${Math.round(all)} ms`);
+    // Far above what it takes, so that a busy machine does not matter; a formatter a row would still be noticed.
+    assert.ok(all < 9000, `${all} ms`);
+    await page.keyboard.press('k');
+    assert.equal(await current(page).textContent(), 'step_499');
+  });
+});
+
 test('a link to an event opens it, with the filters of the view', () => at(session(SHOP, '?event=evt_shop008&custom=1'), async (page) => {
   await page.getByRole('heading', { name: 'subscription_upgraded' }).waitFor();
   assert.equal(await current(page).textContent(), 'subscription_upgraded');
