@@ -259,7 +259,7 @@ async fn damaged_requests_of_real_sdks_are_taken_or_refused_and_nothing_in_betwe
     let bodies: Vec<String> = captures().into_iter().map(|(_, body)| body.to_string()).collect();
     let mut dice = Dice::new();
     let (mut accepted, mut refused) = (0, 0);
-    for round in 0..setting("MCPCAT_FUZZ_ROUNDS", 1500) / 3 {
+    for round in 0..setting("MCPCAT_FUZZ_ROUNDS", 1500) / 10 {
         let lines: Vec<Vec<u8>> = (0..=dice.roll(8)).map(|_| damaged(&mut dice, &bodies)).collect();
         if dice.roll(2) == 0 {
             let response = collector.post_raw(lines[0].clone()).await;
@@ -298,7 +298,7 @@ async fn damaged_requests_of_real_sdks_are_taken_or_refused_and_nothing_in_betwe
             }
         }
     }
-    assert!(refused > 100 && accepted > 50, "{refused} refused, {accepted} taken");
+    assert!(refused > 30 && accepted > 10, "{refused} refused, {accepted} taken");
     // Everything that was taken can be read, and the sums agree with it.
     let kept: usize = collector
         .sessions("?limit=10000")
@@ -322,7 +322,7 @@ async fn a_damaged_packed_body_is_refused() {
         (0..50).map(|n| custom(&format!("evt_{n}"), "s", "n").to_string()).collect::<Vec<_>>().join("\n");
     let packed = zstd::encode_all(lines.as_bytes(), 3).unwrap();
     let mut dice = Dice::new();
-    for round in 0..setting("MCPCAT_FUZZ_ROUNDS", 1500) / 10 {
+    for round in 0..setting("MCPCAT_FUZZ_ROUNDS", 1500) / 25 {
         let mut bytes = packed.clone();
         for _ in 0..=dice.roll(3) {
             let at = dice.roll(bytes.len());

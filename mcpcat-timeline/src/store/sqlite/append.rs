@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use super::Writer;
 use super::known::Known;
 use super::rollup::Change;
-use super::terms::NewTerms;
+use super::terms::{HOUR, NewTerms};
 use crate::event::Event;
 use crate::store::Outcome;
 
@@ -33,8 +33,10 @@ fn commit(
             transaction.query_row("SELECT seq, at FROM arrived", [], |row| Ok((row.get(0)?, row.get(1)?)))?
         }
     };
-    // Arrival times must not run backwards, whatever the clock does: removal by age relies on it.
-    let received = jiff::Timestamp::now().as_microsecond().max(last_received);
+    // Arrival times do not run backwards, because removal by age relies on it. A clock that was far ahead and has been
+    // put right is believed, or nothing would age until then.
+    let now = jiff::Timestamp::now().as_microsecond();
+    let received = if last_received > now + HOUR { now } else { last_received.max(now) };
     let mut seq = before;
     let mut outcomes = Vec::with_capacity(events.len());
     let (mut change, mut terms) = (Change::default(), NewTerms::default());

@@ -39,7 +39,7 @@ pub(super) fn prune(writer: &mut Writer, keep: Retention, events: usize, now: i6
         remove(db, known, &gone)?;
     }
     let shrinks = shrink(db)?;
-    Ok(sweep.step(db)? || shrinks || gone.len() == chunk)
+    Ok(sweep.step(db, now)? || shrinks || gone.len() == chunk)
 }
 
 /// Gives some free pages back when there are more than the next events will fill. Returns whether there are more.

@@ -107,13 +107,14 @@ pub(super) struct Sweep {
 impl Sweep {
     /// One step, and a new walk when the oldest event left is of a later hour than at the last one. Returns whether
     /// there is more to do.
-    pub(super) fn step(&mut self, db: &mut Connection) -> rusqlite::Result<bool> {
+    pub(super) fn step(&mut self, db: &mut Connection, now: i64) -> rusqlite::Result<bool> {
         if self.at.is_none() {
             let oldest: i64 = db
                 .prepare_cached("SELECT coalesce((SELECT received FROM event ORDER BY seq LIMIT 1), 0)")?
                 .query_row([], |row| row.get(0))?;
             let hour = oldest.div_euclid(HOUR);
-            if hour <= self.before {
+            // An event that claims to come from later says nothing about the others.
+            if hour <= self.before || oldest > now {
                 return Ok(false);
             }
             self.before = hour;
@@ -201,6 +202,27 @@ mod tests {
         let keep = Retention { age: Some(Duration::from_secs(7200)), bytes: None };
         while store.prune(keep, 0, jiff::Timestamp::now().as_microsecond()).unwrap() {}
         assert_eq!(store.facets(None).unwrap().tools, ["lasting"]);
+    }
+
+    #[test]
+    fn a_clock_that_was_far_ahead_takes_no_term_along() {
+        let store = Sqlite::in_memory().unwrap();
+        let now = jiff::Timestamp::now().as_microsecond();
+        store.append(&[&event("1", "s", "early", "ada")]).unwrap();
+        let ahead = now + 1000 * HOUR;
+        let sql = format!("UPDATE event SET received = {ahead}; UPDATE arrived SET at = {ahead};");
+        store.writer().db.execute_batch(&sql).unwrap();
+        store.writer().known.clear();
+        store.append(&[&event("2", "s", "late", "ada")]).unwrap();
+        let received: i64 = store
+            .writer()
+            .db
+            .query_row("SELECT received FROM event WHERE id = '2'", [], |row| row.get(0))
+            .unwrap();
+        assert!((now..now + HOUR).contains(&received), "the clock is believed again");
+        let keep = Retention { age: Some(Duration::from_secs(7200)), bytes: None };
+        while store.prune(keep, 0, now + 1).unwrap() {}
+        assert_eq!(store.facets(None).unwrap().tools, ["early", "late"]);
     }
 
     #[test]
