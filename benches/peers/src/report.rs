@@ -69,6 +69,13 @@ impl Report {
 
     /// When and where.
     pub fn machine(&self) {
+        println!(
+            "# Measured\n\nWritten by `cargo run --release --manifest-path benches/peers/Cargo.toml`: every peer in each \
+             situation, in a process of its own, one\nafter the other. Times are of this machine at that hour: compare \
+             rows. Instructions (by valgrind, of the calling thread), allocations\nand what is lost do not depend on \
+             load.\n\nagentcat-sdk 1.0.0 (\"official SDK\"), posthog-rs 0.30.0, sentry 0.49.5, opentelemetry_sdk 0.33.1, \
+             fastrace 0.7.19; rmcp 3.11.\n"
+        );
         let run = |program: &str, arguments: &[&str]| {
             let out = Command::new(program).args(arguments).output().ok()?;
             Some(String::from_utf8_lossy(&out.stdout).trim().to_owned())

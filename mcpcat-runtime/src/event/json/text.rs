@@ -68,8 +68,20 @@ fn plain(bytes: &[u8]) -> usize {
         }
         at += 8;
     }
-    let short = &bytes[at..];
-    at + short.iter().position(|&byte| ESCAPES[usize::from(byte)] != 0).unwrap_or(short.len())
+    // The last eight once more, of which some were plain already; or all there is, before bytes that are.
+    let (from, last) = match bytes.last_chunk() {
+        Some(eight) => (bytes.len() - 8, u64::from_le_bytes(*eight)),
+        None => (0, short(bytes)),
+    };
+    match special(last) {
+        0 => bytes.len(),
+        special => from + special.trailing_zeros() as usize / 8,
+    }
+}
+
+/// Fewer than eight bytes as a word, filled up with a plain one.
+fn short(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(u64::from_le_bytes([b' '; 8]), |word, &byte| word << 8 | u64::from(byte))
 }
 
 /// The high bit of each byte that is a control character, a quote or a backslash. A borrow can mark a byte above
