@@ -22,7 +22,9 @@ pub use mcpcat_macros::event;
 
 #[cfg(feature = "enable")]
 mod recording {
-    pub use mcpcat_runtime::client::{Client, ClientBuilder, ConfigError, PublishError, SessionStrings};
+    pub use mcpcat_runtime::client::{
+        Client, ClientBuilder, ConfigError, PublishError, Rest, SessionStrings,
+    };
     pub use mcpcat_runtime::delivery::{DropReason, Loss, Stats};
     pub use mcpcat_runtime::event::catalog::{Catalog, catalog};
     pub use mcpcat_runtime::event::{CustomEvent, ErrorInfo, EventData, EventId, Fields, Outcome};

@@ -85,6 +85,20 @@ pub enum SessionStrings {
     Verbatim,
 }
 
+/// What may rest on a disk while it waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Rest {
+    /// What the call site wrote: bounded, and without the values of sensitive keys. It is kept whenever the
+    /// process ends. Secrets that only a pattern knows can be in it until it is delivered.
+    #[default]
+    AsRecorded,
+    /// Only what may leave: patterns and hooks have seen it. Until then an event is in memory, for some ten
+    /// milliseconds; those of that moment are lost when the process is killed, and those that find the worker
+    /// busy with slow hooks.
+    Scrubbed,
+}
+
 /// Builds a [`Client`]. Made by [`Client::builder`].
 ///
 /// What is not set comes from the environment: `MCPCAT_PROJECT_ID`, `AGENTCAT_API_URL` or
@@ -107,6 +121,7 @@ pub struct ClientBuilder {
     on_loss: Option<LossHook>,
     policy: Policy,
     privacy: Privacy,
+    rest: Rest,
     sample: Option<f64>,
 }
 
@@ -127,6 +142,7 @@ pub(crate) struct Config {
     pub(crate) on_loss: Option<LossHook>,
     pub(crate) policy: Arc<Policy>,
     pub(crate) privacy: Privacy,
+    pub(crate) rest: Rest,
     pub(crate) sample: Sample,
 }
 
@@ -148,6 +164,7 @@ impl ClientBuilder {
             on_loss: None,
             policy: Policy::default(),
             privacy: Privacy::new(),
+            rest: Rest::default(),
             sample: None,
         }
     }
@@ -240,9 +257,16 @@ impl ClientBuilder {
     }
 
     /// What is taken out of every event before it leaves: patterns of secrets, and hooks of your own. With a
-    /// hook, events wait in memory only, because nothing that it has not seen may rest on a disk.
+    /// hook, events [`rest`](Self::rest) scrubbed, because nothing that it has not seen may be on a disk.
     pub fn privacy(mut self, privacy: Privacy) -> Self {
         self.privacy = privacy;
+        self
+    }
+
+    /// What may rest on a disk while it waits. Default: what was recorded. With a hook it is [`Rest::Scrubbed`],
+    /// whatever is said here.
+    pub fn rest(mut self, rest: Rest) -> Self {
+        self.rest = rest;
         self
     }
 
@@ -315,6 +339,7 @@ impl ClientBuilder {
             // The patterns look at keys too, inside texts that are JSON: with the same list.
             privacy: self.privacy.policy(self.policy.clone()),
             policy: Arc::new(self.policy),
+            rest: self.rest,
             sample,
         })
     }
