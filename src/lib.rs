@@ -32,7 +32,8 @@ mod recording {
     pub use mcpcat_runtime::privacy;
     pub use mcpcat_runtime::served::ServedCall;
     pub use mcpcat_runtime::session::{
-        Carrier, InSession, Scoped, Session, SessionId, Target, TraceContext, carry, publish_custom_event,
+        Carrier, InSession, Scoped, Session, SessionId, Target, TraceContext, carry, explain,
+        publish_custom_event,
     };
     pub use mcpcat_runtime::spool::{Backend, Overflow};
     pub use mcpcat_runtime::testing;

@@ -9,7 +9,6 @@ use crate::delivery::DropReason;
 use crate::event::EventData;
 use crate::event::callsite::Callsite;
 use crate::event::fields::{Fields, Loan, Value};
-use crate::policy::Policy;
 use crate::session::{Kind, Scope, Session, Target, of_installed};
 
 /// Whether anybody records: when not, the arguments of `emit!` are not even evaluated.
@@ -115,22 +114,22 @@ impl DerefMut for Emission {
 pub fn emit_with(callsite: &'static Callsite, write: &mut dyn FnMut(&mut Emission)) {
     let scope = Scope::current();
     let here = scope.as_ref().map(|scope| scope.session.clone());
-    let policy = match (&here, Client::installed()) {
-        (Some(session), _) => Arc::clone(&session.core().config.policy),
-        (None, Some(client)) => Arc::clone(&client.core().config.policy),
-        (None, None) => Arc::new(Policy::default()),
-    };
+    let likely = here.clone().or_else(|| Some(Session::of_process(Client::installed()?.core())));
+    let policy = likely.as_ref().map_or_else(Arc::default, |it| Arc::clone(&it.core().config.policy));
     let mut emission = Emission { loan: Loan::take(&policy), target: None, project: None };
+    // The event may name another session; until that is known, nothing of one without consent is serialised.
+    emission.loan.fields().mute(likely.is_some_and(|session| !session.records()));
     let mut attempt = |emission: &mut Emission| {
         emission.loan.fields().name(callsite.name);
         catch_unwind(AssertUnwindSafe(|| write(emission))).is_ok()
     };
     let mut sound = attempt(&mut emission);
     let Some(session) = emission.named(here.as_ref()).or(here).or_else(of_installed) else { return };
-    if !session.core().records() {
+    if !session.records_event() {
         return;
     }
-    if emission.loan.restart(&session.core().config.policy) {
+    let muted = emission.loan.fields().mute(false);
+    if emission.loan.restart(&session.core().config.policy) || muted {
         sound = attempt(&mut emission);
     }
     if sound {

@@ -87,6 +87,7 @@ impl Live {
             letters: letters(config),
             on_loss: config.on_loss.clone(),
             resting,
+            dry_run: config.dry_run,
         };
         let thread = worker::spawn(setup)?;
         let generation = spool::fork_generation();

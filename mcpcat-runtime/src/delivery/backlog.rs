@@ -144,7 +144,10 @@ impl Log {
                     };
                     self.outstanding.insert(at);
                     let (id, hooked) = (cleared.id, cleared.hooked);
-                    return Some(Adopted { at, what: What::Cleared { id, body: cleared.body.to_vec(), hooked } });
+                    return Some(Adopted {
+                        at,
+                        what: What::Cleared { id, body: cleared.body.to_vec(), hooked },
+                    });
                 }
                 _ => self.orphan.complete(at),
             }

@@ -186,6 +186,8 @@ pub(crate) struct Setup {
     pub(crate) on_loss: Option<LossHook>,
     /// Where scrubbed events rest, when others may not.
     pub(crate) resting: Option<(Arc<Spool>, Reader)>,
+    /// Shows events instead of sending them.
+    pub(crate) dry_run: bool,
 }
 
 /// Starts the thread. It ends after [`Command::Shutdown`].
@@ -323,7 +325,7 @@ struct Worker {
 
 impl Worker {
     fn new(mut setup: Setup) -> Self {
-        let sender = Sender::new(&setup.base, setup.request_timeout);
+        let sender = Sender::new(&setup.base, setup.request_timeout).dry(setup.dry_run);
         if let Some(why) = sender.problem() {
             tracing::error!(target: "mcpcat", "no connection can be made to {}: {why}", setup.base.text());
         }
