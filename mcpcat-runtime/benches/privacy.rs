@@ -31,7 +31,29 @@ fn body(bytes: usize) -> Vec<u8> {
             "id": format!("0191f3a2-7c1e-7b4a-9d2f-{i:012}"), "title": "Upgrade the plan of a customer",
             "url": format!("https://example.com/billing/{i}?page=2&sort=created_at"), "amount": i * 37,
             "text": "It was the best of times,\nit was the worst of times: \"so far\" like the present period.",
-            "code": "/// Bodies of 100 KiB that are all of one kind: none of them may be the slow one.
+            "code": "fn main() {\n    let token = parse(input)?;\n}", "raw": r#"{"input_tokens":12,"ok":true}"#,
+        })
+    };
+    let mut items: Vec<Value> = Vec::new();
+    let build = |items: &[Value]| {
+        serde_json::to_vec(&json!({
+            "id": "evt_3MSuTiF0Ka4PLqaUkyDUFAFViqL", "session_id": "ses_3MSuTkStULYiUjvdhvznDzDpBSN",
+            "project_id": "proj_abc123xyz", "event_type": "agentcat:custom", "resource_name": "invoice.charge",
+            "timestamp": "2026-11-22T14:04:59.847Z", "duration": 12,
+            "parameters": {"plan": "pro", "seats": 12, "customer": "cus_9s6XKzkNRiz8i3", "items": items},
+        }))
+        .unwrap()
+    };
+    while build(&items).len() < bytes {
+        items.push(item(items.len()));
+    }
+    if items.len() > 1 && build(&items).len() > bytes * 11 / 10 {
+        items.pop();
+    }
+    build(if bytes < 400 { &[] } else { &items })
+}
+
+/// Bodies of 100 KiB that are all of one kind: none of them may be the slow one.
 fn shapes() -> Vec<(&'static str, Value)> {
     let many = |text: &dyn Fn(usize) -> String| {
         let mut texts = Vec::new();
@@ -51,16 +73,42 @@ fn shapes() -> Vec<(&'static str, Value)> {
         (0..len).map(digit).collect::<String>()
     };
     vec![
-        ("prose", many(&|_| "It was the best of times, it was the worst of times, it was the age of wisdom. ".repeat(8))),
-        ("code", many(&|_| "fn main() {\n    let token = parse(input)?;\n    self.key_of(&token) == 0x1f\n}\n".repeat(8))),
-        ("log lines", many(&|i| format!("2026-11-22T14:04:59.{i:03}Z INFO user=ada status=200 path=/v1/items/{i}?page=2 took=12ms\n").repeat(8))),
+        (
+            "prose",
+            many(&|_| {
+                "It was the best of times, it was the worst of times, it was the age of wisdom. ".repeat(8)
+            }),
+        ),
+        (
+            "code",
+            many(&|_| {
+                "fn main() {\n    let token = parse(input)?;\n    self.key_of(&token) == 0x1f\n}\n".repeat(8)
+            }),
+        ),
+        (
+            "log lines",
+            many(&|i| {
+                format!("2026-11-22T14:04:59.{i:03}Z INFO user=ada status=200 path=/v1/items/{i}?page=2 took=12ms\n").repeat(8)
+            }),
+        ),
         ("short words", many(&|i| format!("row{i}"))),
         ("hex ids", many(&|i| hex(i, 64))),
-        ("uuids", many(&|i| { let h = hex(i, 32); format!("{}-{}-{}-{}-{}", &h[..8], &h[8..12], &h[12..16], &h[16..20], &h[20..]) })),
+        (
+            "uuids",
+            many(&|i| {
+                let h = hex(i, 32);
+                format!("{}-{}-{}-{}-{}", &h[..8], &h[8..12], &h[12..16], &h[16..20], &h[20..])
+            }),
+        ),
         ("urls", many(&|i| format!("https://example.com/billing/{i}?page=2&sort=created_at&filter=a%20b"))),
         ("digits", many(&|i| format!("{:016}", i * 7_654_321_987))),
         ("base64", many(&|i| hex(i, 9_000).to_uppercase())),
-        ("json in a text", many(&|i| json!({ "input_tokens": i, "ok": true, "name": "a name", "items": [1, 2, 3] }).to_string())),
+        (
+            "json in a text",
+            many(&|i| {
+                json!({ "input_tokens": i, "ok": true, "name": "a name", "items": [1, 2, 3] }).to_string()
+            }),
+        ),
         ("numbers", Value::from((0..20_000).collect::<Vec<u32>>())),
         ("secrets", many(&|i| format!("Authorization: Bearer {} and ghp_{}", hex(i, 40), hex(i + 1, 36)))),
     ]
@@ -68,7 +116,10 @@ fn shapes() -> Vec<(&'static str, Value)> {
 
 fn main() {
     let all = Patterns::new().email().phone().ip();
-    println!("{:<26} {:>12} {:>12} {:>7} {:>12} {:>7}", "body", "parse", "scrub", "ratio", "+ optional", "ratio");
+    println!(
+        "{:<26} {:>12} {:>12} {:>7} {:>12} {:>7}",
+        "body", "parse", "scrub", "ratio", "+ optional", "ratio"
+    );
     let row = |name: &str, body: &[u8]| {
         let parse = least(|| drop(black_box(serde_json::from_slice::<Value>(body).unwrap())));
         let scrub = least(|| drop(black_box(Patterns::new().scrub_body(body))));
