@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::Notify;
 
 use super::backlog::{Backlog, What};
@@ -1082,6 +1082,10 @@ impl Worker {
             Some(Done::Sent(ended)) => self.conclude(ended),
             Some(Done::Cleared(outcome)) => self.cleared(outcome),
             None => {}
+        }
+        // All that are ready: answers that keep coming must not keep events in memory.
+        while let Some(Some(outcome)) = self.clearing.next().now_or_never() {
+            self.cleared(outcome);
         }
     }
 

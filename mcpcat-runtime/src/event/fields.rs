@@ -545,7 +545,8 @@ fn tag_text(json: &[u8]) -> Option<String> {
     }
 }
 
-fn cut_to(text: &mut String, limit: usize) {
+/// Cuts a text at a character boundary, and says by how much.
+pub(crate) fn cut_to(text: &mut String, limit: usize) {
     if text.len() > limit {
         let cut = text.len() - limit;
         let end = (0..=limit).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);

@@ -29,7 +29,7 @@ use view::View;
 
 use crate::client::Core;
 use crate::delivery::DropReason;
-use crate::event::fields::Fields;
+use crate::event::fields::{Fields, cut_to};
 use crate::event::record::{Actor, Definition, Header};
 use crate::event::time;
 use crate::privacy::consent::{Asked, Known};
@@ -244,8 +244,19 @@ impl Session {
         let values = self.awaited().map(view::Awaited::values);
         let pending = pending || matches!(values, Some(None));
         let values = values.flatten().unwrap_or_default();
-        let name = |peer: &Option<Peer>| peer.as_ref().map(|peer| peer.name.clone());
-        let version = |peer: &Option<Peer>| peer.as_ref().map(|peer| peer.version.clone());
+        // What the other end calls itself is as long as it likes.
+        let bounded = |text: &str| {
+            let mut text = text.to_owned();
+            cut_to(&mut text, self.core.config.policy.limits.name_bytes);
+            text
+        };
+        let name = |peer: &Option<Peer>| peer.as_ref().map(|peer| bounded(&peer.name));
+        let version = |peer: &Option<Peer>| peer.as_ref().map(|peer| bounded(&peer.version));
+        let actor = facts.actor.as_ref().map(|actor| Actor {
+            id: bounded(&actor.id),
+            name: actor.name.as_deref().map(bounded),
+            data: actor.data.clone(),
+        });
         Definition {
             reference: self.reference(),
             project: self.core.config.project.to_string(),
@@ -256,7 +267,7 @@ impl Session {
             client_version: version(&facts.client),
             server_name: name(&facts.server),
             server_version: version(&facts.server),
-            actor: facts.actor.clone(),
+            actor,
             tags: values.tags,
             properties: values.properties,
         }

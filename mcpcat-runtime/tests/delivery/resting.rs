@@ -9,8 +9,9 @@ use std::time::Duration;
 use mcpcat_runtime::client::{Client, ClientBuilder, Rest};
 use mcpcat_runtime::delivery::DropReason;
 use mcpcat_runtime::event::CustomEvent;
-use mcpcat_runtime::privacy::Privacy;
+use mcpcat_runtime::privacy::{Event, Privacy};
 use mcpcat_runtime::spool::{Backend, Overflow};
+use serde_json::{Value, json};
 
 use crate::endpoint::{Endpoint, PATIENCE, Way, within};
 
@@ -154,6 +155,48 @@ async fn a_slow_hook_is_waited_for_by_flush_and_its_drops_are_counted() {
     assert_eq!(stats.dropped_for(DropReason::Withheld), 20, "{stats}");
     assert_eq!(order.lock().unwrap().len(), 200);
     assert_eq!(endpoint.posts().len(), 180);
+}
+
+/// Five hooks that hang, one that panics, one that fails, one that returns garbage: the others arrive, and the
+/// numbers say what became of each.
+#[tokio::test]
+async fn hooks_of_every_bad_kind_cost_their_own_events_and_no_other() {
+    let endpoint = Endpoint::start(|_, _| Way::ok()).await;
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    let privacy =
+        Privacy::new().deadline(Duration::from_millis(300)).redact_event(move |mut event: Event| {
+            match event["resource_name"].as_str() {
+                // Until the sender is gone, for all that wait.
+                Some("hangs") => drop(released.lock().unwrap_or_else(|it| it.into_inner()).recv()),
+                Some("panics") => panic!("on purpose"),
+                Some("fails") => return Err("no database"),
+                Some("garbage") => {
+                    let deep = (0..100_000).fold(json!("\u{0}"), |deep, _| Value::Array(vec![deep]));
+                    event.insert("parameters".into(), deep);
+                    event.insert("id".into(), json!({ "forged": [true] }));
+                    event.insert("x".repeat(1 << 20), json!("y".repeat(4 << 20)));
+                    event.remove("timestamp");
+                }
+                _ => {}
+            }
+            Ok(event)
+        });
+    let client = endpoint.builder().privacy(privacy).build().unwrap();
+    let names = ["hangs"; 5].into_iter().chain(["panics", "fails", "garbage"]);
+    let names: Vec<&str> = names.flat_map(|bad| [bad, "good", "good"]).chain(["good"; 100]).collect();
+    for name in &names {
+        client.publish("s", CustomEvent::new(*name)).unwrap();
+    }
+    let stats = client.flush(PATIENCE).await;
+    let published = names.len() as u64;
+    assert_eq!((stats.published, stats.delivered, stats.pending), (published, published - 7, 0), "{stats}");
+    assert_eq!(stats.dropped_for(DropReason::Withheld), 7, "{stats}");
+    let garbage = endpoint.posts().into_iter().find(|post| post.body.contains("\"garbage\"")).unwrap();
+    assert!(garbage.body.len() < 110_000, "{}", garbage.body.len());
+    let garbage: Value = serde_json::from_str(&garbage.body).unwrap();
+    assert!(garbage["id"].as_str().unwrap().starts_with("evt_") && garbage["timestamp"].is_string());
+    drop(release);
 }
 
 /// When the disk's share is full, memory fills, and then publishers are told; afterwards everything that was
