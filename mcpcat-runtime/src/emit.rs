@@ -9,6 +9,7 @@ use crate::delivery::DropReason;
 use crate::event::EventData;
 use crate::event::callsite::Callsite;
 use crate::event::fields::{Fields, Loan, Value};
+use crate::policy::Policy;
 use crate::session::{Kind, Scope, Session, Target, of_installed};
 
 /// Whether anybody records: when not, the arguments of `emit!` are not even evaluated.
@@ -113,10 +114,15 @@ impl DerefMut for Emission {
 #[inline(never)]
 pub fn emit_with(callsite: &'static Callsite, write: &mut dyn FnMut(&mut Emission)) {
     let scope = Scope::current();
-    let here = scope.as_ref().map(|scope| scope.session.clone());
-    let likely = here.clone().or_else(|| Some(Session::of_process(Client::installed()?.core())));
-    let policy = likely.as_ref().map_or_else(Arc::default, |it| Arc::clone(&it.core().config.policy));
-    let mut emission = Emission { loan: Loan::take(&policy), target: None, project: None };
+    let here = scope.as_ref().map(|scope| &scope.session);
+    let installed = if here.is_none() { Client::installed() } else { None };
+    let process = installed.map(|client| Session::of_process(client.core()));
+    let likely = here.or(process.as_ref());
+    let policy = match likely {
+        Some(session) => &session.core().config.policy,
+        None => &Arc::new(Policy::default()),
+    };
+    let mut emission = Emission { loan: Loan::take(policy), target: None, project: None };
     // The event may name another session; until that is known, nothing of one without consent is serialised.
     emission.loan.fields().mute(likely.is_some_and(|session| !session.records()));
     let mut attempt = |emission: &mut Emission| {
@@ -124,7 +130,8 @@ pub fn emit_with(callsite: &'static Callsite, write: &mut dyn FnMut(&mut Emissio
         catch_unwind(AssertUnwindSafe(|| write(emission))).is_ok()
     };
     let mut sound = attempt(&mut emission);
-    let Some(session) = emission.named(here.as_ref()).or(here).or_else(of_installed) else { return };
+    let elsewhere = emission.named(here).or_else(|| if here.is_none() { of_installed() } else { None });
+    let Some(session) = elsewhere.as_ref().or(here) else { return };
     if !session.records_event() {
         return;
     }
@@ -133,7 +140,7 @@ pub fn emit_with(callsite: &'static Callsite, write: &mut dyn FnMut(&mut Emissio
         sound = attempt(&mut emission);
     }
     if sound {
-        let parent = scope.filter(|scope| scope.session.is(&session)).and_then(|scope| scope.parent);
+        let parent = scope.as_ref().filter(|scope| scope.session.is(session)).and_then(|scope| scope.parent);
         let _ = session.publish_recorded(parent, &mut emission.loan);
     } else {
         session.core().count_dropped(DropReason::Panicked);
