@@ -57,15 +57,9 @@ pub(super) fn find(text: &str, from: usize, patterns: &Patterns) -> Option<Found
         match class(bytes[at]) {
             Class::Other => {}
             kind @ (Class::Letter | Class::Digit) => {
-                next = word_end(bytes, at);
                 if patterns.built_in {
-                    if kind == Class::Letter {
-                        if may_begin(bytes, at) {
-                            found = word(bytes, at, &mut barren);
-                        }
-                    } else if next - at >= LEAST_DIGITS {
-                        found = number(bytes, at);
-                    }
+                    found =
+                        if kind == Class::Letter { word(bytes, at, &mut barren) } else { number(bytes, at) };
                 }
                 if found.is_none() && patterns.ip {
                     found = address(text, at);
@@ -73,6 +67,7 @@ pub(super) fn find(text: &str, from: usize, patterns: &Patterns) -> Option<Found
                 if found.is_none() && patterns.phone && kind == Class::Digit {
                     found = phone(bytes, at);
                 }
+                next = word_end(bytes, at);
             }
             Class::Dash if patterns.built_in => {
                 found = pem(text, at).or_else(|| mailchimp(bytes, at).filter(|found| found.start >= from));
@@ -112,29 +107,6 @@ fn after_backslash(bytes: &[u8], at: usize) -> usize {
         Some(b'u') if is_hex(bytes, at + 2, 4) => at + 6,
         _ => at + 1,
     }
-}
-
-/// The shortest word that begins with a digit and is part of something: a card's first group.
-const LEAST_DIGITS: usize = 4;
-
-/// One bit for each pair of letters that something begins with, in [`word`]: most words go no further.
-const BEGINNINGS: [u128; 128] = {
-    let mut bits = vendors::BEGINNINGS;
-    bits[b'e' as usize] |= 1 << b'y';
-    let schemes = 1 << b'a' | 1 << b'e' | 1 << b'A' | 1 << b'E';
-    bits[b'b' as usize] |= schemes;
-    bits[b'B' as usize] |= schemes;
-    bits[b'M' as usize] = u128::MAX;
-    bits[b'N' as usize] = u128::MAX;
-    bits[b'O' as usize] = u128::MAX;
-    bits[b'h' as usize] |= 1 << b'o';
-    bits[b'd' as usize] |= 1 << b'i';
-    bits
-};
-
-fn may_begin(bytes: &[u8], at: usize) -> bool {
-    let Some(&[first, second]) = bytes.get(at..at + 2) else { return false };
-    second < 128 && BEGINNINGS[usize::from(first & 127)] >> second & 1 == 1
 }
 
 /// What begins at the first letter of a word.

@@ -191,8 +191,8 @@ const ROWS: [(u8, u8); 128] = {
     rows
 };
 
-/// One bit for each pair of first bytes that a row begins with.
-pub(super) const BEGINNINGS: [u128; 128] = {
+/// One bit for each pair of first bytes that a row begins with: most words go no further.
+const BEGINNINGS: [u128; 128] = {
     let mut bits = [0; 128];
     let mut i = 0;
     while i < VENDORS.len() {
@@ -205,7 +205,11 @@ pub(super) const BEGINNINGS: [u128; 128] = {
 
 /// The key that begins at this start of a word.
 pub(super) fn find(bytes: &[u8], start: usize) -> Option<Found> {
-    let (from, to) = *ROWS.get(usize::from(bytes[start]))?;
+    let (first, second) = (usize::from(bytes[start]), *bytes.get(start + 1)?);
+    if second >= 128 || *BEGINNINGS.get(first)? >> second & 1 == 0 {
+        return None;
+    }
+    let (from, to) = ROWS[first];
     VENDORS[usize::from(from)..usize::from(to)].iter().find_map(|vendor| {
         let rest = bytes[start..].strip_prefix(vendor.prefix.as_bytes())?;
         if vendor.random && !looks_random(vendor.chars, &rest[..rest.len().min(LOOK)]) {
