@@ -15,6 +15,8 @@
 //! # }
 //! ```
 
+#![doc = ""]
+#![doc = include_str!("../docs/guide.md")]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

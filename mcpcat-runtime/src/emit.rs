@@ -114,19 +114,21 @@ impl DerefMut for Emission {
 #[inline(never)]
 pub fn emit_with(callsite: &'static Callsite, write: &mut dyn FnMut(&mut Emission)) {
     let scope = Scope::current();
-    let here = scope.as_ref().map(|scope| scope.session.clone());
-    let policy = match (&here, Client::installed()) {
-        (Some(session), _) => Arc::clone(&session.core().config.policy),
-        (None, Some(client)) => Arc::clone(&client.core().config.policy),
-        (None, None) => Arc::new(Policy::default()),
+    let here = scope.as_ref().map(|scope| &scope.session);
+    let installed = if here.is_none() { Client::installed() } else { None };
+    let policy = match (here, &installed) {
+        (Some(session), _) => &session.core().config.policy,
+        (None, Some(client)) => &client.core().config.policy,
+        (None, None) => &Arc::new(Policy::default()),
     };
-    let mut emission = Emission { loan: Loan::take(&policy), target: None, project: None };
+    let mut emission = Emission { loan: Loan::take(policy), target: None, project: None };
     let mut attempt = |emission: &mut Emission| {
         emission.loan.fields().name(callsite.name);
         catch_unwind(AssertUnwindSafe(|| write(emission))).is_ok()
     };
     let mut sound = attempt(&mut emission);
-    let Some(session) = emission.named(here.as_ref()).or(here).or_else(of_installed) else { return };
+    let elsewhere = emission.named(here).or_else(|| if here.is_none() { of_installed() } else { None });
+    let Some(session) = elsewhere.as_ref().or(here) else { return };
     if !session.core().records() {
         return;
     }
@@ -134,7 +136,7 @@ pub fn emit_with(callsite: &'static Callsite, write: &mut dyn FnMut(&mut Emissio
         sound = attempt(&mut emission);
     }
     if sound {
-        let parent = scope.filter(|scope| scope.session.is(&session)).and_then(|scope| scope.parent);
+        let parent = scope.as_ref().filter(|scope| scope.session.is(session)).and_then(|scope| scope.parent);
         let _ = session.publish_recorded(parent, &mut emission.loan);
     } else {
         session.core().count_dropped(DropReason::Panicked);

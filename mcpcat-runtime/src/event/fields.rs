@@ -393,12 +393,9 @@ impl Fields {
     }
 
     fn reset(&mut self) {
-        for section in self.sections.iter_mut().chain([&mut self.bare_parameters]) {
-            section.clear();
-            if section.capacity() > KEPT_BYTES {
-                *section = Vec::new();
-            }
-        }
+        self.sections.iter_mut().for_each(emptied);
+        emptied(&mut self.bare_parameters);
+        self.text.clear();
         if self.text.capacity() > KEPT_BYTES {
             self.text = String::new();
         }
@@ -532,6 +529,15 @@ fn attempt(value: &dyn Write, out: &mut Vec<u8>, policy: &Policy, room: usize) -
 fn separate(out: &mut Vec<u8>) {
     if !out.is_empty() {
         out.push(b',');
+    }
+}
+
+/// Empties a buffer, and lets go of one that a large value has grown.
+#[inline]
+fn emptied(buffer: &mut Vec<u8>) {
+    buffer.clear();
+    if buffer.capacity() > KEPT_BYTES {
+        *buffer = Vec::new();
     }
 }
 

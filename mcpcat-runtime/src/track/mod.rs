@@ -12,6 +12,7 @@ mod payload;
 mod request;
 mod shape;
 mod tracked;
+mod version;
 
 pub use hooks::{HookAnswer, Identity};
 pub use options::{Payload, recorded_by_default};

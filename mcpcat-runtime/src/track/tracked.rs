@@ -92,6 +92,7 @@ pub enum Status {
 
 impl<H> Tracked<H> {
     fn new(handler: H, client: Result<Client, Arc<str>>) -> Self {
+        super::version::warn_if_newer();
         Self { handler, options: Arc::default(), shared: Arc::new(Shared::new(client)) }
     }
 

@@ -40,24 +40,58 @@ pub(super) fn push(out: &mut Vec<u8>, text: &str, max_text: usize, max_out: usiz
 
 /// Appends text as the inside of a JSON string.
 fn push_escaped(out: &mut Vec<u8>, text: &str) {
-    let bytes = text.as_bytes();
-    let mut start = 0;
-    for (i, &byte) in bytes.iter().enumerate() {
-        let escape = ESCAPES[usize::from(byte)];
-        if escape == 0 {
-            continue;
+    let mut rest = text.as_bytes();
+    loop {
+        let plain = plain(rest);
+        out.extend_from_slice(&rest[..plain]);
+        let Some(&byte) = rest.get(plain) else { return };
+        match ESCAPES[usize::from(byte)] {
+            b'u' => {
+                const HEX: &[u8; 16] = b"0123456789abcdef";
+                let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
+                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+            }
+            escape => out.extend_from_slice(&[b'\\', escape]),
         }
-        out.extend_from_slice(&bytes[start..i]);
-        start = i + 1;
-        if escape == b'u' {
-            const HEX: &[u8; 16] = b"0123456789abcdef";
-            let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
-            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
-        } else {
-            out.extend_from_slice(&[b'\\', escape]);
-        }
+        rest = &rest[plain + 1..];
     }
-    out.extend_from_slice(&bytes[start..]);
+}
+
+/// How many bytes stand for themselves before the first that has to be escaped: eight at a time, since nearly all
+/// text is plain and a call site pays for each byte.
+fn plain(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let special = special(u64::from_le_bytes(*eight));
+        if special != 0 {
+            return at + special.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    // The last eight once more, of which some were plain already; or all there is, before bytes that are.
+    let (from, last) = match bytes.last_chunk() {
+        Some(eight) => (bytes.len() - 8, u64::from_le_bytes(*eight)),
+        None => (0, short(bytes)),
+    };
+    match special(last) {
+        0 => bytes.len(),
+        special => from + special.trailing_zeros() as usize / 8,
+    }
+}
+
+/// Fewer than eight bytes as a word, filled up with a plain one.
+fn short(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(u64::from_le_bytes([b' '; 8]), |word, &byte| word << 8 | u64::from(byte))
+}
+
+/// The high bit of each byte that is a control character, a quote or a backslash. A borrow can mark a byte above
+/// one that is marked rightly; the lowest mark is always right.
+fn special(eight: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    let below = |limit: u64, word: u64| word.wrapping_sub(ONES * limit) & !word & HIGH;
+    let is = |byte: u8| below(1, eight ^ (ONES * u64::from(byte)));
+    below(0x20, eight) | is(b'"') | is(b'\\')
 }
 
 /// How much of a text fits into so many bytes of text and of output: a length at a character boundary.
@@ -225,6 +259,18 @@ mod tests {
             let Some(c) = char::from_u32(code) else { continue };
             let text = c.to_string();
             assert_eq!(written(&text, 100, 100), serde_json::to_string(&text).unwrap());
+        }
+    }
+
+    #[test]
+    fn an_escape_is_found_wherever_it_stands() {
+        for special in ["\"", "\\", "\n", "\0", "\u{1f}"] {
+            for place in 0..20 {
+                for tail in 0..20 {
+                    let text = format!("{}{special}{}{special}", "é".repeat(place), "x ".repeat(tail));
+                    assert_eq!(written(&text, 1000, 9000), serde_json::to_string(&text).unwrap());
+                }
+            }
         }
     }
 

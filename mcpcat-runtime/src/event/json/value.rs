@@ -46,14 +46,15 @@ impl<'w, 'a> ValueSerializer<'w, 'a> {
         Ok(())
     }
 
-    fn integer(self, value: impl Serialize) -> Done {
-        serde_json::to_writer(&mut *self.writer.out, &value).map_err(ser::Error::custom)
+    fn integer(self, value: impl itoa::Integer) -> Done {
+        self.writer.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        Ok(())
     }
 
     fn float(self, value: impl Serialize + Into<f64> + Copy) -> Done {
         let wide: f64 = value.into();
         if wide.is_finite() {
-            return self.integer(value);
+            return serde_json::to_writer(&mut *self.writer.out, &value).map_err(ser::Error::custom);
         }
         let word = if wide.is_nan() {
             "\"NaN\""
