@@ -56,6 +56,10 @@ mod tests {
     fn the_linked_version_is_a_tested_one() {
         let linked = Implementation::from_build_env();
         assert_eq!(linked.name, "rmcp");
-        assert!(!is_newer(&linked.version), "run scripts/check-newest-rmcp, then raise TESTED: {}", linked.version);
+        assert!(
+            !is_newer(&linked.version),
+            "run scripts/check-newest-rmcp, then raise TESTED: {}",
+            linked.version
+        );
     }
 }
