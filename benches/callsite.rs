@@ -11,7 +11,8 @@ use std::cell::Cell;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use mcpcat::{Backend, Client, Session, emit};
+use mcpcat::policy::{KeyPolicy, Policy};
+use mcpcat::{Backend, Client, CustomEvent, Session, emit};
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
@@ -81,8 +82,14 @@ fn annotated(plan: &str, seats: u32, price: f64, trial: bool) -> u32 {
 }
 
 fn client(backend: Backend) -> Client {
+    judging(backend, KeyPolicy::new())
+}
+
+/// With this list of sensitive keys.
+fn judging(backend: Backend, keys: KeyPolicy) -> Client {
     // Nobody listens: the backlog grows, and nothing but the call site is measured.
     Client::builder("proj_bench")
+        .policy(Policy::new().keys(keys))
         .base_url("http://127.0.0.1:9")
         .backend(backend)
         .state_dir(tempfile::tempdir().expect("a temporary directory").keep())
@@ -142,6 +149,23 @@ fn main() {
         row(&format!("#[event], four parameters and duration, {backend:?}"), &timed, &floor);
         let stats = client.stats();
         assert_eq!(stats.dropped, 0, "{stats}");
+    }
+
+    // Keys known at compile time cost nothing; those of a value are judged as it is written.
+    for (name, keys) in [("keys judged", KeyPolicy::new()), ("keys not judged", KeyPolicy::new().off())] {
+        let client = judging(Backend::Mapped, keys);
+        let session = client.session("bench");
+        let hot = in_session(&session, EVENTS, None, |n| {
+            let (plan, seats, price, trial) = parameters(n);
+            emit!("bench.emit", plan, seats, price, trial);
+        });
+        row(&format!("emit!, four parameters, {name}"), &hot, &floor);
+        let value = in_session(&session, EVENTS, None, |n| {
+            let (plan, seats, price, trial) = parameters(n);
+            let parameters = Parameters { plan, seats, price, trial };
+            let _ = client.publish(&session, CustomEvent::new("bench.value").parameters(&parameters));
+        });
+        row(&format!("publish, a struct of four fields, {name}"), &value, &floor);
     }
 
     let client = client(Backend::Mapped);

@@ -24,7 +24,9 @@ pub use mcpcat_macros::event;
 
 #[cfg(feature = "enable")]
 mod recording {
-    pub use mcpcat_runtime::client::{Client, ClientBuilder, ConfigError, PublishError, SessionStrings};
+    pub use mcpcat_runtime::client::{
+        Client, ClientBuilder, ConfigError, PublishError, Rest, SessionStrings,
+    };
     pub use mcpcat_runtime::delivery::{DropReason, Loss, Stats};
     pub use mcpcat_runtime::event::catalog::{Catalog, catalog};
     pub use mcpcat_runtime::event::{CustomEvent, ErrorInfo, EventData, EventId, Fields, Outcome};
@@ -32,7 +34,8 @@ mod recording {
     pub use mcpcat_runtime::privacy;
     pub use mcpcat_runtime::served::ServedCall;
     pub use mcpcat_runtime::session::{
-        Carrier, InSession, Scoped, Session, SessionId, Target, TraceContext, carry, publish_custom_event,
+        Carrier, InSession, Scoped, Session, SessionId, Target, TraceContext, carry, explain,
+        publish_custom_event,
     };
     pub use mcpcat_runtime::spool::{Backend, Overflow};
     pub use mcpcat_runtime::testing;

@@ -53,21 +53,96 @@ fn body(bytes: usize) -> Vec<u8> {
     build(if bytes < 400 { &[] } else { &items })
 }
 
+/// Bodies of 100 KiB that are all of one kind: none of them may be the slow one.
+fn shapes() -> Vec<(&'static str, Value)> {
+    let many = |text: &dyn Fn(usize) -> String| {
+        let mut texts = Vec::new();
+        let mut bytes = 0;
+        while bytes < 100_000 {
+            texts.push(Value::from(text(texts.len())));
+            bytes += texts.last().and_then(Value::as_str).map_or(0, str::len) + 3;
+        }
+        Value::from(texts)
+    };
+    let hex = |i: usize, len: usize| {
+        let mut state = i as u64 ^ 0x9e37_79b9_7f4a_7c15;
+        let digit = move |_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            char::from(b"0123456789abcdef"[(state >> 60) as usize])
+        };
+        (0..len).map(digit).collect::<String>()
+    };
+    vec![
+        (
+            "prose",
+            many(&|_| {
+                "It was the best of times, it was the worst of times, it was the age of wisdom. ".repeat(8)
+            }),
+        ),
+        (
+            "code",
+            many(&|_| {
+                "fn main() {\n    let token = parse(input)?;\n    self.key_of(&token) == 0x1f\n}\n".repeat(8)
+            }),
+        ),
+        (
+            "log lines",
+            many(&|i| {
+                format!("2026-11-22T14:04:59.{i:03}Z INFO user=ada status=200 path=/v1/items/{i}?page=2 took=12ms\n").repeat(8)
+            }),
+        ),
+        ("short words", many(&|i| format!("row{i}"))),
+        ("hex ids", many(&|i| hex(i, 64))),
+        (
+            "uuids",
+            many(&|i| {
+                let h = hex(i, 32);
+                format!("{}-{}-{}-{}-{}", &h[..8], &h[8..12], &h[12..16], &h[16..20], &h[20..])
+            }),
+        ),
+        ("urls", many(&|i| format!("https://example.com/billing/{i}?page=2&sort=created_at&filter=a%20b"))),
+        ("digits", many(&|i| format!("{:016}", i * 7_654_321_987))),
+        ("base64", many(&|i| hex(i, 9_000).to_uppercase())),
+        (
+            "json in a text",
+            many(&|i| {
+                json!({ "input_tokens": i, "ok": true, "name": "a name", "items": [1, 2, 3] }).to_string()
+            }),
+        ),
+        ("numbers", Value::from((0..20_000).collect::<Vec<u32>>())),
+        ("secrets", many(&|i| format!("Authorization: Bearer {} and ghp_{}", hex(i, 40), hex(i + 1, 36)))),
+    ]
+}
+
 fn main() {
     let all = Patterns::new().email().phone().ip();
-    for bytes in [300, 4_096, 102_400] {
-        let body = body(bytes);
-        let parse = least(|| drop(black_box(serde_json::from_slice::<Value>(&body).unwrap())));
-        let scrub = least(|| drop(black_box(Patterns::new().scrub_body(&body))));
-        let every = least(|| drop(black_box(all.scrub_body(&body))));
+    println!(
+        "{:<26} {:>12} {:>12} {:>7} {:>12} {:>7}",
+        "body", "parse", "scrub", "ratio", "+ optional", "ratio"
+    );
+    let row = |name: &str, body: &[u8]| {
+        let parse = least(|| drop(black_box(serde_json::from_slice::<Value>(body).unwrap())));
+        let scrub = least(|| drop(black_box(Patterns::new().scrub_body(body))));
+        let every = least(|| drop(black_box(all.scrub_body(body))));
         let ratio = |time: Duration| time.as_secs_f64() / parse.as_secs_f64();
         println!(
-            "{:>6} bytes: serde_json parse {parse:?}, scrub {scrub:?} ({:.2}x), with optional patterns {every:?} ({:.2}x)",
-            body.len(),
+            "{name:<26} {:>12} {:>12} {:>6.2}x {:>12} {:>6.2}x",
+            format!("{parse:.1?}"),
+            format!("{scrub:.1?}"),
             ratio(scrub),
+            format!("{every:.1?}"),
             ratio(every),
         );
+    };
+    for bytes in [300, 4_096, 102_400] {
+        let body = body(bytes);
+        row(&format!("{} bytes, mixed", body.len()), &body);
     }
+    for (name, value) in shapes() {
+        let body = serde_json::to_vec(&json!({ "id": "evt_1", "parameters": { "all": value } })).unwrap();
+        row(&format!("100 KiB, {name}"), &body);
+    }
+    println!();
 
     #[derive(serde::Serialize)]
     struct Four<'a> {

@@ -51,7 +51,7 @@ impl Call {
 
     /// Begins a request that a tracker observes; the tracker writes its type.
     pub(crate) fn request(session: Session) -> Self {
-        let live = session.core().records().then(|| Live::new(session, None, Rule::ALWAYS, false));
+        let live = session.records_event().then(|| Live::new(session, None, Rule::ALWAYS, false));
         Self { callsite: None, live }
     }
 
@@ -88,6 +88,9 @@ impl Call {
         let Some(session) = named(target.into(), None, scope.as_ref().map(|scope| &scope.session)) else {
             return;
         };
+        if !session.records_event() {
+            return self.live = None;
+        }
         let begun = self.live.as_ref().is_none_or(|live| live.begun);
         let rule = self.callsite.map_or(Rule::ALWAYS, |callsite| callsite.rule);
         let mut live = Live::new(session, scope, rule, true);
@@ -157,7 +160,7 @@ impl Live {
             Some(scope) => scope.session.clone(),
             None => of_installed()?,
         };
-        if !session.core().records() {
+        if !session.records_event() {
             return None;
         }
         let mut live = Self::new(session, scope, callsite.rule, true);

@@ -116,12 +116,15 @@ pub fn emit_with(callsite: &'static Callsite, write: &mut dyn FnMut(&mut Emissio
     let scope = Scope::current();
     let here = scope.as_ref().map(|scope| &scope.session);
     let installed = if here.is_none() { Client::installed() } else { None };
-    let policy = match (here, &installed) {
-        (Some(session), _) => &session.core().config.policy,
-        (None, Some(client)) => &client.core().config.policy,
-        (None, None) => &Arc::new(Policy::default()),
+    let process = installed.map(|client| Session::of_process(client.core()));
+    let likely = here.or(process.as_ref());
+    let policy = match likely {
+        Some(session) => &session.core().config.policy,
+        None => &Arc::new(Policy::default()),
     };
     let mut emission = Emission { loan: Loan::take(policy), target: None, project: None };
+    // The event may name another session; until that is known, nothing of one without consent is serialised.
+    emission.loan.fields().mute(likely.is_some_and(|session| !session.records()));
     let mut attempt = |emission: &mut Emission| {
         emission.loan.fields().name(callsite.name);
         catch_unwind(AssertUnwindSafe(|| write(emission))).is_ok()
@@ -129,10 +132,11 @@ pub fn emit_with(callsite: &'static Callsite, write: &mut dyn FnMut(&mut Emissio
     let mut sound = attempt(&mut emission);
     let elsewhere = emission.named(here).or_else(|| if here.is_none() { of_installed() } else { None });
     let Some(session) = elsewhere.as_ref().or(here) else { return };
-    if !session.core().records() {
+    if !session.records_event() {
         return;
     }
-    if emission.loan.restart(&session.core().config.policy) {
+    let muted = emission.loan.fields().mute(false);
+    if emission.loan.restart(&session.core().config.policy) || muted {
         sound = attempt(&mut emission);
     }
     if sound {

@@ -7,8 +7,11 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use futures_util::future::{join, join_all};
+use mcpcat_runtime::client::Client;
+use mcpcat_runtime::event::CustomEvent;
 use mcpcat_runtime::policy::{KeyPolicy, Policy};
-use mcpcat_runtime::privacy::{Event, Hook, HookError, Patterns, Privacy, Withheld};
+use mcpcat_runtime::privacy::{Asked, Event, Explained, Hook, HookError, Patterns, Privacy, Withheld};
+use mcpcat_runtime::testing::Recorder;
 use serde_json::{Value, json};
 
 fn body() -> Value {
@@ -295,4 +298,69 @@ async fn no_more_hooks_run_at_once_than_there_are_slots() {
     let outcomes = soon(join_all((0..200).map(|_| apply(&privacy, &bodies)))).await;
     assert!(outcomes.iter().all(Result::is_ok));
     assert!((1..=3).contains(&most.load(Ordering::SeqCst)));
+}
+
+fn explained(privacy: Privacy) -> (Explained, Vec<(String, String)>) {
+    let client = Client::builder("proj_explained").base_url("http://127.0.0.1:9").privacy(privacy);
+    let recorder = Recorder::with(client);
+    let event = CustomEvent::new("explained")
+        .parameter("password", "PLANTED")
+        .parameter("a/b", json!({"url": "https://a:PLANTED@b", "picture": "QUJD".repeat(4_000)}))
+        .parameter("list", (0..105).collect::<Vec<_>>())
+        .message("x".repeat(3_000))
+        .property("name", "Ada")
+        .tag("bad/key", "x");
+    let explained = recorder.client().explain(&event);
+    assert!(recorder.events().is_empty(), "nothing is published");
+    let body = explained.body.clone().unwrap_or_default();
+    assert!(!body.contains("PLANTED"), "{body}");
+    let removed = explained.removed.iter().map(|it| (it.place.clone(), it.rule.clone())).collect();
+    (explained, removed)
+}
+
+#[test]
+fn an_event_is_explained_as_it_would_leave_and_what_would_not_is_named_by_its_rule() {
+    let (plain, removed) = explained(Privacy::new());
+    let rule = |removed: &[(String, String)], at: &str| {
+        removed.iter().find(|(place, _)| place == at).map(|(_, rule)| rule.clone()).unwrap_or_default()
+    };
+    assert_eq!(rule(&removed, "/parameters/password"), "sensitive key");
+    assert_eq!(rule(&removed, "/parameters/a~1b/url"), "pattern: userinfo");
+    assert_eq!(rule(&removed, "/parameters/a~1b/picture"), "binary content");
+    assert_eq!(rule(&removed, "/parameters/list/100"), "limit", "{removed:?}");
+    assert_eq!(rule(&removed, "/user_intent"), "limit");
+    assert!(rule(&removed, "").contains("bad/key"), "{removed:?}");
+    assert_eq!(removed.len(), 6, "{removed:?}");
+    let body: Value = serde_json::from_str(plain.body.as_deref().unwrap()).unwrap();
+    assert_eq!(body["project_id"], "proj_explained");
+    assert!(plain.to_string().contains("\nremoved /parameters/password (sensitive key)"));
+
+    let hooked = Privacy::new().redact_text(|text: &str| text.replace("Ada", "[name]")).redact_event(
+        |mut event: Event| {
+            event.remove("user_intent");
+            event
+        },
+    );
+    let (with_hooks, removed) = explained(hooked);
+    assert_eq!(rule(&removed, "/properties/name"), "redact_text");
+    assert!(removed.contains(&("/user_intent".into(), "redact_event".into())), "{removed:?}");
+    assert!(with_hooks.body.unwrap().contains("[name]"));
+
+    let (nothing, removed) = explained(Privacy::new().redact_event(|_: Event| None::<Event>));
+    assert_eq!(nothing.body, None);
+    assert!(removed.iter().any(|(place, rule)| place.is_empty() && rule.contains("`redact_event` dropped")));
+}
+
+/// Also inside a runtime, where hooks have to run and must not block it.
+#[tokio::test]
+async fn an_event_is_explained_inside_a_runtime_too() {
+    let (explained, _) = explained(Privacy::new().redact_text_async(|text: String| async move {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        text.replace("Ada", "[name]")
+    }));
+    assert!(explained.body.unwrap().contains("[name]"));
+    let off = Client::builder("p").base_url("http://127.0.0.1:9").enabled(false).build().unwrap();
+    assert_eq!(off.explain(()).body, None);
+    let unwilling = Recorder::with(Client::builder("p").consent(|_: &Asked| false));
+    assert_eq!(unwilling.client().explain(()).removed[0].rule, "consent");
 }

@@ -33,6 +33,7 @@ fn main() {
     out.flush().expect("the test reads");
     match way.as_str() {
         "return" => {}
+        "flush" => drop(client.flush_blocking(Duration::from_secs(60))),
         "exit" => std::process::exit(7),
         "abort" => std::process::abort(),
         "panic" => panic!("on purpose"),

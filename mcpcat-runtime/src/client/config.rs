@@ -12,6 +12,7 @@ use crate::delivery::ledger::LossHook;
 use crate::event::wire::Dialect;
 use crate::policy::{Policy, Sample};
 use crate::privacy::Privacy;
+use crate::privacy::consent::{Asked, Consent, ConsentVerdict};
 use crate::spool::{Backend, Overflow};
 
 /// Where events go when nothing else is said.
@@ -85,10 +86,25 @@ pub enum SessionStrings {
     Verbatim,
 }
 
+/// What may rest on a disk while it waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Rest {
+    /// What the call site wrote: bounded, and without the values of sensitive keys. It is kept whenever the
+    /// process ends. Secrets that only a pattern knows can be in it until it is delivered.
+    #[default]
+    AsRecorded,
+    /// Only what may leave: patterns and hooks have seen it. Until then an event is in memory, for some ten
+    /// milliseconds; those of that moment are lost when the process is killed, and those that find the worker
+    /// busy with slow hooks.
+    Scrubbed,
+}
+
 /// Builds a [`Client`]. Made by [`Client::builder`].
 ///
 /// What is not set comes from the environment: `MCPCAT_PROJECT_ID`, `AGENTCAT_API_URL` or
-/// `MCPCAT_API_URL`, `MCPCAT_ENABLED`, `DO_NOT_TRACK`, `MCPCAT_STATE_DIR`, `MCPCAT_SAMPLE`. An empty variable counts as unset.
+/// `MCPCAT_API_URL`, `MCPCAT_ENABLED`, `DO_NOT_TRACK`, `MCPCAT_STATE_DIR`, `MCPCAT_SAMPLE`, `MCPCAT_DRY_RUN`. An empty
+/// variable counts as unset.
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ClientBuilder {
@@ -107,6 +123,9 @@ pub struct ClientBuilder {
     on_loss: Option<LossHook>,
     policy: Policy,
     privacy: Privacy,
+    rest: Rest,
+    consent: Option<Consent>,
+    dry_run: bool,
     sample: Option<f64>,
 }
 
@@ -127,6 +146,9 @@ pub(crate) struct Config {
     pub(crate) on_loss: Option<LossHook>,
     pub(crate) policy: Arc<Policy>,
     pub(crate) privacy: Privacy,
+    pub(crate) rest: Rest,
+    pub(crate) consent: Option<Consent>,
+    pub(crate) dry_run: bool,
     pub(crate) sample: Sample,
 }
 
@@ -148,6 +170,9 @@ impl ClientBuilder {
             on_loss: None,
             policy: Policy::default(),
             privacy: Privacy::new(),
+            rest: Rest::default(),
+            consent: None,
+            dry_run: false,
             sample: None,
         }
     }
@@ -240,9 +265,57 @@ impl ClientBuilder {
     }
 
     /// What is taken out of every event before it leaves: patterns of secrets, and hooks of your own. With a
-    /// hook, events wait in memory only, because nothing that it has not seen may rest on a disk.
+    /// hook, events [`rest`](Self::rest) scrubbed, because nothing that it has not seen may be on a disk.
     pub fn privacy(mut self, privacy: Privacy) -> Self {
         self.privacy = privacy;
+        self
+    }
+
+    /// Asked whether a session may be recorded, once for each session and before anything of it is serialised. A
+    /// session that may not is served as ever and records nothing; its events are counted in
+    /// [`Stats::without_consent`](crate::delivery::Stats::without_consent) and nowhere else. An error or a panic
+    /// means no, and is counted in [`Stats::hook_failures`](crate::delivery::Stats::hook_failures).
+    ///
+    /// The hook runs on the thread of the session's first event, so it should look something up in memory. For a
+    /// session that its transport names late (over HTTP, after `initialize`) it is asked without an id first, and
+    /// again once there is one.
+    ///
+    /// ```
+    /// use mcpcat_runtime::client::Client;
+    /// use mcpcat_runtime::privacy::Asked;
+    ///
+    /// let builder = Client::builder("proj_abc123xyz")
+    ///     .consent(|session: &Asked| session.key.as_deref() != Some("customer-without"));
+    /// ```
+    pub fn consent<V: ConsentVerdict>(mut self, hook: impl Fn(&Asked) -> V + Send + Sync + 'static) -> Self {
+        self.consent = Some(Consent::plain(hook));
+        self
+    }
+
+    /// [`consent`](Self::consent) with a future: for who has to ask a database. It runs on a thread of its own,
+    /// with the [deadline](Privacy::deadline) of the other hooks, which means no like an error does. Until it has
+    /// answered nothing of the session is recorded, so a session's first events are left out.
+    pub fn consent_async<F>(mut self, hook: impl Fn(Asked) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future + Send + 'static,
+        F::Output: ConsentVerdict,
+    {
+        self.consent = Some(Consent::future(hook));
+        self
+    }
+
+    /// Prints each event to stderr as it would leave, one line of JSON each, instead of sending it: after limits,
+    /// scrubbing and hooks. Nothing is kept on a disk, and nothing that earlier processes left is touched. Printed
+    /// events count as delivered. The environment's `MCPCAT_DRY_RUN=1` asks for the same.
+    pub fn dry_run(mut self, dry: bool) -> Self {
+        self.dry_run = dry;
+        self
+    }
+
+    /// What may rest on a disk while it waits. Default: what was recorded. With a hook it is [`Rest::Scrubbed`],
+    /// whatever is said here.
+    pub fn rest(mut self, rest: Rest) -> Self {
+        self.rest = rest;
         self
     }
 
@@ -299,6 +372,8 @@ impl ClientBuilder {
         };
         let forbidden = variable("MCPCAT_ENABLED").is_some_and(|value| is_no(&value))
             || variable("DO_NOT_TRACK").is_some_and(|value| !is_no(&value));
+        let dry_run = self.dry_run || variable("MCPCAT_DRY_RUN").is_some_and(|value| !is_no(&value));
+        let deadline = self.privacy.hook_deadline();
         Ok(Config {
             project: project.into(),
             base,
@@ -309,12 +384,16 @@ impl ClientBuilder {
             request_timeout: self.request_timeout,
             drain: self.drain,
             capacity_bytes: self.capacity_bytes,
-            backend: self.backend,
+            // What earlier processes left is not to be shown in place of being sent.
+            backend: if dry_run { Backend::Memory } else { self.backend },
+            dry_run,
             overflow: self.overflow,
             on_loss: self.on_loss,
             // The patterns look at keys too, inside texts that are JSON: with the same list.
             privacy: self.privacy.policy(self.policy.clone()),
             policy: Arc::new(self.policy),
+            rest: self.rest,
+            consent: self.consent.map(|consent| consent.deadline(deadline)),
             sample,
         })
     }

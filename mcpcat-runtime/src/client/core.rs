@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use super::config::{Config, ConfigError};
+use super::config::{Config, ConfigError, Rest};
 use crate::delivery::DropReason;
 use crate::delivery::Stats;
 use crate::delivery::ledger::Ledger;
@@ -47,16 +47,30 @@ pub(crate) struct Core {
 /// A log and the worker that delivers it. Of one process: a forked child has neither.
 struct Live {
     spool: Arc<Spool>,
+    /// Behind a spool in memory: where the worker keeps what it has scrubbed.
+    resting: Option<Arc<Spool>>,
     mailbox: Arc<Mailbox>,
     generation: u64,
 }
 
 impl Live {
     fn open(config: &Config, ledger: &Arc<Ledger>) -> std::io::Result<(Self, JoinHandle<()>)> {
-        let opened = spool::open(spool_options(config));
-        for warning in &opened.warnings {
+        let mut opened = spool::open(spool_options(config));
+        let mut warnings = std::mem::take(&mut opened.warnings);
+        let mut resting = None;
+        if rests_scrubbed(config) && config.backend != Backend::Memory {
+            let mut disk = spool::open(spool_options(config).backend(config.backend));
+            warnings.append(&mut disk.warnings);
+            // Where there is no disk, events are sent from the memory that they are in.
+            if disk.backend != Backend::Memory {
+                opened.adopter = disk.adopter;
+                resting = Some((disk.spool, disk.reader));
+            }
+        }
+        for warning in &warnings {
             tracing::warn!(target: "mcpcat", "{warning}");
         }
+        let rests_in = resting.as_ref().map(|(spool, _)| Arc::clone(spool));
         let mailbox = Arc::new(Mailbox::new());
         let setup = Setup {
             spool: Arc::clone(&opened.spool),
@@ -72,9 +86,12 @@ impl Live {
             mailbox: Arc::clone(&mailbox),
             letters: letters(config),
             on_loss: config.on_loss.clone(),
+            resting,
+            dry_run: config.dry_run,
         };
         let thread = worker::spawn(setup)?;
-        Ok((Self { spool: opened.spool, mailbox, generation: spool::fork_generation() }, thread))
+        let generation = spool::fork_generation();
+        Ok((Self { spool: opened.spool, resting: rests_in, mailbox, generation }, thread))
     }
 
     /// A number for a segment that no segment of another process image has.
@@ -91,7 +108,7 @@ impl Core {
             RECORDING.fetch_add(1, Ordering::Relaxed);
             (Some(live), Some(thread))
         } else {
-            letters(&config).forget();
+            opt_out(&config);
             (None, None)
         };
         Ok((Arc::new(Self::new(config, ledger, live)), thread))
@@ -117,7 +134,8 @@ impl Core {
     pub(crate) fn unattended(config: Config) -> (Arc<Self>, Reader) {
         let opened = spool::open(spool_options(&config).backend(Backend::Memory));
         let mailbox = Arc::new(Mailbox::unattended());
-        let live = Live { spool: opened.spool, mailbox, generation: spool::fork_generation() };
+        let generation = spool::fork_generation();
+        let live = Live { spool: opened.spool, resting: None, mailbox, generation };
         RECORDING.fetch_add(1, Ordering::Relaxed);
         (Arc::new(Self::new(config, Arc::default(), Some(live))), opened.reader)
     }
@@ -149,6 +167,9 @@ impl Core {
         self.forked.get_or_init(|| {
             // What the parent published is the parent's to deliver and to count.
             self.ledger.restart();
+            if let Some(resting) = self.live.as_ref().and_then(|live| live.resting.as_ref()) {
+                resting.leave_to_parent();
+            }
             let opened = Live::open(&self.config, &self.ledger);
             opened
                 .inspect_err(|error| {
@@ -308,6 +329,16 @@ impl std::fmt::Debug for Core {
     }
 }
 
+/// Deletes what this program, project and endpoint left on disk, wherever this client would have kept it.
+fn opt_out(config: &Config) {
+    let manifest = manifest(config);
+    let runs = spool::forget(config.state_dir.clone(), &manifest);
+    Letters::of(config.state_dir.clone(), &manifest).forget();
+    if runs > 0 {
+        tracing::info!(target: "mcpcat", "recording is off: undelivered events of {runs} earlier runs are deleted");
+    }
+}
+
 fn letters(config: &Config) -> Letters {
     match config.backend {
         // The user wants nothing on a disk.
@@ -324,9 +355,14 @@ fn manifest(config: &Config) -> spool::Manifest {
     }
 }
 
+/// Whether nothing may be on a disk before patterns and hooks have seen it.
+fn rests_scrubbed(config: &Config) -> bool {
+    config.privacy.has_hooks() || config.rest == Rest::Scrubbed
+}
+
+/// Where publishers write.
 fn spool_options(config: &Config) -> spool::Options {
-    // With a hook, nothing that it has not seen may rest on a disk.
-    let backend = if config.privacy.has_hooks() { Backend::Memory } else { config.backend };
+    let backend = if rests_scrubbed(config) { Backend::Memory } else { config.backend };
     let mut options = spool::Options::new(manifest(config))
         .cap_bytes(config.capacity_bytes)
         .overflow(config.overflow)

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub(crate) use config::Config;
-pub use config::{ClientBuilder, ConfigError, SessionStrings};
+pub use config::{ClientBuilder, ConfigError, Rest, SessionStrings};
 pub(crate) use core::Core;
 pub use core::recording;
 pub(crate) use installed::for_project;

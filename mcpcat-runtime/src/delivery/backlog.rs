@@ -6,6 +6,8 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::ledger::{DropReason, Ledger};
+use super::resting::{CLEARED, Cleared};
+use crate::event::EventId;
 use crate::event::record::{self, Definition, Header};
 use crate::spool::{Adopter, Orphan, OrphanRecord, Position};
 
@@ -16,9 +18,15 @@ const MAX_WAITING: usize = 4_096;
 /// An event of a log that was adopted.
 pub(super) struct Adopted {
     pub(super) at: Position,
-    pub(super) header: Header,
-    pub(super) members: Vec<u8>,
-    pub(super) session: Definition,
+    pub(super) what: What,
+}
+
+/// What the log holds of it.
+pub(super) enum What {
+    /// A record, as its publisher wrote it.
+    Event { header: Header, members: Vec<u8>, session: Box<Definition> },
+    /// A body that was to leave like this.
+    Cleared { id: EventId, body: Vec<u8>, hooked: bool },
 }
 
 /// The logs that were found, and the one that is being delivered.
@@ -127,6 +135,20 @@ impl Log {
                         _ => self.waiting.push_back((at, header, members)),
                     }
                 }
+                CLEARED => {
+                    ledger.adopt(1);
+                    let Some(cleared) = Cleared::decode(&bytes) else {
+                        ledger.drop_event(DropReason::Damaged);
+                        self.orphan.complete(at);
+                        continue;
+                    };
+                    self.outstanding.insert(at);
+                    let (id, hooked) = (cleared.id, cleared.hooked);
+                    return Some(Adopted {
+                        at,
+                        what: What::Cleared { id, body: cleared.body.to_vec(), hooked },
+                    });
+                }
                 _ => self.orphan.complete(at),
             }
         }
@@ -136,8 +158,8 @@ impl Log {
         self.outstanding.insert(at);
         // Without a definition the project is known all the same: only logs of this one are adopted.
         let unknown = || Definition { project: project.to_owned(), ..Definition::default() };
-        let session = self.definitions.get(&header.session).cloned().unwrap_or_else(unknown);
-        Adopted { at, header, members, session }
+        let session = Box::new(self.definitions.get(&header.session).cloned().unwrap_or_else(unknown));
+        Adopted { at, what: What::Event { header, members, session } }
     }
 
     /// What was damaged on disk was published once, and is lost.

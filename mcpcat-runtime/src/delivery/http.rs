@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -132,6 +133,8 @@ pub(crate) struct Sender {
     base: BaseUrl,
     /// Whether an offer of batches is believed: what anybody on the way could write is not.
     may_batch: bool,
+    /// Shows instead of sending.
+    dry: bool,
 }
 
 impl Sender {
@@ -141,7 +144,13 @@ impl Sender {
                 Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector()?);
             Ok((client, uri))
         });
-        Self { http, timeout, base: base.clone(), may_batch: base.https || base.is_loopback() }
+        Self { http, timeout, base: base.clone(), may_batch: base.https || base.is_loopback(), dry: false }
+    }
+
+    /// One that writes each event to stderr as a line, and sends nothing.
+    pub(crate) fn dry(mut self, dry: bool) -> Self {
+        self.dry = dry;
+        self
     }
 
     /// Why nothing can be sent, if so.
@@ -151,6 +160,13 @@ impl Sender {
 
     /// Sends one event, and learns whether more could be sent at once.
     pub(crate) async fn post(&self, body: Bytes) -> (Answer, Option<Offer>) {
+        if self.dry {
+            let mut line = body.to_vec();
+            line.push(b'\n');
+            // A closed stderr is no reason to keep events.
+            let _ = std::io::stderr().lock().write_all(&line);
+            return (Answer::Status { code: 202, retry_after: None }, None);
+        }
         let (answer, response) = self.exchange(None, body).await;
         let Some(response) = response else { return (answer, None) };
         let offer = self.may_batch.then(|| response.headers().get(OFFER_HEADER)).flatten();

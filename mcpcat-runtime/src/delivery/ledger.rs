@@ -95,6 +95,7 @@ pub(crate) struct Ledger {
     news: AtomicU32,
     hook_failures: AtomicU64,
     sampled_out: AtomicU64,
+    without_consent: AtomicU64,
     /// Events that were published and then sampled out: no longer counted as published.
     withdrawn: AtomicU64,
     last_hook_failure: Mutex<Option<String>>,
@@ -225,8 +226,12 @@ impl Ledger {
         self.withdrawn.fetch_add(1, Ordering::Release);
     }
 
-    /// A hook gave nothing; its event goes out without.
-    #[cfg(feature = "rmcp")]
+    /// An event of a session that must not be recorded.
+    pub(crate) fn without_consent(&self) {
+        self.without_consent.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A hook gave nothing.
     pub(crate) fn hook_failed(&self, what: String) {
         tracing::warn!(target: "mcpcat", "{what}");
         if let Ok(mut last) = self.last_hook_failure.lock() {
@@ -259,6 +264,7 @@ impl Ledger {
             dead_letters: self.kept_aside.load(Ordering::Relaxed),
             last_failure: self.last_failure.lock().ok().and_then(|last| last.clone()),
             sampled_out: self.sampled_out.load(Ordering::Relaxed),
+            without_consent: self.without_consent.load(Ordering::Relaxed),
             hook_failures: self.hook_failures.load(Ordering::Acquire),
             last_hook_failure: self.last_hook_failure.lock().ok().and_then(|last| last.clone()),
             by_reason,
@@ -295,8 +301,11 @@ pub struct Stats {
     pub last_failure: Option<String>,
     /// Events that the share of sessions to record left out. None of the other numbers counts them.
     pub sampled_out: u64,
+    /// Events of sessions whose consent hook said no, failed, or has not answered. None of the other numbers
+    /// counts them.
+    pub without_consent: u64,
     /// Answers that the author's hooks (`identify`, `event_tags`, `event_properties`) failed to give in time;
-    /// their events went out without.
+    /// their events went out without. Those of `consent` too; nothing of their sessions is recorded.
     pub hook_failures: u64,
     /// The newest of them, in words.
     pub last_hook_failure: Option<String>,

@@ -2,7 +2,8 @@
 //! plain threads, from `Drop` and from a runtime that is shutting down all arrive.
 //!
 //! It reads records in order, joins bodies, keeps as many requests in flight as the pace allows, writes the
-//! ledger, and parks when there is nothing to do.
+//! ledger, and parks when there is nothing to do. Where nothing may be on a disk before it is scrubbed, it
+//! scrubs ahead of the requests and moves events from memory to the disk.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::future::Future;
@@ -12,15 +13,16 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::Notify;
 
-use super::backlog::Backlog;
+use super::backlog::{Backlog, What};
 use super::batch::{self, Fate, MAX_BATCHES, Offer};
 use super::http::{BaseUrl, Sender};
 use super::ledger::{DropReason, Ledger, LossHook, Stats};
 use super::letters::Letters;
+use super::resting::{CLEARED, Resting};
 use super::retry::{Answer, MAX_STRIKES, Pace, Verdict, judge};
 use crate::event::EventId;
 use crate::event::id;
@@ -28,7 +30,7 @@ use crate::event::record::{self, Definition, Header};
 use crate::event::wire::{self, Dialect};
 use crate::policy::Sample;
 use crate::privacy::Privacy;
-use crate::spool::{Adopter, Position, Reader, Spool};
+use crate::spool::{Adopter, Position, Reader, Refused, Spool};
 
 /// How often a busy worker looks for new records: no publisher wakes it.
 const POLL: Duration = Duration::from_millis(10);
@@ -38,12 +40,14 @@ const IDLE: Duration = Duration::from_secs(1);
 const HOLD: Duration = Duration::from_secs(5);
 /// The same while somebody waits in `flush` or `shutdown`.
 const HOLD_HURRIED: Duration = Duration::from_millis(250);
+/// How much longer than asked the worker lives, so that what is still in memory is scrubbed and kept.
+const SETTLE: Duration = Duration::from_millis(500);
 /// Events held for a name at once; beyond it they go out under the provisional one.
 const MAX_HELD: usize = 1_024;
 /// Probes of one outage take an event that has not failed yet, so that a single bad one cannot hold up the rest;
 /// after this many they go round among those that failed.
 const MAX_PROBED: usize = 64;
-/// Events of a batch that are given to the user's hooks at once.
+/// Events that are given to the user's hooks at once.
 const MAX_HOOKED: usize = 32;
 
 /// A record kind of the worker's own: everything before it was published before somebody called `flush`.
@@ -180,6 +184,10 @@ pub(crate) struct Setup {
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) letters: Letters,
     pub(crate) on_loss: Option<LossHook>,
+    /// Where scrubbed events rest, when others may not.
+    pub(crate) resting: Option<(Arc<Spool>, Reader)>,
+    /// Shows events instead of sending them.
+    pub(crate) dry_run: bool,
 }
 
 /// Starts the thread. It ends after [`Command::Shutdown`].
@@ -195,6 +203,8 @@ pub(crate) fn spawn(setup: Setup) -> std::io::Result<std::thread::JoinHandle<()>
 pub(super) enum Place {
     Own(Position),
     Adopted(Position),
+    /// On disk, scrubbed, under this number.
+    Resting(Position, u64),
     Letter,
 }
 
@@ -247,6 +257,8 @@ struct Waiter {
     passed: Option<Position>,
     /// Nothing of what was published before the mark is left.
     free: bool,
+    /// What was published before the mark rests up to here.
+    rested: Option<u64>,
     deadline: Instant,
     reply: Reply,
 }
@@ -267,6 +279,13 @@ struct Ended {
 }
 
 type InFlight = Pin<Box<dyn Future<Output = Ended> + Send>>;
+type Clearing = Pin<Box<dyn Future<Output = Result<Item, (Item, String)>> + Send>>;
+
+/// What a wait was ended by.
+enum Done {
+    Sent(Ended),
+    Cleared(Result<Item, (Item, String)>),
+}
 
 struct Worker {
     setup: Setup,
@@ -293,6 +312,10 @@ struct Worker {
     /// Dead letters on their way, and those that arrived.
     letters_out: usize,
     letters_taken: HashSet<EventId>,
+    resting: Option<Resting>,
+    /// On their way from memory to where they rest: being scrubbed, and waiting for room there.
+    clearing: FuturesUnordered<Clearing>,
+    roomless: VecDeque<Item>,
     successes: u64,
     drained: bool,
     prepared: Instant,
@@ -302,11 +325,13 @@ struct Worker {
 
 impl Worker {
     fn new(mut setup: Setup) -> Self {
-        let sender = Sender::new(&setup.base, setup.request_timeout);
+        let sender = Sender::new(&setup.base, setup.request_timeout).dry(setup.dry_run);
         if let Some(why) = sender.problem() {
             tracing::error!(target: "mcpcat", "no connection can be made to {}: {why}", setup.base.text());
         }
         let adopter = std::mem::replace(&mut setup.adopter, Adopter::none());
+        let hooked = setup.privacy.has_hooks();
+        let resting = setup.resting.take().map(|(spool, reader)| Resting::new(spool, reader, hooked));
         Self {
             sender: Arc::new(sender),
             privacy: Arc::new(setup.privacy.clone()),
@@ -326,6 +351,9 @@ impl Worker {
             single: false,
             letters_out: 0,
             letters_taken: HashSet::new(),
+            resting,
+            clearing: FuturesUnordered::new(),
+            roomless: VecDeque::new(),
             successes: 0,
             drained: false,
             prepared: Instant::now(),
@@ -335,10 +363,11 @@ impl Worker {
     }
 
     async fn run(mut self) {
-        self.setup.reader.prepare();
+        self.prepare();
         loop {
             self.take_commands();
             self.release_held();
+            self.scrub_ahead();
             self.fill();
             self.count_evicted();
             self.setup.ledger.announce(self.setup.on_loss.as_ref());
@@ -355,6 +384,9 @@ impl Worker {
             }
         }
         self.setup.spool.close();
+        if let Some(resting) = &self.resting {
+            resting.close();
+        }
         let late = lock(&self.setup.mailbox.commands).take();
         self.setup.ledger.announce(self.setup.on_loss.as_ref());
         let stats = self.setup.ledger.stats();
@@ -376,6 +408,7 @@ impl Worker {
                         mark: Some(mark),
                         passed: self.early.remove(&mark),
                         free: false,
+                        rested: None,
                         deadline,
                         reply,
                     });
@@ -416,7 +449,7 @@ impl Worker {
 
     /// The next event to send: those that failed before, then new ones; for a probe the other way round.
     fn next(&mut self, probing: bool) -> Option<Item> {
-        let fresh = |it: &mut Self| it.adopt().or_else(|| it.read());
+        let fresh = |it: &mut Self| it.adopt().or_else(|| it.publish());
         if probing && self.retries.len() < MAX_PROBED {
             return fresh(self).or_else(|| self.retries.pop_front());
         }
@@ -504,8 +537,79 @@ impl Worker {
     /// The next event that an earlier process left.
     fn adopt(&mut self) -> Option<Item> {
         let event = self.backlog.next(&self.setup.ledger)?;
-        let body = wire::body(&self.setup.dialect, &event.header, &event.members, &event.session);
-        Some(Item::new(Place::Adopted(event.at), event.header.id, Bytes::from(body)))
+        let at = Place::Adopted(event.at);
+        Some(match event.what {
+            What::Event { header, members, session } => {
+                let body = wire::body(&self.setup.dialect, &header, &members, &session);
+                Item::new(at, header.id, Bytes::from(body))
+            }
+            What::Cleared { id, body, hooked } => {
+                // The stricter of two processes: hooks that it has not seen see it now.
+                let cleared = hooked || !self.privacy.has_hooks();
+                Item { cleared, ..Item::new(at, id, Bytes::from(body)) }
+            }
+        })
+    }
+
+    /// The next event of this process.
+    fn publish(&mut self) -> Option<Item> {
+        let Some(resting) = &mut self.resting else { return self.read() };
+        let (at, number, id, body) = resting.next()?;
+        Some(Item { cleared: true, ..Item::new(Place::Resting(at, number), id, body) })
+    }
+
+    /// Scrubs what waits in memory, so that it can rest: whether or not the endpoint answers.
+    fn scrub_ahead(&mut self) {
+        if self.resting.is_none() {
+            return;
+        }
+        for item in std::mem::take(&mut self.roomless) {
+            self.rest(item);
+        }
+        while self.may_scrub()
+            && let Some(item) = self.read()
+        {
+            self.ready(item);
+        }
+    }
+
+    fn may_scrub(&self) -> bool {
+        self.roomless.is_empty() && self.clearing.len() < MAX_HOOKED
+    }
+
+    /// An event of the log that is whole: to be sent, or to be scrubbed and rest.
+    fn ready(&mut self, item: Item) {
+        if self.resting.is_none() {
+            return self.retries.push_back(item);
+        }
+        let privacy = Arc::clone(&self.privacy);
+        self.clearing.push(Box::pin(async move { item.clear(&privacy).await }));
+    }
+
+    fn cleared(&mut self, outcome: Result<Item, (Item, String)>) {
+        match outcome {
+            Ok(item) => self.rest(item),
+            Err(withheld) => self.withhold(withheld),
+        }
+    }
+
+    /// Moves a scrubbed event from memory to the disk.
+    fn rest(&mut self, item: Item) {
+        let Some(resting) = &mut self.resting else { return self.retries.push_back(item) };
+        match resting.keep(item.id, &item.body) {
+            Ok(()) => self.ended(item.at),
+            // Room comes when something of it has been delivered. Until then memory fills, and then publishers
+            // are told.
+            Err(Refused::Full) if !resting.is_empty() => self.roomless.push_back(item),
+            Err(_) => self.retries.push_back(item),
+        }
+    }
+
+    fn prepare(&mut self) {
+        self.setup.reader.prepare();
+        if let Some(resting) = &mut self.resting {
+            resting.reader.prepare();
+        }
     }
 
     /// The next event of the log that can go out.
@@ -613,7 +717,7 @@ impl Worker {
                 continue;
             }
             let body = Self::join(&self.definitions, &self.setup.dialect, &held.header, &held.members);
-            self.retries.push_back(Item::new(Place::Own(held.at), held.header.id, body));
+            self.ready(Item::new(Place::Own(held.at), held.header.id, body));
         }
         self.held = kept;
     }
@@ -631,9 +735,8 @@ impl Worker {
 
     /// Forgets the definitions of sessions whose records have left the log, and counts what the log lost.
     fn sweep(&mut self) {
-        for _ in 0..self.setup.reader.lost() {
-            self.setup.ledger.drop_event(DropReason::Damaged);
-        }
+        let lost = self.setup.reader.lost() + self.resting.as_mut().map_or(0, |it| it.reader.lost());
+        self.setup.ledger.drop_events(DropReason::Damaged, lost);
         let freed = self.setup.reader.freed_through();
         if freed > self.swept {
             self.swept = freed;
@@ -646,6 +749,9 @@ impl Worker {
     /// What gave way to newer events. A flush that asked for some of it has nothing left to wait for but what is
     /// on its way.
     fn count_evicted(&mut self) {
+        if let Some(resting) = &mut self.resting {
+            self.setup.ledger.drop_events(DropReason::Evicted, resting.reader.evicted_of(CLEARED));
+        }
         let reader = &mut self.setup.reader;
         self.setup.ledger.drop_events(DropReason::Evicted, reader.evicted_of(record::EVENT));
         let marks = reader.evicted_of(FLUSH_MARK) as usize;
@@ -660,6 +766,12 @@ impl Worker {
         let at = match at {
             Place::Own(at) => at,
             Place::Adopted(at) => return self.backlog.complete(at),
+            Place::Resting(at, number) => {
+                if let Some(resting) = &mut self.resting {
+                    resting.complete(at, number);
+                }
+                return;
+            }
             Place::Letter => {
                 self.letters_out -= 1;
                 if self.letters_out == 0 {
@@ -684,10 +796,8 @@ impl Worker {
     }
 
     fn conclude(&mut self, ended: Ended) {
-        for (item, why) in ended.withheld {
-            self.setup.ledger.drop_event(DropReason::Withheld);
-            self.report(format!("an event was withheld: {why}"));
-            self.ended(item.at);
+        for withheld in ended.withheld {
+            self.withhold(withheld);
         }
         match ended.attempt {
             Attempt::One(item, answer, offer) => {
@@ -699,6 +809,12 @@ impl Worker {
             Attempt::Many(items, answer, body) => self.conclude_many(items, &answer, body),
             Attempt::Nothing => {}
         }
+    }
+
+    fn withhold(&mut self, (item, why): (Item, String)) {
+        self.setup.ledger.drop_event(DropReason::Withheld);
+        self.report(format!("an event was withheld: {why}"));
+        self.ended(item.at);
     }
 
     fn conclude_one(&mut self, item: Item, answer: &Answer) {
@@ -845,13 +961,17 @@ impl Worker {
         }
         let now = Instant::now();
         let adopted = self.backlog.is_done() && self.letters_out == 0;
-        let idle = self.drained && self.outstanding.is_empty();
+        let idle = self.drained && self.outstanding.is_empty() && self.rests_nothing();
         let (mut kept, mut answered) = (Vec::new(), Vec::new());
-        for waiter in self.waiters.drain(..) {
+        for mut waiter in self.waiters.drain(..) {
             let passed = waiter
                 .passed
                 .is_some_and(|mark| self.outstanding.first().is_none_or(|oldest| *oldest > mark));
-            let done = adopted && (passed || waiter.free || (idle && waiter.mark.is_none()));
+            let passed = (passed || waiter.free)
+                && self.resting.as_ref().is_none_or(|resting| {
+                    resting.ended(*waiter.rested.get_or_insert_with(|| resting.mark()))
+                });
+            let done = adopted && (passed || (idle && waiter.mark.is_none()));
             if done || now >= waiter.deadline {
                 answered.push(waiter);
             } else {
@@ -867,17 +987,36 @@ impl Worker {
         }
     }
 
+    /// Nothing waits on disk; always so where scrubbed events do not rest apart.
+    fn rests_nothing(&self) -> bool {
+        self.resting.as_ref().is_none_or(Resting::is_empty)
+    }
+
+    /// Whether what may be kept is kept: what is left in memory is lost with the worker.
+    fn is_at_rest(&self) -> bool {
+        let moved = self.drained && self.clearing.is_empty() && self.held.is_empty();
+        self.resting.is_none() || moved || !self.roomless.is_empty()
+    }
+
+    /// When the worker ends, whatever is left.
+    fn end(&self) -> Option<Instant> {
+        let (deadline, _) = self.shutdown.as_ref()?;
+        Some(if self.is_at_rest() { *deadline } else { *deadline + SETTLE })
+    }
+
     fn finished(&self) -> bool {
-        let Some((deadline, _)) = &self.shutdown else { return false };
+        let (Some((deadline, _)), Some(end)) = (&self.shutdown, self.end()) else { return false };
         // Nothing would be tried before the deadline: whoever waits need not.
-        let pointless =
-            self.in_flight.is_empty() && self.pace.paused_until().is_some_and(|resume| resume > *deadline);
-        Instant::now() >= *deadline
+        let pointless = self.in_flight.is_empty()
+            && self.is_at_rest()
+            && self.pace.paused_until().is_some_and(|resume| resume > *deadline);
+        Instant::now() >= end
             || pointless
             || (self.drained
                 && self.outstanding.is_empty()
                 && self.in_flight.is_empty()
                 && self.letters_out == 0
+                && self.rests_nothing()
                 && self.backlog.is_done())
     }
 
@@ -889,15 +1028,23 @@ impl Worker {
         // Also while paused or with a full window: producers go on, and what is full may have to give way.
         if now.duration_since(self.prepared) >= POLL || mailbox.rolled.swap(false, Ordering::Relaxed) {
             self.prepared = now;
-            self.setup.reader.prepare();
+            self.prepare();
             self.count_evicted();
         }
         let paused = self.pace.paused_until().filter(|resume| *resume > now || !self.in_flight.is_empty());
         let mut parked = false;
         if let Some(resume) = paused {
-            // While paused nothing is read: the records wait where they are.
             until = earliest(until, (self.in_flight.is_empty()).then_some(resume));
-        } else if self.in_flight.len() < self.pace.allowance(now, 0) {
+        }
+        // While paused nothing is read: the records wait where they are, unless they may rest only elsewhere.
+        let reads = match &self.resting {
+            Some(_) => self.may_scrub(),
+            None => paused.is_none() && self.in_flight.len() < self.pace.allowance(now, 0),
+        };
+        if !self.roomless.is_empty() {
+            until = earliest(until, Some(now + 10 * POLL));
+        }
+        if reads {
             if self.last_record.elapsed() < IDLE {
                 until = earliest(until, Some(now + POLL));
             } else {
@@ -906,7 +1053,7 @@ impl Worker {
                 fence(Ordering::SeqCst);
                 parked = true;
                 if let Some(item) = self.read() {
-                    self.retries.push_front(item);
+                    self.ready(item);
                     mailbox.parked.store(false, Ordering::Relaxed);
                     return;
                 }
@@ -920,7 +1067,8 @@ impl Worker {
         };
         let done = tokio::select! {
             biased;
-            Some(done) = self.in_flight.next(), if !self.in_flight.is_empty() => Some(done),
+            Some(done) = self.in_flight.next(), if !self.in_flight.is_empty() => Some(Done::Sent(done)),
+            Some(done) = self.clearing.next(), if !self.clearing.is_empty() => Some(Done::Cleared(done)),
             () = mailbox.notify.notified() => {
                 self.last_record = Instant::now();
                 None
@@ -930,8 +1078,14 @@ impl Worker {
         if parked {
             mailbox.parked.store(false, Ordering::Relaxed);
         }
-        if let Some(ended) = done {
-            self.conclude(ended);
+        match done {
+            Some(Done::Sent(ended)) => self.conclude(ended),
+            Some(Done::Cleared(outcome)) => self.cleared(outcome),
+            None => {}
+        }
+        // All that are ready: answers that keep coming must not keep events in memory.
+        while let Some(Some(outcome)) = self.clearing.next().now_or_never() {
+            self.cleared(outcome);
         }
     }
 
@@ -940,7 +1094,7 @@ impl Worker {
         let patience = self.patience();
         let waiters = self.waiters.iter().map(|waiter| waiter.deadline).min();
         let held = self.held.front().map(|held| held.since + patience);
-        earliest(earliest(waiters, held), self.shutdown.as_ref().map(|(deadline, _)| *deadline))
+        earliest(earliest(waiters, held), self.end())
     }
 }
 

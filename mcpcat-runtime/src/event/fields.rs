@@ -86,12 +86,13 @@ pub struct Fields {
     sections: [Vec<u8>; SECTIONS],
     /// Parameters that are not an object.
     bare_parameters: Vec<u8>,
-    text: String,
     tags: usize,
     duration_micros: Option<u64>,
     is_error: Option<bool>,
     has_error: bool,
     problems: Vec<String>,
+    /// Whoever the event is of must not be recorded: nothing is serialised.
+    muted: bool,
 }
 
 impl Fields {
@@ -122,22 +123,29 @@ impl Fields {
         self.all_parameters(&(&value as &dyn Value));
     }
 
+    /// Whether values are left alone from here on; whether they were.
+    pub(crate) fn mute(&mut self, muted: bool) -> bool {
+        std::mem::replace(&mut self.muted, muted)
+    }
+
     /// Sets the response.
     pub fn response(&mut self, value: &dyn Value) {
+        if self.muted {
+            return;
+        }
         self.cleared(Section::Response);
         self.write_to(Section::Response, "response", &value);
     }
 
     /// Sets the message: one sentence for a reader of the timeline.
     pub fn message<T: fmt::Display + ?Sized>(&mut self, text: &T) {
-        let mut buffer = std::mem::take(&mut self.text);
-        buffer.clear();
-        if !matches!(catch_unwind(AssertUnwindSafe(|| write!(buffer, "{text}"))), Ok(Ok(()))) {
-            self.problems.push("`message` could not be formatted".to_owned());
+        if self.muted {
+            return;
         }
         let limit = self.policy.limits.message_bytes;
-        json::write_str(self.cleared(Section::Message), &buffer, limit);
-        self.text = buffer;
+        if !json::write_display(self.cleared(Section::Message), text, limit) {
+            self.problems.push("`message` could not be formatted".to_owned());
+        }
     }
 
     /// Sets how long the operation took.
@@ -160,6 +168,9 @@ impl Fields {
 
     /// Attaches an error. The event counts as failed unless [`is_error`](Self::is_error) says otherwise.
     pub fn error(&mut self, mut error: ErrorInfo) {
+        if self.muted {
+            return;
+        }
         cut_to(&mut error.message, self.policy.limits.message_bytes);
         for cause in &mut error.chain {
             cut_to(&mut cause.message, self.policy.limits.message_bytes);
@@ -171,12 +182,17 @@ impl Fields {
 
     /// Adds everything that `data` records.
     pub fn data<T: super::EventData + ?Sized>(&mut self, data: &T) {
-        data.record(self);
+        if !self.muted {
+            data.record(self);
+        }
     }
 
     /// Adds the value of a field that a macro declared: the callsite's, by its index.
     #[doc(hidden)]
     pub fn value(&mut self, callsite: &'static Callsite, index: usize, value: &dyn Value) {
+        if self.muted {
+            return;
+        }
         let field = callsite.field(index);
         let keys = &self.policy.keys;
         let secret = if keys.is_built_in() { field.sensitive } else { keys.redacts(&field.key()) };
@@ -247,6 +263,9 @@ impl Fields {
     }
 
     fn keyed(&mut self, place: Place, key: &str, value: &dyn Write) {
+        if self.muted {
+            return;
+        }
         if self.policy.keys.redacts(key) {
             self.begin(place, |out| {
                 json::write_key(out, key);
@@ -322,6 +341,9 @@ impl Fields {
     }
 
     fn all_parameters(&mut self, value: &dyn Write) {
+        if self.muted {
+            return;
+        }
         let room = self.room();
         self.bare_parameters.clear();
         if let Err(why) = attempt(value, &mut self.bare_parameters, &self.policy, room) {
@@ -383,27 +405,24 @@ impl Fields {
             policy,
             sections: Default::default(),
             bare_parameters: Vec::new(),
-            text: String::new(),
             tags: 0,
             duration_micros: None,
             is_error: None,
             has_error: false,
             problems: Vec::new(),
+            muted: false,
         }
     }
 
     fn reset(&mut self) {
         self.sections.iter_mut().for_each(emptied);
         emptied(&mut self.bare_parameters);
-        self.text.clear();
-        if self.text.capacity() > KEPT_BYTES {
-            self.text = String::new();
-        }
         self.tags = 0;
         self.duration_micros = None;
         self.is_error = None;
         self.has_error = false;
         self.problems.clear();
+        self.muted = false;
     }
 }
 
@@ -550,7 +569,8 @@ fn tag_text(json: &[u8]) -> Option<String> {
     }
 }
 
-fn cut_to(text: &mut String, limit: usize) {
+/// Cuts a text at a character boundary, and says by how much.
+pub(crate) fn cut_to(text: &mut String, limit: usize) {
     if text.len() > limit {
         let cut = text.len() - limit;
         let end = (0..=limit).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);

@@ -11,6 +11,7 @@ mod value;
 
 use std::fmt;
 use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::Serialize;
 
@@ -138,6 +139,20 @@ pub(crate) fn unescape(inside: &str, out: &mut String) -> bool {
 /// where it does not fit.
 pub fn write_str(out: &mut Vec<u8>, text: &str, max_bytes: usize) {
     text::push(out, text, max_bytes, usize::MAX);
+}
+
+/// Appends what a value displays as a JSON string, cut like [`write_str`] does, and without holding more of it than
+/// that. False if it could not be formatted, or panicked; what there was until then is appended.
+pub(crate) fn write_display<T: fmt::Display + ?Sized>(
+    out: &mut Vec<u8>,
+    value: &T,
+    max_bytes: usize,
+) -> bool {
+    let mut bounded = Bounded::new(out, max_bytes, usize::MAX);
+    let wrote =
+        catch_unwind(AssertUnwindSafe(|| fmt::Write::write_fmt(&mut bounded, format_args!("{value}"))));
+    bounded.finish();
+    matches!(wrote, Ok(Ok(())))
 }
 
 /// Appends `"key":`, the key cut like [`write_str`] does at 256 bytes.

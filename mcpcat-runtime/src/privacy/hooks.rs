@@ -97,6 +97,14 @@ impl Hooks {
         self.event.is_some() || self.text.is_some()
     }
 
+    pub(super) fn only_event(&self) -> Self {
+        Self { event: self.event.clone(), text: None }
+    }
+
+    pub(super) fn only_text(&self) -> Self {
+        Self { event: None, text: self.text.clone() }
+    }
+
     pub(super) fn set_event<V: EventVerdict>(&mut self, hook: impl Fn(Event) -> V + Send + Sync + 'static) {
         self.event = Some(EventHook::Plain(Arc::new(move |event| hook(event).into_verdict())));
     }

@@ -1,6 +1,8 @@
 //! What may leave. Runs on the worker, after the call site is long gone: the user's own hooks see every event
 //! before anybody else does, and secrets that are known by their look are taken out of every body.
 
+pub mod consent;
+mod explain;
 pub mod hooks;
 pub mod patterns;
 mod pool;
@@ -11,6 +13,8 @@ use std::time::Duration;
 
 use crate::event::json;
 use crate::policy::Policy;
+pub use consent::{Asked, ConsentVerdict};
+pub use explain::{Explained, Removed};
 pub use hooks::{Event, HookError};
 use hooks::{EventVerdict, Hooks, TextVerdict};
 pub use patterns::{PROTECTED, Patterns};
@@ -153,6 +157,10 @@ impl Privacy {
     pub fn slots(mut self, slots: usize) -> Self {
         self.pool = Pool::new(slots.max(1));
         self
+    }
+
+    pub(crate) fn hook_deadline(&self) -> Duration {
+        self.deadline
     }
 
     /// Whether a hook is set. If one is, nothing may rest on a disk before it has run.

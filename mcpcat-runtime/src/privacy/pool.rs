@@ -108,6 +108,17 @@ impl Pool {
         }
     }
 
+    /// Runs a call that nobody waits for, if a slot is free at this moment.
+    pub(super) fn start(&self, call: impl FnOnce(&Runtime) + Send + 'static) -> bool {
+        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else { return false };
+        let job = Box::new(move |runtime: &Runtime| {
+            // What it has to say about a panic it says itself.
+            let _ = catch_unwind(AssertUnwindSafe(|| call(runtime)));
+            drop(slot);
+        });
+        self.shared.submit(job).is_ok()
+    }
+
     fn hanging(&self) -> usize {
         // Below zero for a moment when a call comes back just as it is given up.
         usize::try_from(self.shared.hanging.load(Ordering::Acquire)).unwrap_or(0)

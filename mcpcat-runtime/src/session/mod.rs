@@ -2,6 +2,7 @@
 //! an event is published into one.
 
 mod carry;
+mod explain;
 mod id;
 mod publish;
 mod scope;
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 pub use carry::{Carrier, carry};
+pub use explain::explain;
 pub use id::{ParseSessionIdError, SessionId};
 pub use publish::publish_custom_event;
 pub(crate) use publish::{Raised, of_installed};
@@ -27,9 +29,10 @@ use view::View;
 
 use crate::client::Core;
 use crate::delivery::DropReason;
-use crate::event::fields::Fields;
+use crate::event::fields::{Fields, cut_to};
 use crate::event::record::{Actor, Definition, Header};
 use crate::event::time;
+use crate::privacy::consent::{Asked, Known};
 use crate::spool;
 
 /// One conversation of one client with a server: what events are grouped by.
@@ -53,6 +56,7 @@ pub(crate) struct State {
     /// The string that the id was derived from.
     key: Option<Box<str>>,
     facts: RwLock<Facts>,
+    consent: Arc<Known>,
     /// The segment, plus one, that the newest definition is in; 0 asks for a new one.
     defined: AtomicU64,
     /// Views of calls whose hooks ended before the transport had named the session.
@@ -91,6 +95,7 @@ impl Session {
             name,
             key: key.map(Into::into),
             facts: RwLock::default(),
+            consent: Arc::default(),
             defined: AtomicU64::new(0),
             waiting: Mutex::default(),
         };
@@ -127,9 +132,43 @@ impl Session {
         if let Name::Awaited { cell, .. } = &self.state.name
             && cell.set(id.as_str().to_owned()).is_ok()
         {
+            self.state.consent.named();
             Self { view: None, ..self.clone() }.define();
             self.define_waiting();
         }
+    }
+
+    /// Whether anything of this session may be recorded. Asks the author's hook where nobody has yet.
+    pub(crate) fn records(&self) -> bool {
+        self.core.records() && self.consents()
+    }
+
+    fn consents(&self) -> bool {
+        let Some(consent) = &self.core.config.consent else { return true };
+        let asked = || {
+            let facts = self.state.facts.read().unwrap_or_else(PoisonError::into_inner);
+            Asked {
+                id: self.id().map(|id| id.as_str().to_owned()),
+                key: self.key().map(str::to_owned),
+                client_name: facts.client.as_ref().map(|peer| peer.name.clone()),
+            }
+        };
+        let ledger = &self.core.ledger;
+        let tell = || -> Arc<dyn Fn(String) + Send + Sync> {
+            let ledger = Arc::clone(ledger);
+            Arc::new(move |why| ledger.hook_failed(why))
+        };
+        consent.given(&self.state.consent, asked, tell)
+    }
+
+    /// [`records`](Self::records) for an event, which is counted when it may not be recorded.
+    pub(crate) fn records_event(&self) -> bool {
+        let records = self.core.records();
+        let consents = records && self.consents();
+        if records && !consents {
+            self.core.ledger.without_consent();
+        }
+        consents
     }
 
     /// The id that the session has on the wire; `None` while its transport has not named it (during
@@ -205,8 +244,19 @@ impl Session {
         let values = self.awaited().map(view::Awaited::values);
         let pending = pending || matches!(values, Some(None));
         let values = values.flatten().unwrap_or_default();
-        let name = |peer: &Option<Peer>| peer.as_ref().map(|peer| peer.name.clone());
-        let version = |peer: &Option<Peer>| peer.as_ref().map(|peer| peer.version.clone());
+        // What the other end calls itself is as long as it likes.
+        let bounded = |text: &str| {
+            let mut text = text.to_owned();
+            cut_to(&mut text, self.core.config.policy.limits.name_bytes);
+            text
+        };
+        let name = |peer: &Option<Peer>| peer.as_ref().map(|peer| bounded(&peer.name));
+        let version = |peer: &Option<Peer>| peer.as_ref().map(|peer| bounded(&peer.version));
+        let actor = facts.actor.as_ref().map(|actor| Actor {
+            id: bounded(&actor.id),
+            name: actor.name.as_deref().map(bounded),
+            data: actor.data.clone(),
+        });
         Definition {
             reference: self.reference(),
             project: self.core.config.project.to_string(),
@@ -217,7 +267,7 @@ impl Session {
             client_version: version(&facts.client),
             server_name: name(&facts.server),
             server_version: version(&facts.server),
-            actor: facts.actor.clone(),
+            actor,
             tags: values.tags,
             properties: values.properties,
         }
@@ -233,6 +283,10 @@ impl Session {
     }
 
     fn define(&self) {
+        // Nothing of a session that must not be recorded is written, its ends and its name included.
+        if !self.records() {
+            return;
+        }
         if let Some(segment) = self.core.define(&self.definition()) {
             self.defined().store(segment + 1, Ordering::Release);
         }
@@ -244,9 +298,9 @@ impl Session {
         }
     }
 
-    /// Writes an event of this session. Every segment that holds one of its events holds its definition or
-    /// stands before one that does, so that a log is complete in itself at any moment.
-    pub(crate) fn record(&self, header: &Header, fields: &mut Fields) -> Result<(), DropReason> {
+    /// Adds to an event what the session says of each: its trace, the share it is one of. Whether that share keeps
+    /// it.
+    fn annotate(&self, header: &Header, fields: &mut Fields) -> bool {
         if let Some(trace) = self.view.as_ref().and_then(|view| view.trace.as_ref()) {
             fields.property("trace_id", &trace.trace_id);
             fields.property("span_id", &trace.span_id);
@@ -255,10 +309,19 @@ impl Session {
             let failed = header.is_error == Some(true);
             // A session without a name yet is decided about when it has one, by the worker.
             if !failed && self.id().is_some_and(|id| !self.core.config.sample.keeps(id.as_str())) {
-                self.core.ledger.sampled_out();
-                return Ok(());
+                return false;
             }
             fields.property("mcpcat_sample_rate", &rate);
+        }
+        true
+    }
+
+    /// Writes an event of this session. Every segment that holds one of its events holds its definition or
+    /// stands before one that does, so that a log is complete in itself at any moment.
+    pub(crate) fn record(&self, header: &Header, fields: &mut Fields) -> Result<(), DropReason> {
+        if !self.annotate(header, fields) {
+            self.core.ledger.sampled_out();
+            return Ok(());
         }
         if let Some(segment) = self.core.segment() {
             self.define_in(segment);

@@ -103,7 +103,7 @@ impl Session {
         parent: Option<EventId>,
         write: impl FnOnce(&mut Fields),
     ) -> Result<EventId, PublishError> {
-        if !self.core.records() {
+        if !self.records_event() {
             return Ok(Raised::now(self, parent).id);
         }
         let mut loan = Loan::take(&self.core.config.policy);

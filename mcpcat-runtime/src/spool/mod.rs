@@ -112,7 +112,7 @@ impl Spool {
 
     /// In a forked child: closes the inherited lock file, so that the run can be adopted when the parent dies.
     #[cold]
-    fn leave_to_parent(&self) {
+    pub(crate) fn leave_to_parent(&self) {
         // Not waited for: the thread that held the mutex at the fork does not exist here.
         if !self.left.swap(true, Relaxed)
             && let Ok(mut run) = self.run.try_lock()
@@ -245,6 +245,19 @@ pub struct Record<'a> {
 /// reseeded and the spool opened anew. Costs one load; always 0 where there is no `fork`.
 pub fn fork_generation() -> u64 {
     region::fork_generation()
+}
+
+/// Deletes the runs of `manifest` that no live process holds, undelivered events and all: their user has opted
+/// out. Makes no directory. How many there were.
+pub fn forget(state_dir: Option<PathBuf>, manifest: &Manifest) -> usize {
+    let Some(state) = run::state_dir(state_dir) else { return 0 };
+    let root = run::root_of(&state);
+    // A directory that somebody else could have written to is not ours to act on.
+    if file::check_dir(&root).is_err() {
+        return 0;
+    }
+    let ours = |path: &Path| matches!(run::whose(path), run::Whose::Readable(of) if of == *manifest);
+    run::list(&root, Path::new("")).iter().filter(|run| ours(&run.path) && run::expire(&run.path)).count()
 }
 
 /// A directory of this user's own beside the spools, made if it is missing, for what else is kept there.

@@ -52,6 +52,11 @@ pub(super) fn state_dir(option: Option<PathBuf>) -> Option<PathBuf> {
     })
 }
 
+/// Where the runs are.
+pub(super) fn root_of(state: &Path) -> PathBuf {
+    state.join("mcpcat").join("spool")
+}
+
 /// Makes `<state>/mcpcat/spool` and returns its path.
 pub(super) fn root(state: &Path) -> Result<PathBuf> {
     std::fs::create_dir_all(state)?;

@@ -263,6 +263,11 @@ impl<H: ServerHandler> Tracked<H> {
         if !self.options.records(method) {
             return Watched::Inside { scope: Scope { session: found.session, parent: None }, told };
         }
+        // Before anybody is asked about the call, and before anything of it is written.
+        if !found.session.records() {
+            found.session.core().ledger.without_consent();
+            return Watched::Inside { scope: Scope { session: found.session, parent: None }, told };
+        }
         let trace = self.options.trace(context);
         let hooks = &self.options.hooks;
         let asks = hooks.concern(&found.session);

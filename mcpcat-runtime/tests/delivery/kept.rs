@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mcpcat_runtime::client::PublishError;
+use mcpcat_runtime::client::{Client, PublishError, Rest};
 use mcpcat_runtime::delivery::{DropReason, Loss};
 use mcpcat_runtime::event::CustomEvent;
 use mcpcat_runtime::spool::{Backend, Overflow};
@@ -75,6 +75,51 @@ async fn dead_letters_go_when_the_user_opts_out_and_are_never_kept_in_memory_mod
     let stats = client.flush(PATIENCE).await;
     assert_eq!((stats.dropped_for(DropReason::Rejected), stats.dead_letters), (1, 0), "{stats}");
     assert!(letters(&state).is_empty());
+}
+
+fn runs(state: &std::path::Path) -> usize {
+    std::fs::read_dir(state.join("mcpcat").join("spool")).map_or(0, Iterator::count)
+}
+
+/// Whoever opts out deletes what this program left for this project and endpoint, and nothing else.
+#[tokio::test]
+async fn undelivered_events_go_when_the_user_opts_out() {
+    let ((endpoint, _), state) = (strict().await, state());
+    let unreachable = || {
+        let builder = Client::builder("proj_delivery").base_url("http://127.0.0.1:9").state_dir(&state);
+        builder.drain_on_drop(Duration::ZERO)
+    };
+    let left = |client: Client| {
+        client.publish("s", CustomEvent::new("undelivered")).unwrap();
+        client
+    };
+    drop(left(unreachable().build().unwrap()));
+    // Deleted by who opts out of the same project at the same endpoint only.
+    drop(left(
+        Client::builder("proj_other").base_url("http://127.0.0.1:9").state_dir(&state).build().unwrap(),
+    ));
+    assert_eq!(runs(&state), 2);
+    drop(endpoint.builder().state_dir(&state).enabled(false).build().unwrap());
+    assert_eq!(runs(&state), 2, "another endpoint's");
+    let alive = left(unreachable().build().unwrap());
+    let _ = alive.flush(Duration::from_millis(50)).await;
+    let before = runs(&state);
+    drop(left(unreachable().rest(Rest::Scrubbed).build().unwrap()));
+    assert_eq!(runs(&state), before + 1);
+    drop(unreachable().enabled(false).build().unwrap());
+    let kept = runs(&state);
+    assert!(
+        (2..=before).contains(&kept),
+        "the other project's, and the one that a live client holds: {kept}"
+    );
+    let stats = alive.stats();
+    assert_eq!(stats.pending, stats.published + stats.adopted, "it still has all of them: {stats}");
+    drop(alive);
+    drop(unreachable().enabled(false).backend(Backend::Memory).build().unwrap());
+    assert_eq!(runs(&state), 1, "only the other project's is left");
+    let nowhere = state.join("never-made");
+    drop(unreachable().state_dir(&nowhere).enabled(false).build().unwrap());
+    assert!(!nowhere.exists(), "opting out makes no directory");
 }
 
 type Told = Arc<Mutex<Vec<Loss>>>;

@@ -9,3 +9,4 @@ mod endpoint;
 mod forked;
 mod kept;
 mod places;
+mod resting;

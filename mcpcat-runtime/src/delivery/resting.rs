@@ -1,0 +1,178 @@
+//! Where events rest once they are as they will leave: a log on disk behind a log in memory. Publishers write to
+//! memory; the worker scrubs each event, hooks included, copies it here and lets the memory go. So nothing that a
+//! hook has not seen is ever in a file, and what is in a file survives the process.
+//!
+//! One writer, one reader, both the worker: numbers given in the order of writing are read in that order.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::event::EventId;
+use crate::spool::{Position, Reader, Refused, Spool};
+
+/// A record kind: one event's body as it leaves.
+pub(super) const CLEARED: u8 = 4;
+
+/// Id 20, number 8, whether hooks have seen it 1.
+const HEADER_LEN: usize = 29;
+
+/// One event of this log.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Cleared<'a> {
+    pub(super) id: EventId,
+    number: u64,
+    /// Hooks have seen it, not only the patterns.
+    pub(super) hooked: bool,
+    pub(super) body: &'a [u8],
+}
+
+impl<'a> Cleared<'a> {
+    fn header(&self) -> [u8; HEADER_LEN] {
+        let mut out = [0; HEADER_LEN];
+        out[..20].copy_from_slice(self.id.raw());
+        out[20..28].copy_from_slice(&self.number.to_le_bytes());
+        out[28] = u8::from(self.hooked);
+        out
+    }
+
+    /// `None` when the record is too short to be one.
+    pub(super) fn decode(record: &'a [u8]) -> Option<Self> {
+        let (head, body) = record.split_at_checked(HEADER_LEN)?;
+        Some(Self {
+            id: EventId::from_raw(head[..20].try_into().ok()?),
+            number: u64::from_le_bytes(head[20..28].try_into().ok()?),
+            hooked: head[28] != 0,
+            body,
+        })
+    }
+}
+
+/// The log, and how far it is delivered.
+pub(super) struct Resting {
+    spool: Arc<Spool>,
+    pub(super) reader: Reader,
+    hooked: bool,
+    /// The newest number written.
+    written: u64,
+    /// The newest number read.
+    read: u64,
+    /// Read and not ended.
+    out: BTreeSet<u64>,
+}
+
+impl Resting {
+    pub(super) fn new(spool: Arc<Spool>, reader: Reader, hooked: bool) -> Self {
+        Self { spool, reader, hooked, written: 0, read: 0, out: BTreeSet::new() }
+    }
+
+    /// Writes an event that may leave.
+    pub(super) fn keep(&mut self, id: EventId, body: &[u8]) -> Result<(), Refused> {
+        let number = self.written + 1;
+        let header = Cleared { id, number, hooked: self.hooked, body }.header();
+        let appended = self.spool.append(CLEARED, &[&header, body])?;
+        self.written = number;
+        if appended.rolled {
+            self.reader.prepare();
+        }
+        Ok(())
+    }
+
+    /// The next event to send.
+    pub(super) fn next(&mut self) -> Option<(Position, u64, EventId, Bytes)> {
+        loop {
+            let Some(record) = self.reader.next() else {
+                // Also what gave way or was damaged will not come any more.
+                self.read = self.written;
+                return None;
+            };
+            let at = record.at;
+            match Cleared::decode(record.bytes) {
+                Some(cleared) => {
+                    let (number, id) = (cleared.number, cleared.id);
+                    let body = Bytes::copy_from_slice(cleared.body);
+                    self.read = number;
+                    self.out.insert(number);
+                    return Some((at, number, id, body));
+                }
+                None => self.reader.complete(at),
+            }
+        }
+    }
+
+    pub(super) fn complete(&mut self, at: Position, number: u64) {
+        self.out.remove(&number);
+        self.reader.complete(at);
+    }
+
+    /// The newest number written: a mark for [`ended`](Self::ended).
+    pub(super) fn mark(&self) -> u64 {
+        self.written
+    }
+
+    /// Whether everything up to a mark has ended.
+    pub(super) fn ended(&self, mark: u64) -> bool {
+        self.read >= mark && self.out.first().is_none_or(|oldest| *oldest > mark)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.ended(self.written)
+    }
+
+    pub(super) fn close(&self) {
+        self.spool.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spool::{self, Backend, Options};
+
+    fn log(cap: u64) -> Resting {
+        let options = Options::default().backend(Backend::Memory).cap_bytes(cap).segment_bytes(4096);
+        let opened = spool::open(options);
+        Resting::new(opened.spool, opened.reader, true)
+    }
+
+    #[test]
+    fn a_mark_ends_with_the_last_event_before_it() {
+        let mut log = log(1 << 20);
+        assert!(log.is_empty());
+        let ids: Vec<EventId> = (0..3).map(|n| EventId::generate(n * 1_000_000, 0)).collect();
+        log.keep(ids[0], b"a").unwrap();
+        log.keep(ids[1], b"b").unwrap();
+        let mark = log.mark();
+        log.keep(ids[2], b"c").unwrap();
+        let read: Vec<_> = std::iter::from_fn(|| log.next()).collect();
+        assert_eq!(read.iter().map(|(_, _, id, _)| *id).collect::<Vec<_>>(), ids);
+        assert_eq!(read[1].3, "b");
+        log.complete(read[1].0, read[1].1);
+        assert!(!log.ended(mark));
+        log.complete(read[0].0, read[0].1);
+        assert!(log.ended(mark) && !log.is_empty());
+        log.complete(read[2].0, read[2].1);
+        assert!(log.is_empty());
+    }
+
+    #[test]
+    fn foreign_bytes_are_no_panic() {
+        for len in 0..64 {
+            assert_eq!(Cleared::decode(&vec![0xff; len]).is_some(), len >= HEADER_LEN);
+        }
+    }
+
+    #[test]
+    fn what_is_full_says_so_until_something_has_left() {
+        let mut log = log(8192);
+        let id = EventId::generate(0, 0);
+        while log.keep(id, &[b'x'; 500]).is_ok() {}
+        assert_eq!(log.keep(id, &[b'x'; 500]), Err(Refused::Full));
+        while let Some((at, number, ..)) = log.next() {
+            log.complete(at, number);
+        }
+        assert!(log.is_empty());
+        assert_eq!(log.keep(id, &[b'x'; 500]), Ok(()));
+    }
+}
