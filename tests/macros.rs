@@ -19,3 +19,6 @@ mod outcome;
 mod shapes;
 #[path = "macros/support.rs"]
 mod support;
+#[cfg(feature = "rmcp")]
+#[path = "macros/tools.rs"]
+mod tools;

@@ -69,7 +69,7 @@ impl Callsite<'_> {
     ///
     /// ```text
     /// CALLSITES! { static __MCPCAT_CALLSITE: Callsite =
-    ///     Callsite::new(Kind::Emit, "plan.upgraded", module_path!(), &[Field::parameter("plan", "\"plan\":")]); }
+    ///     Callsite::new(Kind::Emit, "plan.upgraded", module_path!(), &["p\"plan\":"]); }
     /// ```
     pub(crate) fn item(&self, krate: &Krate) -> TokenStream {
         let span = Span::mixed_site();
@@ -79,15 +79,15 @@ impl Callsite<'_> {
             Kind::Emit => quote_spanned!(span=> Emit),
             Kind::Data => quote_spanned!(span=> Data),
         };
-        let module = quote_spanned!(span=> #krate::core::module_path!());
+        let module = quote_spanned!(span=> #krate::module_path!());
         let name = match &self.name {
             Name::Is(name) => name.to_token_stream(),
             Name::InModule(path) => {
                 let path = format!("::{path}");
-                quote_spanned!(span=> #krate::core::concat!(#module, #path))
+                quote_spanned!(span=> #krate::concat!(#module, #path))
             }
         };
-        let fields = self.fields.iter().map(|field| field.tokens(krate));
+        let fields = self.fields.iter().map(Field::tokens);
         let rule = &self.rule;
         let doc = (!self.doc.is_empty()).then(|| {
             let doc = &self.doc;
@@ -104,18 +104,19 @@ impl Callsite<'_> {
 }
 
 impl Field {
-    fn tokens(&self, krate: &Krate) -> TokenStream {
-        let span = Span::mixed_site();
-        let place = match self.place {
-            Place::Parameter => quote_spanned!(span=> parameter),
-            Place::Tag => quote_spanned!(span=> tag),
-            Place::Property => quote_spanned!(span=> property),
+    /// One literal: a letter for the section, in upper case if the value is never to be read, and the key's fragment.
+    fn tokens(&self) -> TokenStream {
+        let letter = match (self.place, self.redacted) {
+            (Place::Parameter, false) => 'p',
+            (Place::Parameter, true) => 'P',
+            (Place::Tag, false) => 't',
+            (Place::Tag, true) => 'T',
+            (Place::Property, false) => 'r',
+            (Place::Property, true) => 'R',
         };
-        let key = &self.key;
-        let fragment = names::fragment(key);
-        let redact = self.redacted.then(|| quote_spanned!(span=> .redact()));
+        let text = format!("{letter}{}", names::fragment(&self.key));
         let cfgs = &self.cfgs;
-        quote_spanned!(span=> #(#cfgs)* #krate::Field::#place(#key, #fragment)#redact)
+        quote_spanned!(Span::mixed_site()=> #(#cfgs)* #text)
     }
 }
 

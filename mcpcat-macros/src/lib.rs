@@ -40,6 +40,11 @@ mod value;
 /// On an `impl` block it annotates each method that takes `self`: `name` is then a prefix, `#[event(skip)]` leaves a
 /// method out and `#[event(…)]` on an associated function takes it in.
 ///
+/// Three kinds of bodies stay where they are, since a closure around them would change them: those of `#[track_caller]`
+/// functions, of functions that return closures (`-> impl Fn()`), and of those that never return (`-> !`). Their events
+/// have duration and parameters, and a panic is an error; a value they return is not looked at and reads as a success,
+/// and events raised inside are not nested under theirs.
+///
 /// The outcome is found by type: `Err` is an error, so is a `CallToolResult` that says so, and whatever implements
 /// `Outcome`. In a generic function a `T` without an `Outcome` bound reads as a success. Put the attribute above
 /// `#[tool]` and `#[prompt]`.

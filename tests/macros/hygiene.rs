@@ -165,3 +165,59 @@ fn names_of_generated_code_are_invisible() {
         (&json!({"a": 2, "b": 1, "c": 3}), &json!("123"))
     );
 }
+
+/// Restriction lints that look at what the macros write: a user's own code may be held to them.
+mod strict {
+    #![deny(
+        clippy::absolute_paths,
+        clippy::allow_attributes,
+        clippy::allow_attributes_without_reason,
+        clippy::as_conversions,
+        clippy::default_numeric_fallback,
+        clippy::else_if_without_else,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::let_underscore_must_use,
+        clippy::let_underscore_untyped,
+        clippy::panic,
+        clippy::pattern_type_mismatch,
+        clippy::question_mark_used,
+        clippy::redundant_type_annotations,
+        clippy::ref_patterns,
+        clippy::semicolon_outside_block,
+        clippy::shadow_reuse,
+        clippy::shadow_same,
+        clippy::shadow_unrelated,
+        clippy::std_instead_of_core,
+        clippy::unreachable,
+        clippy::unwrap_used,
+        clippy::used_underscore_binding
+    )]
+
+    #[mcpcat::event(params(amount), response, error_if = "|_| false")]
+    pub(super) fn plain(amount: u8) -> u8 {
+        amount
+    }
+
+    #[mcpcat::event(params(amount), response, message = "{amount}")]
+    pub(super) async fn asynchronous(amount: u8) -> Result<u8, &'static str> {
+        Ok(amount)
+    }
+
+    #[derive(mcpcat::EventData)]
+    pub(super) struct Event {
+        pub(super) amount: u8,
+    }
+
+    pub(super) fn emits(amount: u8) {
+        mcpcat::emit!("strict", amount, message = "{amount}", error = "none");
+        mcpcat::emit!(Event { amount });
+    }
+}
+
+#[test]
+fn a_strict_users_code_stays_clean() {
+    assert_eq!(one(|| strict::plain(1))["response"], 1);
+    assert_eq!(one(|| block_on(strict::asynchronous(2)))["response"], 2);
+    assert_eq!(crate::support::seen(|| strict::emits(3)).1.len(), 2);
+}

@@ -1,5 +1,6 @@
 //! What the macros cost a user's build: `cargo run` writes one crate per row, checks it, and prints the CPU time of
 //! that crate alone, as a ratio to the same functions without macros. Every crate is the same code but for its macro.
+//! `cargo run -- code` prints the bytes of machine code of one `emit!` instead (it needs binutils' `size`).
 //!
 //! The dependencies come from the registry; the crates and their target folder stand in this package's own `target`.
 
@@ -40,7 +41,10 @@ fn calls(call: fn(usize) -> String, n: usize) -> String {
     let mut code = String::new();
     for i in 0..n {
         let call = call(i);
-        let _ = write!(code, "pub fn f_{i}(plan: &str, seats: u32, total: f64, trial: bool) {{\n    {call}\n}}\n");
+        let _ = write!(
+            code,
+            "#[inline(never)]\npub fn f_{i}(plan: &str, seats: u32, total: f64, trial: bool) {{\n    {call}\n}}\n"
+        );
     }
     code
 }
@@ -81,14 +85,19 @@ fn rows() -> Vec<Row> {
         Row {
             name: "calls: mcpcat emit!",
             dependency: "mcpcat",
-            code: |n| calls(|i| format!("mcpcat::emit!(\"plan.upgraded.{i}\", plan, seats, total, trial);"), n),
+            code: |n| {
+                calls(|i| format!("mcpcat::emit!(\"plan.upgraded.{i}\", plan, seats, total, trial);"), n)
+            },
             items: CALLS,
         },
         Row {
             name: "calls: log (text)",
             dependency: "log = \"0.4\"",
             code: |n| {
-                calls(|i| format!("log::info!(\"plan upgraded {i}: {{plan}} {{seats}} {{total}} {{trial}}\");"), n)
+                calls(
+                    |i| format!("log::info!(\"plan upgraded {i}: {{plan}} {{seats}} {{total}} {{trial}}\");"),
+                    n,
+                )
             },
             items: CALLS,
         },
@@ -101,7 +110,9 @@ fn rows() -> Vec<Row> {
         Row {
             name: "calls: tracing",
             dependency: "tracing = \"0.1\"",
-            code: |n| calls(|i| format!("tracing::info!(plan, seats, total, trial, \"plan upgraded {i}\");"), n),
+            code: |n| {
+                calls(|i| format!("tracing::info!(plan, seats, total, trial, \"plan upgraded {i}\");"), n)
+            },
             items: CALLS,
         },
     ]
@@ -133,8 +144,8 @@ fn cargo(folder: &Path, target: &Path, arguments: &[&str]) {
     assert!(status.success(), "{arguments:?} failed in {}", folder.display());
 }
 
-/// Seconds of CPU that checking the crate takes, its dependencies already built.
-fn check(row: &Row, base: &Path) -> f64 {
+/// Writes the row's crate.
+fn write(row: &Row, base: &Path, items: usize) -> PathBuf {
     let folder = base.join(row.name.replace([':', ' ', '!', '(', ')', ','], "-"));
     fs::create_dir_all(folder.join("src")).expect("the target folder can be written");
     let dependency = if row.dependency == "mcpcat" { mcpcat() } else { row.dependency.to_owned() };
@@ -142,9 +153,15 @@ fn check(row: &Row, base: &Path) -> f64 {
         "[workspace]\n[package]\nname = \"row\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[dependencies]\n{dependency}\n"
     );
     fs::write(folder.join("Cargo.toml"), manifest).expect("the manifest can be written");
+    fs::write(folder.join("src/lib.rs"), (row.code)(items)).expect("the source can be written");
+    folder
+}
+
+/// Seconds of CPU that checking the crate takes, its dependencies already built.
+fn check(row: &Row, base: &Path) -> f64 {
+    let folder = write(row, base, row.items);
     let source = folder.join("src/lib.rs");
     let code = (row.code)(row.items);
-    fs::write(&source, &code).expect("the source can be written");
     let target = base.join("target");
     cargo(&folder, &target, &["check", "--quiet"]);
     let mut least = f64::MAX;
@@ -158,15 +175,54 @@ fn check(row: &Row, base: &Path) -> f64 {
     least
 }
 
+/// Bytes of machine code in the object of a crate with that many calls.
+fn code(row: &Row, base: &Path, items: usize) -> u64 {
+    let folder = write(row, base, items);
+    let object = folder.join("code.o");
+    let emit = format!("--emit=obj={}", object.display());
+    let arguments = ["rustc", "--quiet", "--release", "--lib", "--", "-C", "codegen-units=1", &emit];
+    cargo(&folder, &base.join("target"), &arguments);
+    let size = Command::new("size").arg("-A").arg(&object).output().expect("needs binutils");
+    let text = String::from_utf8_lossy(&size.stdout);
+    let sections = text.lines().filter(|line| line.starts_with(".text"));
+    sections.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum()
+}
+
 fn main() {
     let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/rows");
+    if std::env::args().nth(1).as_deref() == Some("code") {
+        let rows = rows();
+        let emit = rows.iter().find(|row| row.name == "calls: mcpcat emit!").expect("the row above");
+        let bytes = code(emit, &base, CALLS) - code(emit, &base, CALLS / 5);
+        println!(
+            "{:.0} bytes of code for each emit! of four fields",
+            bytes as f64 / (CALLS - CALLS / 5) as f64
+        );
+        return;
+    }
     println!("CPU seconds of `cargo check` of {FUNCTIONS} functions or {CALLS} calls, least of {RUNS} runs");
     let mut none = 0.0;
+    let mut added = Vec::new();
     for row in rows() {
         let seconds = check(&row, &base);
         if row.name.ends_with(": none") {
             none = seconds;
         }
-        println!("{:34} {seconds:5.2} s   x{:.2}   added {:6.3} ms each", row.name, seconds / none, (seconds - none) * 1e3 / row.items as f64);
+        println!(
+            "{:34} {seconds:5.2} s   x{:.2}   added {:6.3} ms each",
+            row.name,
+            seconds / none,
+            (seconds - none) * 1e3 / row.items as f64
+        );
+        added.push((row.name, seconds - none));
+    }
+    let cost = |name: &str| added.iter().find(|row| row.0 == name).map_or(f64::NAN, |row| row.1);
+    for (ours, theirs) in [
+        ("functions: mcpcat", "functions: fastrace"),
+        ("calls: mcpcat emit!", "calls: log (text)"),
+        ("calls: mcpcat emit!", "calls: log (fields)"),
+        ("calls: mcpcat emit!", "calls: tracing"),
+    ] {
+        println!("{ours} adds {:.2} times what {theirs} adds", cost(ours) / cost(theirs));
     }
 }

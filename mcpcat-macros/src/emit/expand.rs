@@ -114,7 +114,7 @@ fn with_reserved(krate: &Krate, items: &[Item]) -> TokenStream {
                 evaluated.push(value.reference());
                 patterns.push(quote_spanned!(span=> #name));
                 let recorded = value.recorded(krate, name.to_token_stream());
-                statements.push(quote_spanned!(span=> __event.value(&#site.fields[#index], #recorded);));
+                statements.push(quote_spanned!(span=> __event.value(&#site, #index, #recorded);));
             }
             Item::Data(data) => {
                 evaluated.push(value::reference(data));
@@ -125,16 +125,16 @@ fn with_reserved(krate: &Krate, items: &[Item]) -> TokenStream {
             }
             Item::Reserved(Reserved::Message, value) if literal(&value.expr).is_some() => {
                 let text = literal(&value.expr);
-                statements.push(quote_spanned!(span=> __event.message(&#krate::core::format_args!(#text));));
+                statements.push(quote_spanned!(span=> __event.message(&#krate::format_args!(#text));));
             }
             Item::Reserved(word @ (Reserved::Session | Reserved::Project), value) => {
                 let at = here(value.expr.span());
                 let expr = &value.expr;
                 if *word == Reserved::Session {
-                    evaluated.push(quote_spanned!(at=> #krate::core::option::Option::Some(#expr)));
+                    evaluated.push(quote_spanned!(at=> #krate::Some(#expr)));
                     patterns.push(quote_spanned!(span=> mut #name));
                     statements.push(quote_spanned! {at=>
-                        if let #krate::core::option::Option::Some(__session) = #name.take() { __event.session(__session); }
+                        if let #krate::Some(__session) = #name.take() { __event.session(__session); }
                     });
                 } else {
                     evaluated.push(value.reference());
@@ -151,7 +151,7 @@ fn with_reserved(krate: &Krate, items: &[Item]) -> TokenStream {
                         statements.push(match value.form {
                             Form::Plain | Form::Display => quote_spanned!(at=> __event.message(#name);),
                             Form::Debug => {
-                                quote_spanned!(at=> __event.message(&#krate::core::format_args!("{:?}", #name));)
+                                quote_spanned!(at=> __event.message(&#krate::format_args!("{:?}", #name));)
                             }
                         });
                     }
@@ -160,25 +160,20 @@ fn with_reserved(krate: &Krate, items: &[Item]) -> TokenStream {
                         statements.push(quote_spanned!(at=> __event.response(#recorded);));
                     }
                     Reserved::Duration => {
-                        let krate = krate.located_at(at);
-                        statements.push(quote_spanned! {at=>
-                            if let #krate::core::option::Option::Some(__duration) = #krate::ToDuration::to_duration(#name)
-                            {
-                                __event.duration(__duration);
-                            }
-                        });
+                        statements.push(quote_spanned!(at=> __event.duration_of(#name);));
                     }
                     Reserved::IsError => failed = Some(quote_spanned!(at=> __event.is_error(*#name);)),
                     _ => {
-                        statements.push(quote_spanned! {at=> {
-                            #[allow(unused_imports, clippy::wildcard_imports)]
-                            use #krate::probe::*;
-                            if let #krate::core::option::Option::Some(__error) = Held(#name).failure() {
-                                if let #krate::core::option::Option::Some(__error) = (&&&&&&&__error).described() {
+                        let krate = krate.located_at(at);
+                        statements.push(quote_spanned! {at=>
+                            if let #krate::Some(__error) = #krate::probe::held(#name).failing() {
+                                if let #krate::Some(__error) =
+                                    #krate::probe::returned(&__error).failure()
+                                {
                                     __event.error(__error);
                                 }
                             }
-                        }});
+                        });
                     }
                 }
             }

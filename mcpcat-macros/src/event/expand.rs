@@ -8,7 +8,7 @@ use syn::Attribute;
 
 use super::args::{Args, Verdict};
 use super::function::{Function, inner_attributes, plain_ident};
-use super::returns::{Output, Returns};
+use super::returns::{Knows, Output, Returns};
 use crate::callsite::{self, Callsite, Kind, Name};
 use crate::entry::mentions;
 use crate::krate::Krate;
@@ -90,41 +90,55 @@ impl Parts<'_> {
     ///              static __MCPCAT_CALLSITE: Callsite = …;
     ///              let mut __call = Call::start(&__MCPCAT_CALLSITE);
     ///              if let Some(fields) = __call.fields() { fields.values(&__MCPCAT_CALLSITE, &[&id]); }
-    ///              let __ret: Result<Receipt, Error> = __call.scope(async move { body }).await;
-    ///              __call.finish(outcome of __ret);
-    ///              __ret
+    ///              let __body = async move {
+    ///                  if false { return never::<Result<Receipt, Error>>(); }
+    ///                  { body }
+    ///              };
+    ///              finished(__call, __body, |__call, __ret| {
+    ///                  __call.finish(returned(__ret).described().error());
+    ///              }).await
     ///          }
     /// ```
     fn asynchronous(&self, output: &Output, fields: &[callsite::Field]) -> TokenStream {
         let start = self.start("start", fields);
-        let block = self.async_block(output);
-        let run = quote_spanned!(Span::mixed_site()=> __call.scope(#block).await);
-        let finish = self.finish(output, run);
+        let finish = self.finish_block(output);
         quote_spanned!(Span::mixed_site()=> #start #finish)
+    }
+
+    /// Runs the body in an `async` block and ends the call. What the user's own verdict captures should not live across
+    /// an `await`, so it is asked behind it.
+    fn finish_block(&self, output: &Output) -> TokenStream {
+        let span = Span::mixed_site();
+        let krate = &self.krate;
+        let block = self.async_block(output);
+        if self.args.verdict.is_some() || !matches!(output, Output::Type(_)) {
+            return self.finish(output, quote_spanned!(span=> __call.scope(#block).await));
+        }
+        let allow = (output.knows() == Knows::Nothing)
+            .then(|| quote_spanned!(span=> #[allow(clippy::async_yields_async)]));
+        let mutable = self.args.response.map(|_| quote_spanned!(span=> mut));
+        let response = self.response(&quote_spanned!(span=> __ret));
+        let outcome = self.outcome(&quote_spanned!(span=> __ret), output);
+        quote_spanned! {span=>
+            #allow
+            let __body = #block;
+            #krate::finished(__call, __body, |#mutable __call, __ret| {
+                #response
+                __call.finish(#outcome);
+            }).await
+        }
     }
 
     /// An `async` block that says what it returns, as an `async fn` does by its signature.
     fn async_block(&self, output: &Output) -> TokenStream {
         let span = Span::mixed_site();
-        let edge = match output {
-            Output::Type(ty) => Some(quote_spanned! {span=>
-                #[allow(unreachable_code, clippy::diverging_sub_expression, clippy::empty_loop, clippy::let_unit_value,
-                    clippy::needless_return)]
-                if false {
-                    let __ret: #ty = loop {};
-                    return __ret;
-                }
-            }),
-            Output::Unit | Output::Never => None,
-        };
+        let krate = &self.krate;
         let body = self.body_block();
-        match edge {
-            Some(edge) => quote_spanned!(span=> async move { #edge #body }),
-            None => {
-                let mut block = body;
-                block = quote_spanned!(span=> async move #block);
-                block
+        match output {
+            Output::Type(ty) => {
+                quote_spanned!(span=> async move { if false { return #krate::never::<#ty>(); } #body })
             }
+            Output::Unit | Output::Never => quote_spanned!(span=> async move #body),
         }
     }
 
@@ -139,8 +153,8 @@ impl Parts<'_> {
     /// Input:   fn charge(id: Id) -> Result<Receipt, Error> { body }
     /// Output:  fn charge(id: Id) -> Result<Receipt, Error> {
     ///              (as above)
-    ///              let __ret: Result<Receipt, Error> = __call.scope_sync(move || -> Result<Receipt, Error> { body });
-    ///              __call.finish(outcome of __ret);
+    ///              let __ret = __call.scope_sync(move || -> Result<Receipt, Error> { body });
+    ///              __call.finish(returned(&__ret).described().error());
     ///              __ret
     ///          }
     /// ```
@@ -151,7 +165,7 @@ impl Parts<'_> {
         }
         let start = self.start("start", fields);
         let closure = self.closure(output);
-        let finish = self.finish(output, quote_spanned!(span=> __call.scope_sync(#closure)));
+        let finish = self.end(output, quote_spanned!(span=> __call.scope_sync(#closure)), true);
         quote_spanned!(span=> #start #finish)
     }
 
@@ -184,7 +198,7 @@ impl Parts<'_> {
             Output::Type(ty) => ty.to_token_stream(),
             Output::Unit | Output::Never => quote_spanned!(span=> ()),
         };
-        let outcome = self.outcome(&quote_spanned!(span=> __ret));
+        let outcome = self.outcome(&quote_spanned!(span=> __ret), output);
         let response = self.response(&quote_spanned!(span=> __ret));
         let mutable = self.args.response.map(|_| quote_spanned!(span=> mut));
         quote_spanned! {span=>
@@ -195,8 +209,7 @@ impl Parts<'_> {
                 use #krate::ended::*;
                 Ended(__ret).end(__call, |#mutable __call, __ret| {
                     #response
-                    let __error = #outcome;
-                    __call.finish(__error);
+                    __call.finish(#outcome);
                 })
             }
         }
@@ -227,8 +240,7 @@ impl Parts<'_> {
                 body_span: block.span(),
                 body: block.stream(),
             };
-            let block = inner.async_block(output);
-            let finish = self.finish(output, quote_spanned!(span=> __call.scope(#block).await));
+            let finish = inner.finish_block(output);
             return quote_spanned! {span=> #start #(#leading)* #function(async move { __call.begin(); #finish }) };
         }
         let body = self.body_block();
@@ -294,7 +306,7 @@ impl Parts<'_> {
             .args
             .message
             .as_ref()
-            .map(|text| quote_spanned!(span=> __fields.message(&#krate::core::format_args!(#text));));
+            .map(|text| quote_spanned!(span=> __fields.message(&#krate::format_args!(#text));));
         let values = (!fields.is_empty()).then(|| {
             let values = self.args.captured.iter().zip(fields).map(|((_, _, value), field)| {
                 let cfgs = &field.cfgs;
@@ -305,7 +317,7 @@ impl Parts<'_> {
         });
         let captured = (values.is_some() || message.is_some()).then(|| {
             quote_spanned! {span=>
-                if let #krate::core::option::Option::Some(__fields) = __call.fields() { #values #message }
+                if let #krate::Some(__fields) = __call.fields() { #values #message }
             }
         });
         let deferred = how == "deferred";
@@ -321,11 +333,16 @@ impl Parts<'_> {
 
     /// Runs the call and ends it with what it returned.
     fn finish(&self, output: &Output, run: TokenStream) -> TokenStream {
+        self.end(output, run, false)
+    }
+
+    /// The same. `typed` if what runs says its type already.
+    fn end(&self, output: &Output, run: TokenStream, typed: bool) -> TokenStream {
         let span = Span::mixed_site();
         let krate = &self.krate;
         match output {
             Output::Unit if self.args.response.is_none() && self.args.verdict.is_none() => {
-                quote_spanned!(span=> #run; __call.finish(#krate::core::option::Option::None);)
+                quote_spanned!(span=> #run; __call.finish(#krate::None);)
             }
             Output::Never => {
                 quote_spanned! {span=>
@@ -335,17 +352,21 @@ impl Parts<'_> {
             }
             Output::Unit | Output::Type(_) => {
                 let ty = match output {
-                    Output::Type(ty) => ty.to_token_stream(),
-                    _ => quote_spanned!(span=> ()),
+                    Output::Type(_) if typed => None,
+                    Output::Type(ty) => Some(quote_spanned!(span=> : #ty)),
+                    _ => Some(quote_spanned!(span=> : ())),
                 };
+                // Any other type may be a future's or a unit's alias, which clippy does not like to see in a `let`.
+                let allow = (output.knows() == Knows::Nothing).then(
+                    || quote_spanned!(span=> #[allow(clippy::async_yields_async, clippy::let_unit_value)]),
+                );
                 let response = self.response(&quote_spanned!(span=> &__ret));
-                let outcome = self.outcome(&quote_spanned!(span=> &__ret));
+                let outcome = self.outcome(&quote_spanned!(span=> &__ret), output);
                 quote_spanned! {span=>
-                    #[allow(clippy::async_yields_async, clippy::let_unit_value)]
-                    let __ret: #ty = #run;
+                    #allow
+                    let __ret #ty = #run;
                     #response
-                    let __error = #outcome;
-                    __call.finish(__error);
+                    __call.finish(#outcome);
                     __ret
                 }
             }
@@ -357,12 +378,10 @@ impl Parts<'_> {
         let span = Span::mixed_site();
         let krate = &self.krate;
         let at = here(self.args.response?);
-        let value = quote_spanned!(at=> __value.0);
+        let value = quote_spanned!(at=> __value);
         Some(quote_spanned! {span=>
-            if let #krate::core::option::Option::Some(__fields) = __call.fields() {
-                #[allow(unused_imports, clippy::wildcard_imports)]
-                use #krate::probe::*;
-                if let Split::Success(__value) = Returned(#ret).split() {
+            if let #krate::Some(__fields) = __call.fields() {
+                if let #krate::Some(#value) = #krate::probe::returned(#ret).success() {
                     __fields.response(#value);
                 }
             }
@@ -370,34 +389,23 @@ impl Parts<'_> {
     }
 
     /// An expression of `Option<ErrorInfo>`.
-    fn outcome(&self, ret: &TokenStream) -> TokenStream {
+    fn outcome(&self, ret: &TokenStream, output: &Output) -> TokenStream {
         let span = Span::mixed_site();
         let krate = &self.krate;
-        let found = quote_spanned! {span=>
-            match Returned(#ret).split() {
-                Split::Success(__value) => (&&__value).error(),
-                Split::Failure(__error) => (&&&&&&&__error).described(),
-                Split::Nothing => #krate::core::option::Option::None,
-            }
+        let found = match output.knows() {
+            Knows::Success => quote_spanned!(span=> #krate::None),
+            Knows::OnlyFailure => quote_spanned!(span=> #krate::probe::returned(#ret).failure()),
+            Knows::Nothing => quote_spanned!(span=> #krate::probe::returned(#ret).described().error()),
         };
-        let outcome = match &self.args.verdict {
-            None => found,
-            Some(Verdict::OkIf(function)) => {
-                let at = here(syn::spanned::Spanned::span(function));
-                let ok = quote_spanned!(at=> judge_with(#ret, #function));
-                quote_spanned!(span=> judged(#ret, #found, !#ok))
-            }
-            Some(Verdict::ErrorIf(function)) => {
-                let at = here(syn::spanned::Spanned::span(function));
-                let failed = quote_spanned!(at=> judge_with(#ret, #function));
-                quote_spanned!(span=> judged(#ret, #found, #failed))
-            }
+        let (function, not) = match &self.args.verdict {
+            None => return found,
+            Some(Verdict::OkIf(function)) => (function, Some(quote_spanned!(span=> !))),
+            Some(Verdict::ErrorIf(function)) => (function, None),
         };
-        quote_spanned! {span=> {
-            #[allow(unused_imports, clippy::wildcard_imports)]
-            use #krate::probe::*;
-            #outcome
-        }}
+        let at = here(syn::spanned::Spanned::span(function));
+        let krate_at = krate.located_at(at);
+        let verdict = quote_spanned!(at=> #krate_at::probe::judge_with(#ret, #function));
+        quote_spanned!(span=> #krate::probe::judged(#ret, #found, #not #verdict))
     }
 }
 

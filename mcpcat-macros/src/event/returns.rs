@@ -138,6 +138,52 @@ fn boxed_output(path: &Path) -> Option<&Type> {
     })
 }
 
+impl Output {
+    /// What is known of the outcome from the type as it is written.
+    pub(crate) fn knows(&self) -> Knows {
+        let Output::Type(ty) = self else { return Knows::Nothing };
+        if is_plain(ty) {
+            return Knows::Success;
+        }
+        let Type::Path(path) = &**ty else { return Knows::Nothing };
+        let Some(last) = path.path.segments.last().filter(|last| last.ident == "Result") else {
+            return Knows::Nothing;
+        };
+        let PathArguments::AngleBracketed(args) = &last.arguments else { return Knows::Nothing };
+        match args.args.iter().collect::<Vec<_>>()[..] {
+            [GenericArgument::Type(ok), GenericArgument::Type(_)] if is_plain(ok) => Knows::OnlyFailure,
+            _ => Knows::Nothing,
+        }
+    }
+}
+
+/// See [`Output::knows`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Knows {
+    Nothing,
+    /// No value of the type is a failure, so nothing is asked: each question costs the user's build.
+    Success,
+    /// A `Result` whose `Ok` never is one.
+    OnlyFailure,
+}
+
+/// Whether a type is one of the language's and the standard library's for which nobody can implement `Outcome`.
+fn is_plain(ty: &Type) -> bool {
+    const PLAIN: [&str; 23] = [
+        "bool", "char", "str", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128",
+        "isize", "f32", "f64", "String", "Vec", "HashMap", "HashSet", "BTreeMap", "BTreeSet",
+    ];
+    match ty {
+        Type::Reference(reference) => is_plain(&reference.elem),
+        Type::Tuple(_) | Type::Array(_) | Type::Slice(_) => true,
+        Type::Path(path) => {
+            let last = path.path.segments.last();
+            path.qself.is_none() && last.is_some_and(|last| PLAIN.iter().any(|name| last.ident == name))
+        }
+        _ => false,
+    }
+}
+
 /// Whether a type could be an alias of a boxed future: not if its name is one of the usual others.
 fn may_be_future(path: &Path) -> bool {
     const NEVER: [&str; 40] = [

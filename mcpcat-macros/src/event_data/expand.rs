@@ -18,8 +18,8 @@ use crate::value::here;
 ///                  CALLSITES! { static __MCPCAT_CALLSITE: Callsite = … }
 ///                  __fields.name("upgraded");
 ///                  let Self { plan: __0, .. } = self;
-///                  __fields.value(&__MCPCAT_CALLSITE.fields[0], __0);
-///                  __fields.redacted(&__MCPCAT_CALLSITE.fields[1]);
+///                  __fields.value(&__MCPCAT_CALLSITE, 0, __0);
+///                  __fields.redacted(&__MCPCAT_CALLSITE, 1);
 ///              }
 ///          }
 /// ```
@@ -185,34 +185,28 @@ fn statement(krate: &Krate, member: &MemberUse, value: &Ident) -> TokenStream {
         Some(Text::Display) => quote_spanned!(at=> &#krate::display(#value)),
     };
     match &member.role {
-        Role::Field(index) => quote_spanned!(at=> #fields.value(&#site.fields[#index], #recorded);),
-        Role::Redacted(index) => quote_spanned!(at=> #fields.redacted(&#site.fields[#index]);),
+        Role::Field(index) => quote_spanned!(at=> #fields.value(&#site, #index, #recorded);),
+        Role::Redacted(index) => quote_spanned!(at=> #fields.redacted(&#site, #index);),
         Role::Flatten => quote_spanned!(at=> #fields.parameters(#value);),
         Role::Response => quote_spanned!(at=> #fields.response(#recorded);),
         Role::Message => match member.text {
             Some(Text::Debug) => {
-                quote_spanned!(at=> #fields.message(&#krate::core::format_args!("{:?}", #value));)
+                quote_spanned!(at=> #fields.message(&#krate::format_args!("{:?}", #value));)
             }
             Some(Text::Display) => quote_spanned!(at=> #fields.message(#value);),
             None => quote_spanned! {at=>
-                if let #krate::core::option::Option::Some(__text) = #krate::ToMessage::to_message(#value) {
+                if let #krate::Some(__text) = #krate::ToMessage::to_message(#value) {
                     #fields.message(__text);
                 }
             },
         },
-        Role::Duration => quote_spanned! {at=>
-            if let #krate::core::option::Option::Some(__duration) = #krate::ToDuration::to_duration(#value) {
-                #fields.duration(__duration);
-            }
-        },
-        Role::Error => quote_spanned! {at=> {
-            #[allow(unused_imports, clippy::wildcard_imports)]
-            use #krate::probe::*;
-            if let #krate::core::option::Option::Some(__error) = Held(#value).failure() {
-                if let #krate::core::option::Option::Some(__error) = (&&&&&&&__error).described() {
+        Role::Duration => quote_spanned!(at=> #fields.duration_of(#value);),
+        Role::Error => quote_spanned! {at=>
+            if let #krate::Some(__error) = #krate::probe::held(#value).failing() {
+                if let #krate::Some(__error) = #krate::probe::returned(&__error).failure() {
                     #fields.error(__error);
                 }
             }
-        }},
+        },
     }
 }

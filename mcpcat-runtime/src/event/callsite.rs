@@ -1,7 +1,9 @@
 //! What is known about an event before it happens: a constant in the user's program, one per annotated function,
 //! `emit!` and derived type. The macros write it, recording only points at it.
 
+use std::borrow::Cow;
 use std::panic::Location;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::policy::keys;
@@ -16,8 +18,11 @@ pub struct Callsite {
     pub name: &'static str,
     /// The path of the module it stands in.
     pub module: &'static str,
-    /// The declared fields, in the order in which their values are passed.
-    pub fields: &'static [Field],
+    /// The declared fields: see [`Field::decode`].
+    fields: &'static [&'static str],
+    /// Which keys the built-in list calls sensitive, one bit each, and [`JUDGED`] once that is known. Found out
+    /// by the first event: while compiling it took most of the time that `emit!` added to a build.
+    verdicts: AtomicU64,
     /// Which of its events are published.
     pub rule: Rule,
     /// The first paragraph of the item's doc comment, or empty.
@@ -26,11 +31,62 @@ pub struct Callsite {
     pub location: &'static Location<'static>,
 }
 
+/// The bit of [`Callsite::verdicts`] that says that the others are known.
+const JUDGED: u64 = 1 << 63;
+
 impl Callsite {
     /// A callsite at the place of the call; one that always publishes and has no documentation.
     #[track_caller]
-    pub const fn new(kind: Kind, name: &'static str, module: &'static str, fields: &'static [Field]) -> Self {
-        Self { kind, name, module, fields, rule: Rule::ALWAYS, doc: "", location: Location::caller() }
+    pub const fn new(
+        kind: Kind,
+        name: &'static str,
+        module: &'static str,
+        fields: &'static [&'static str],
+    ) -> Self {
+        Self {
+            kind,
+            name,
+            module,
+            fields,
+            verdicts: AtomicU64::new(0),
+            rule: Rule::ALWAYS,
+            doc: "",
+            location: Location::caller(),
+        }
+    }
+
+    /// The declared fields, in the order in which their values are passed.
+    pub fn fields(&'static self) -> impl Iterator<Item = Field> {
+        (0..self.fields.len()).map(|index| self.field(index))
+    }
+
+    /// A declared field. An index comes from the macro that declared it.
+    #[inline]
+    pub(crate) fn field(&'static self, index: usize) -> Field {
+        let mut field = Field::decode(self.fields[index]);
+        field.sensitive = self.is_sensitive(index);
+        field
+    }
+
+    #[inline]
+    fn is_sensitive(&'static self, index: usize) -> bool {
+        let mut verdicts = self.verdicts.load(Ordering::Relaxed);
+        if verdicts & JUDGED == 0 {
+            verdicts = self.judge();
+        }
+        if index < JUDGED.trailing_zeros() as usize {
+            verdicts >> index & 1 == 1
+        } else {
+            judge(self.fields[index])
+        }
+    }
+
+    #[cold]
+    fn judge(&'static self) -> u64 {
+        let bits = self.fields.iter().take(JUDGED.trailing_zeros() as usize).enumerate();
+        let verdicts = bits.fold(JUDGED, |verdicts, (i, field)| verdicts | u64::from(judge(field)) << i);
+        self.verdicts.store(verdicts, Ordering::Relaxed);
+        verdicts
     }
 
     /// Sets the documentation.
@@ -84,48 +140,47 @@ pub enum Place {
 }
 
 /// A field that a macro declared.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Field {
     /// The section it goes into.
     pub place: Place,
-    /// Its key.
-    pub key: &'static str,
     /// The key as JSON text with its colon, escaped: `"key":`.
     pub fragment: &'static str,
-    /// Whether the built-in list of keys calls it sensitive; found out while compiling, so that recording need not.
+    /// Whether the built-in list of keys calls it sensitive.
     pub sensitive: bool,
     /// Whether the author marked it `redact`: its value is never read.
     pub redacted: bool,
 }
 
 impl Field {
-    /// A field of any section. `fragment` is `key` as escaped JSON text with its colon.
-    pub const fn new(place: Place, key: &'static str, fragment: &'static str) -> Self {
-        Self { place, key, fragment, sensitive: keys::is_sensitive(key), redacted: false }
+    /// Reads what a macro wrote: one letter for the section (`p`, `t` or `r`, a capital one if the value is never to be
+    /// read), then the key as escaped JSON text with its colon. One literal, because each costs the user's build.
+    #[inline]
+    fn decode(text: &'static str) -> Self {
+        let letter = text.as_bytes().first().copied().unwrap_or(b'p');
+        let place = match letter.to_ascii_lowercase() {
+            b't' => Place::Tag,
+            b'r' => Place::Property,
+            _ => Place::Parameter,
+        };
+        let fragment = text.get(1..).unwrap_or_default();
+        Self { place, fragment, sensitive: false, redacted: letter.is_ascii_uppercase() }
     }
 
-    /// A parameter.
-    pub const fn parameter(key: &'static str, fragment: &'static str) -> Self {
-        Self::new(Place::Parameter, key, fragment)
+    /// Its key.
+    pub fn key(&self) -> Cow<'static, str> {
+        let quoted = self.fragment.strip_suffix(':').unwrap_or(self.fragment);
+        let plain = quoted.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(quoted);
+        if plain.contains('\\') {
+            return serde_json::from_str(quoted).map_or(Cow::Borrowed(plain), Cow::Owned);
+        }
+        Cow::Borrowed(plain)
     }
+}
 
-    /// A tag.
-    pub const fn tag(key: &'static str, fragment: &'static str) -> Self {
-        Self::new(Place::Tag, key, fragment)
-    }
-
-    /// A property.
-    pub const fn property(key: &'static str, fragment: &'static str) -> Self {
-        Self::new(Place::Property, key, fragment)
-    }
-
-    /// Marks the field: its value is never read.
-    #[must_use]
-    pub const fn redact(mut self) -> Self {
-        self.redacted = true;
-        self
-    }
+fn judge(field: &'static str) -> bool {
+    keys::is_sensitive(&Field::decode(field).key())
 }
 
 /// Which events of a callsite are published.
@@ -187,16 +242,34 @@ mod tests {
 
     #[test]
     fn a_callsite_is_a_constant_that_knows_its_place() {
-        static SITE: Callsite =
-            Callsite::new(Kind::Emit, "paid", "shop", &[Field::parameter("plan", "\"plan\":")]).doc("Paid.");
+        static SITE: Callsite = Callsite::new(Kind::Emit, "paid", "shop", &["p\"plan\":"]).doc("Paid.");
         assert!(SITE.location.file().ends_with("callsite.rs"));
-        assert_eq!((SITE.fields[0].key, SITE.doc, SITE.rule), ("plan", "Paid.", Rule::ALWAYS));
+        let keys: Vec<_> = SITE.fields().map(|field| field.key()).collect();
+        assert_eq!((keys, SITE.doc, SITE.rule), (vec![Cow::Borrowed("plan")], "Paid.", Rule::ALWAYS));
     }
 
     #[test]
-    fn a_sensitive_key_is_known_while_compiling() {
-        const FIELD: Field = Field::parameter("password", "\"password\":");
-        const { assert!(FIELD.sensitive && !Field::parameter("plan", "\"plan\":").sensitive) }
+    fn a_field_is_read_from_one_literal() {
+        let field = Field::decode("T\"a\\\"b\":");
+        assert_eq!((field.place, field.redacted, &*field.key()), (Place::Tag, true, "a\"b"));
+        assert_eq!(field.fragment, "\"a\\\"b\":");
+        assert_eq!(Field::decode("r\"x\":").place, Place::Property);
+    }
+
+    #[test]
+    fn a_sensitive_key_is_known_at_any_place() {
+        static MANY: [&str; 70] = {
+            let mut fields = ["p\"plan\":"; 70];
+            fields[1] = "p\"password\":";
+            fields[66] = "p\"password\":";
+            fields
+        };
+        static SITE: Callsite = Callsite::new(Kind::Emit, "paid", "shop", &MANY);
+        for _ in 0..2 {
+            let sensitive: Vec<usize> =
+                SITE.fields().enumerate().filter(|(_, field)| field.sensitive).map(|(i, _)| i).collect();
+            assert_eq!(sensitive, [1, 66]);
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub use super::callsite::Place;
 use super::callsite::{Callsite, Field};
 use super::error::ErrorInfo;
 use super::json::{self, ValueError};
+use super::text::ToDuration;
 use super::time;
 use crate::policy::limits::MAX_TAGS;
 use crate::policy::{self, Policy};
@@ -152,6 +153,14 @@ impl Fields {
         self.duration_micros = Some(time::micros(duration));
     }
 
+    /// The same as the macros' `duration` takes it, which may be missing.
+    #[doc(hidden)]
+    pub fn duration_of<T: ToDuration + ?Sized>(&mut self, duration: &T) {
+        if let Some(duration) = duration.to_duration() {
+            self.duration(duration);
+        }
+    }
+
     /// Says whether the operation failed.
     pub fn is_error(&mut self, failed: bool) {
         self.is_error = Some(failed);
@@ -178,35 +187,42 @@ impl Fields {
         }
     }
 
-    /// Adds the value of a field that a macro declared.
+    /// Adds the value of a field that a macro declared: the callsite's, by its index.
     #[doc(hidden)]
-    pub fn value(&mut self, field: &'static Field, value: &dyn Value) {
+    pub fn value(&mut self, callsite: &'static Callsite, index: usize, value: &dyn Value) {
         if self.muted {
             return;
         }
+        let field = callsite.field(index);
         let keys = &self.policy.keys;
-        let secret = if keys.is_built_in() { field.sensitive } else { keys.redacts(field.key) };
+        let secret = if keys.is_built_in() { field.sensitive } else { keys.redacts(&field.key()) };
         if field.redacted || secret {
-            self.redacted(field);
+            self.hide(&field);
         } else if matches!(field.place, Place::Tag) {
-            self.checked_tag(field.key, &value);
+            self.checked_tag(&field.key(), &value);
         } else {
             self.begin(field.place, |out| out.extend_from_slice(field.fragment.as_bytes()));
-            self.write_to(section(field.place), field.key, &value);
+            if let Err(why) = self.try_write(section(field.place), &value) {
+                self.problem(&field.key(), &why);
+            }
         }
     }
 
     /// Adds the values of a callsite's fields, in their order.
     #[doc(hidden)]
     pub fn values(&mut self, callsite: &'static Callsite, values: &[&dyn Value]) {
-        for (field, value) in callsite.fields.iter().zip(values) {
-            self.value(field, *value);
+        for (index, value) in values.iter().enumerate() {
+            self.value(callsite, index, *value);
         }
     }
 
     /// Adds a declared field whose value must never be read.
     #[doc(hidden)]
-    pub fn redacted(&mut self, field: &'static Field) {
+    pub fn redacted(&mut self, callsite: &'static Callsite, index: usize) {
+        self.hide(&callsite.field(index));
+    }
+
+    fn hide(&mut self, field: &Field) {
         self.begin(field.place, |out| {
             out.extend_from_slice(field.fragment.as_bytes());
             json::write_str(out, REDACTED, usize::MAX);
@@ -303,12 +319,15 @@ impl Fields {
     /// Writes a value at the end of a section, within what the event's limit leaves; a value that fails
     /// becomes `null` and is reported.
     fn write_to(&mut self, section: Section, key: &str, value: &dyn Write) {
-        let room = self.room();
-        let out = &mut self.sections[section as usize];
-        if let Err(why) = attempt(value, out, &self.policy, room) {
-            out.extend_from_slice(b"null");
+        if let Err(why) = self.try_write(section, value) {
             self.problem(key, &why);
         }
+    }
+
+    fn try_write(&mut self, section: Section, value: &dyn Write) -> Result<(), String> {
+        let room = self.room();
+        let out = &mut self.sections[section as usize];
+        attempt(value, out, &self.policy, room).inspect_err(|_| out.extend_from_slice(b"null"))
     }
 
     /// Bytes that the event's limit leaves.

@@ -85,235 +85,268 @@ impl Outcome for ErrorInfo {
 /// Finds the outcome of a value of any type by method resolution, since a trait with a blanket implementation could not
 /// be implemented for other types as well.
 ///
-/// Generated code brings these names into scope in a block of its own and asks twice: `Returned::split` tells a
-/// `Result` from everything else, then `Failure` or `Success` describes the side it found. A method that fits an
-/// earlier step of `&&&&…x` wins, so the traits stand in the order of preference.
+/// Each step of a chain of types dereferences to the next, and has the method only where its bound holds: resolution
+/// takes the first that fits, so the steps stand in the order of preference. Inherent methods, because they need no
+/// trait in scope and cost the user's build about half of what traits on `&&&&…x` do.
 #[doc(hidden)]
 pub mod probe {
     use std::any::type_name;
+    use std::cell::Cell;
     use std::convert::Infallible;
     use std::error::Error;
     use std::fmt::{Debug, Display};
+    use std::ops::Deref;
     use std::task::Poll;
 
     use super::{ErrorInfo, Outcome};
 
-    /// A returned value, before anything is known about it.
-    #[derive(Debug)]
-    pub struct Returned<'a, R>(pub &'a R);
-
-    /// What a returned value holds.
-    #[derive(Debug)]
-    pub enum Split<'a, T, E> {
-        /// A success, or a value that is no `Result` at all.
-        Success(Success<'a, T>),
-        /// What an `Err` holds.
-        Failure(Failure<'a, E>),
-        /// Nothing that could be asked: `None`, `Pending`.
-        Nothing,
+    /// A value that has a side of success and one of failure.
+    pub trait Sides {
+        /// What a success holds.
+        type Ok;
+        /// What a failure holds.
+        type Err;
+        /// The side it is on; `None` if there is nothing that could be asked.
+        fn side(&self) -> Option<Result<&Self::Ok, &Self::Err>>;
     }
 
-    /// A value on the side of success.
-    #[derive(Debug)]
-    pub struct Success<'a, T>(pub &'a T);
-
-    /// A value on the side of failure.
-    #[derive(Debug)]
-    pub struct Failure<'a, E: ?Sized>(pub &'a E);
-
-    fn split<T, E>(result: &Result<T, E>) -> Split<'_, T, E> {
-        match result {
-            Ok(value) => Split::Success(Success(value)),
-            Err(error) => Split::Failure(Failure(error)),
+    impl<T, E> Sides for Result<T, E> {
+        type Ok = T;
+        type Err = E;
+        fn side(&self) -> Option<Result<&T, &E>> {
+            Some(self.as_ref())
         }
     }
 
-    impl<'a, T, E> Returned<'a, Result<T, E>> {
-        /// Both sides.
-        pub fn split(self) -> Split<'a, T, E> {
-            split(self.0)
+    impl<T, E> Sides for &Result<T, E> {
+        type Ok = T;
+        type Err = E;
+        fn side(&self) -> Option<Result<&T, &E>> {
+            Some(self.as_ref())
         }
     }
 
-    impl<'a, T, E> Returned<'a, &Result<T, E>> {
-        /// Both sides, through a reference.
-        pub fn split(self) -> Split<'a, T, E> {
-            split(self.0)
+    /// What an iterator or a stream yields.
+    impl<T, E> Sides for Option<Result<T, E>> {
+        type Ok = T;
+        type Err = E;
+        fn side(&self) -> Option<Result<&T, &E>> {
+            self.as_ref().map(Result::as_ref)
         }
     }
 
-    impl<'a, T, E> Returned<'a, Option<Result<T, E>>> {
-        /// Both sides of what an iterator or a stream yields.
-        pub fn split(self) -> Split<'a, T, E> {
-            self.0.as_ref().map_or(Split::Nothing, split)
-        }
-    }
-
-    impl<'a, T, E> Returned<'a, Poll<Result<T, E>>> {
-        /// Both sides of what a poll answers.
-        pub fn split(self) -> Split<'a, T, E> {
-            match self.0 {
-                Poll::Ready(result) => split(result),
-                Poll::Pending => Split::Nothing,
+    /// What a poll answers.
+    impl<T, E> Sides for Poll<Result<T, E>> {
+        type Ok = T;
+        type Err = E;
+        fn side(&self) -> Option<Result<&T, &E>> {
+            match self {
+                Poll::Ready(result) => Some(result.as_ref()),
+                Poll::Pending => None,
             }
+        }
+    }
+
+    /// A value given as an error.
+    #[derive(Debug)]
+    pub struct Failing<'a, E>(&'a E);
+
+    impl<E> Sides for Failing<'_, E> {
+        type Ok = Infallible;
+        type Err = E;
+        fn side(&self) -> Option<Result<&Infallible, &E>> {
+            Some(Err(self.0))
+        }
+    }
+
+    /// A JSON value given as an error: its members are the error's.
+    pub trait Json {
+        /// A copy.
+        fn json(&self) -> serde_json::Value;
+    }
+
+    impl Json for serde_json::Value {
+        fn json(&self) -> serde_json::Value {
+            self.clone()
+        }
+    }
+
+    impl Json for &serde_json::Value {
+        fn json(&self) -> serde_json::Value {
+            (*self).clone()
+        }
+    }
+
+    macro_rules! chain {
+        ($($step:ident => $next:ident),*) => {$(
+            /// A step of the chain.
+            #[derive(Debug)]
+            pub struct $step<'a, R>($next<'a, R>);
+
+            impl<'a, R> Deref for $step<'a, R> {
+                type Target = $next<'a, R>;
+
+                fn deref(&self) -> &$next<'a, R> {
+                    &self.0
+                }
+            }
+        )*};
+    }
+
+    chain!(
+        ByOutcome => ByError,
+        ByError => ByHeldError,
+        ByHeldError => ByHeldLocalError,
+        ByHeldLocalError => ByJson,
+        ByJson => ByDisplay,
+        ByDisplay => ByDebug,
+        ByDebug => ByType,
+        ByType => Plain
+    );
+
+    /// The chain's end: everything that has no sides.
+    #[derive(Debug)]
+    pub struct Plain<'a, R>(&'a R);
+
+    /// Begins the question about a returned value.
+    pub fn returned<R>(value: &R) -> ByOutcome<'_, R> {
+        ByOutcome(ByError(ByHeldError(ByHeldLocalError(ByJson(ByDisplay(ByDebug(ByType(Plain(value)))))))))
+    }
+
+    /// The three questions for one step: whether it failed; the same and then what the success says of itself; and the
+    /// success alone.
+    macro_rules! step {
+        ($step:ident, [$($life:lifetime),*], $($bound:path)?, $describe:expr) => {
+            impl<'a, $($life,)* R: Sides> $step<'a, R> $(where R::Err: $bound)? {
+                /// The error on the side of failure.
+                pub fn failure(&self) -> Option<ErrorInfo> {
+                    let describe: fn(&R::Err) -> Option<ErrorInfo> = $describe;
+                    self.value().side()?.err().and_then(describe)
+                }
+
+                /// The same, with the success if there is one.
+                pub fn described(&self) -> Success<'a, R::Ok> {
+                    let value = self.value().side().and_then(Result::ok);
+                    Success(SuccessAsIs { value, found: Cell::new(self.failure()) })
+                }
+            }
+        };
+    }
+
+    step!(ByOutcome, [], Outcome, Outcome::error);
+    step!(ByError, [], Error, |error| Some(ErrorInfo::from_error(error)));
+    // `anyhow::Error`, `eyre::Report`, a box.
+    step!(ByHeldError, ['b], AsRef<dyn Error + Send + Sync + 'b>, |error| {
+        let held: &(dyn Error + Send + Sync + 'b) = error.as_ref();
+        Some(ErrorInfo::from_error(held))
+    });
+    step!(ByHeldLocalError, ['b], AsRef<dyn Error + 'b>, |error| {
+        let held: &(dyn Error + 'b) = error.as_ref();
+        Some(ErrorInfo::from_error(held))
+    });
+    step!(ByJson, [], Json, |error| Some(ErrorInfo::from_value(error.json())));
+    step!(ByDisplay, [], Display, |error| {
+        Some(ErrorInfo::message(error.to_string()).with_type(named::<R::Err>()))
+    });
+    step!(ByDebug, [], Debug, |error| {
+        Some(ErrorInfo::message(format!("{error:?}")).with_type(named::<R::Err>()))
+    });
+    step!(ByType, [], , |_| {
+        let name = named::<R::Err>();
+        Some(ErrorInfo::message(format!("an error of type {name}")).with_type(name))
+    });
+
+    impl<'a, R: Sides> ByType<'a, R> {
+        /// What a success holds.
+        pub fn success(&self) -> Option<&'a R::Ok> {
+            self.value().side()?.ok()
+        }
+    }
+
+    impl<'a, R> Plain<'a, R> {
+        fn value(&self) -> &'a R {
+            self.0
+        }
+
+        /// It is no failure.
+        pub fn failure(&self) -> Option<ErrorInfo> {
+            None
+        }
+
+        /// The value, as a success.
+        pub fn described(&self) -> Success<'a, R> {
+            Success(SuccessAsIs { value: Some(self.0), found: Cell::new(None) })
+        }
+
+        /// The value.
+        pub fn success(&self) -> Option<&'a R> {
+            Some(self.0)
+        }
+    }
+
+    /// A success that may know better, or the failure that was found.
+    pub struct Success<'a, T>(SuccessAsIs<'a, T>);
+
+    /// Any other success.
+    pub struct SuccessAsIs<'a, T> {
+        value: Option<&'a T>,
+        found: Cell<Option<ErrorInfo>>,
+    }
+
+    impl<'a, T> Deref for Success<'a, T> {
+        type Target = SuccessAsIs<'a, T>;
+
+        fn deref(&self) -> &SuccessAsIs<'a, T> {
+            &self.0
+        }
+    }
+
+    impl<T: Outcome> Success<'_, T> {
+        /// The failure, or what the success says of itself.
+        pub fn error(&self) -> Option<ErrorInfo> {
+            self.found.take().or_else(|| self.value?.error())
+        }
+    }
+
+    impl<T> SuccessAsIs<'_, T> {
+        /// The failure.
+        pub fn error(&self) -> Option<ErrorInfo> {
+            self.found.take()
         }
     }
 
     /// A value given as an error, which may be missing.
     #[derive(Debug)]
-    pub struct Held<'a, E>(pub &'a E);
+    pub struct Held<'a, E>(HeldAsIs<'a, E>);
+
+    /// A value given as an error.
+    #[derive(Debug)]
+    pub struct HeldAsIs<'a, E>(&'a E);
+
+    /// Begins the question about a value given as an error.
+    pub fn held<E>(value: &E) -> Held<'_, E> {
+        Held(HeldAsIs(value))
+    }
+
+    impl<'a, E> Deref for Held<'a, E> {
+        type Target = HeldAsIs<'a, E>;
+
+        fn deref(&self) -> &HeldAsIs<'a, E> {
+            &self.0
+        }
+    }
 
     impl<'a, E> Held<'a, Option<E>> {
         /// The error, if there is one.
-        pub fn failure(self) -> Option<Failure<'a, E>> {
-            self.0.as_ref().map(Failure)
+        pub fn failing(&self) -> Option<Failing<'a, E>> {
+            self.0.0.as_ref().map(Failing)
         }
     }
 
-    /// A value given as an error.
-    pub trait HeldAsIs<'a, E> {
+    impl<'a, E> HeldAsIs<'a, E> {
         /// The error.
-        fn failure(self) -> Option<Failure<'a, E>>;
-    }
-
-    impl<'a, E> HeldAsIs<'a, E> for Held<'a, E> {
-        fn failure(self) -> Option<Failure<'a, E>> {
-            Some(Failure(self.0))
-        }
-    }
-
-    /// Everything that is no `Result`.
-    pub trait Plain<'a, R> {
-        /// The value itself, as a success.
-        fn split(self) -> Split<'a, R, Infallible>;
-    }
-
-    impl<'a, R> Plain<'a, R> for Returned<'a, R> {
-        fn split(self) -> Split<'a, R, Infallible> {
-            Split::Success(Success(self.0))
-        }
-    }
-
-    /// A success that knows better.
-    pub trait SuccessByOutcome {
-        /// What its `Outcome` says.
-        fn error(&self) -> Option<ErrorInfo>;
-    }
-
-    impl<T: Outcome> SuccessByOutcome for &Success<'_, T> {
-        fn error(&self) -> Option<ErrorInfo> {
-            self.0.error()
-        }
-    }
-
-    /// Any other success.
-    pub trait SuccessAsIs {
-        /// No error.
-        fn error(&self) -> Option<ErrorInfo>;
-    }
-
-    impl<T> SuccessAsIs for Success<'_, T> {
-        fn error(&self) -> Option<ErrorInfo> {
-            None
-        }
-    }
-
-    /// A failure described by its own `Outcome`.
-    pub trait FailureByOutcome {
-        /// What it says.
-        fn described(&self) -> Option<ErrorInfo>;
-    }
-
-    impl<E: Outcome + ?Sized> FailureByOutcome for &&&&&&Failure<'_, E> {
-        fn described(&self) -> Option<ErrorInfo> {
-            self.0.error()
-        }
-    }
-
-    /// A failure that is a JSON value: its members are the error's.
-    impl FailureByOutcome for &&&&&&Failure<'_, serde_json::Value> {
-        fn described(&self) -> Option<ErrorInfo> {
-            Some(ErrorInfo::from_value(self.0.clone()))
-        }
-    }
-
-    impl FailureByOutcome for &&&&&&Failure<'_, &serde_json::Value> {
-        fn described(&self) -> Option<ErrorInfo> {
-            Some(ErrorInfo::from_value((*self.0).clone()))
-        }
-    }
-
-    /// A failure described by `Error`.
-    pub trait FailureByError {
-        /// Message, type and chain.
-        fn described(&self) -> Option<ErrorInfo>;
-    }
-
-    impl<E: Error + ?Sized> FailureByError for &&&&&Failure<'_, E> {
-        fn described(&self) -> Option<ErrorInfo> {
-            Some(ErrorInfo::from_error(self.0))
-        }
-    }
-
-    /// A failure that holds a `dyn Error + Send + Sync`: `anyhow::Error`, `eyre::Report`, a box.
-    pub trait FailureByHeldError<'b> {
-        /// Message and chain of what it holds.
-        fn described(&self) -> Option<ErrorInfo>;
-    }
-
-    impl<'b, E: AsRef<dyn Error + Send + Sync + 'b>> FailureByHeldError<'b> for &&&&Failure<'_, E> {
-        fn described(&self) -> Option<ErrorInfo> {
-            let held: &(dyn Error + Send + Sync + 'b) = self.0.as_ref();
-            Some(ErrorInfo::from_error(held))
-        }
-    }
-
-    /// A failure that holds a `dyn Error`.
-    pub trait FailureByHeldLocalError<'b> {
-        /// Message and chain of what it holds.
-        fn described(&self) -> Option<ErrorInfo>;
-    }
-
-    impl<'b, E: AsRef<dyn Error + 'b>> FailureByHeldLocalError<'b> for &&&Failure<'_, E> {
-        fn described(&self) -> Option<ErrorInfo> {
-            let held: &(dyn Error + 'b) = self.0.as_ref();
-            Some(ErrorInfo::from_error(held))
-        }
-    }
-
-    /// A failure described by its text.
-    pub trait FailureByDisplay {
-        /// The text and the type.
-        fn described(&self) -> Option<ErrorInfo>;
-    }
-
-    impl<E: Display + ?Sized> FailureByDisplay for &&Failure<'_, E> {
-        fn described(&self) -> Option<ErrorInfo> {
-            Some(ErrorInfo::message(self.0.to_string()).with_type(named::<E>()))
-        }
-    }
-
-    /// A failure described by its debug text.
-    pub trait FailureByDebug {
-        /// The text and the type.
-        fn described(&self) -> Option<ErrorInfo>;
-    }
-
-    impl<E: Debug + ?Sized> FailureByDebug for &Failure<'_, E> {
-        fn described(&self) -> Option<ErrorInfo> {
-            Some(ErrorInfo::message(format!("{:?}", self.0)).with_type(named::<E>()))
-        }
-    }
-
-    /// A failure that only has a type.
-    pub trait FailureByType {
-        /// The type.
-        fn described(&self) -> Option<ErrorInfo>;
-    }
-
-    impl<E: ?Sized> FailureByType for Failure<'_, E> {
-        fn described(&self) -> Option<ErrorInfo> {
-            Some(ErrorInfo::message(format!("an error of type {}", named::<E>())).with_type(named::<E>()))
+        pub fn failing(&self) -> Option<Failing<'a, E>> {
+            Some(Failing(self.0))
         }
     }
 
@@ -349,16 +382,9 @@ mod tests {
 
     /// What the macros write.
     macro_rules! error_of {
-        ($value:expr) => {{
-            #[allow(unused_imports)]
-            use super::probe::*;
-            let value = $value;
-            match Returned(&value).split() {
-                Split::Success(value) => (&&value).error(),
-                Split::Failure(error) => (&&&&&&&error).described(),
-                Split::Nothing => None,
-            }
-        }};
+        ($value:expr) => {
+            super::probe::returned(&$value).described().error()
+        };
     }
 
     #[derive(Debug)]

@@ -13,13 +13,14 @@ pub struct DisplayText<'a, T: ?Sized>(&'a T);
 #[derive(Debug)]
 pub struct DebugText<'a, T: ?Sized>(&'a T);
 
-/// `display(x)` in `emit!`, `#[event]` and the derive.
-pub fn display<T: fmt::Display + ?Sized>(value: &T) -> DisplayText<'_, T> {
+/// `display(x)` in `emit!`, `#[event]` and the derive. The bound stands on what is recorded: one here would be a second
+/// error for the same mistake, and would point at the whole macro.
+pub fn display<T: ?Sized>(value: &T) -> DisplayText<'_, T> {
     DisplayText(value)
 }
 
-/// `debug(x)` in `emit!`, `#[event]` and the derive.
-pub fn debug<T: fmt::Debug + ?Sized>(value: &T) -> DebugText<'_, T> {
+/// `debug(x)`, likewise.
+pub fn debug<T: ?Sized>(value: &T) -> DebugText<'_, T> {
     DebugText(value)
 }
 
