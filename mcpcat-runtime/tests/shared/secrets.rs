@@ -2,7 +2,7 @@
 //! them in events. Not a test of its own.
 
 /// Digits and letters that look random and are the same in each run.
-pub fn noise(seed: u64, len: usize, alphabet: &[u8]) -> String {
+pub(crate) fn noise(seed: u64, len: usize, alphabet: &[u8]) -> String {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x2545_f491_4f6c_dd1d;
     (0..len)
         .map(|_| {
@@ -14,13 +14,13 @@ pub fn noise(seed: u64, len: usize, alphabet: &[u8]) -> String {
         .collect()
 }
 
-pub const ALNUM: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-pub const HEX: &[u8] = b"0123456789abcdef";
-pub const BASE64: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/";
-pub const BASE64URL: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+pub(crate) const ALNUM: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+pub(crate) const HEX: &[u8] = b"0123456789abcdef";
+pub(crate) const BASE64: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/";
+pub(crate) const BASE64URL: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
 
 /// A name, the label that is shown, and the secret. Built from pieces, so that no scanner of sources trips.
-pub fn secrets() -> Vec<(&'static str, String)> {
+pub(crate) fn secrets() -> Vec<(&'static str, String)> {
     let alnum = |n| noise(7, n, ALNUM);
     let hex = |n| noise(9, n, HEX);
     let join = |parts: &[&str]| parts.concat();
