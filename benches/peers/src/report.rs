@@ -184,7 +184,7 @@ impl Report {
                 );
             }
             table.row([
-                label(name),
+                if name == "ours" { "mcpcat".to_owned() } else { label(name) },
                 us(calls.median_ns),
                 format!("{added:+.1}"),
                 us(calls.p99_ns),
