@@ -21,7 +21,8 @@ use rmcp::{RoleServer, ServerHandler};
 
 use super::inject::{Sent, WISH_ANSWER, WISH_TOOL, decorate, wish_tool};
 use super::options::Options;
-use super::tracked::{Method, Subject, Tracked, watch};
+use super::request::Method;
+use super::tracked::{Subject, Tracked, watch};
 
 /// Declares the requests; those with `off` are recorded only when a filter asks for them.
 macro_rules! methods {
@@ -63,7 +64,7 @@ type Answered<A> = Result<A, ErrorData>;
 impl<H: ServerHandler> Tracked<H> {
     /// Whether the wish tool is ours to answer: asked for, and not a tool of the server's own.
     fn answers_wishes(&self, options: &Options, own: Option<&Tool>) -> bool {
-        options.wish_tool && own.is_none() && !options.tools.knows(WISH_TOOL)
+        options.injection.wish_tool && own.is_none() && !options.injection.tools.knows(WISH_TOOL)
     }
 }
 
@@ -204,7 +205,7 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         let sent = self.injecting().map(|options| {
             let tool = self.handler().get_tool(&request.name);
             let wish = request.name == WISH_TOOL && self.answers_wishes(options, tool.as_ref());
-            let declared = options.tools.declared(&request.name, tool.as_ref());
+            let declared = options.injection.tools.declared(&request.name, tool.as_ref());
             let wanted = self.wanted(options, &context);
             (wish, Sent::read(wanted, declared, wish, request.arguments.as_ref()))
         });
@@ -249,12 +250,12 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
             let mut listed = watch(call, listing).await;
             if let (Some((options, wanted)), Ok(list)) = (injecting, &mut listed) {
                 for tool in &mut list.tools {
-                    decorate(tool, options, wanted);
+                    decorate(tool, &options.injection, wanted);
                 }
                 let last = list.next_cursor.is_none();
                 let own = self.handler().get_tool(WISH_TOOL);
                 if last && self.answers_wishes(options, own.as_ref()) {
-                    list.tools.push(wish_tool(options, wanted));
+                    list.tools.push(wish_tool(&options.injection, wanted));
                 }
             }
             listed
@@ -266,10 +267,10 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         let Some(options) = self.injecting() else { return tool };
         let wanted = self.wanted_so_far(options);
         if name == WISH_TOOL && self.answers_wishes(options, tool.as_ref()) {
-            return Some(wish_tool(options, wanted));
+            return Some(wish_tool(&options.injection, wanted));
         }
         if let Some(tool) = &mut tool {
-            decorate(tool, options, wanted);
+            decorate(tool, &options.injection, wanted);
         }
         tool
     }

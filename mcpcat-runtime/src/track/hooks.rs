@@ -13,7 +13,6 @@ use rmcp::model::JsonObject;
 use serde::Serialize;
 
 use super::request::RequestInfo;
-use super::tracked::Tracked;
 use crate::event::json;
 use crate::event::record::Actor;
 use crate::policy::check_tag;
@@ -21,7 +20,7 @@ use crate::policy::limits::MAX_TAGS;
 use crate::session::{Session, Values};
 
 /// As long as events wait for them.
-const LONGEST: Duration = Duration::from_secs(5);
+pub(super) const LONGEST: Duration = Duration::from_secs(5);
 
 /// Who is behind a session.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,15 +72,15 @@ impl<T, E: fmt::Display> HookAnswer<T> for Result<Option<T>, E> {
 }
 
 type Answering<T> = Pin<Box<dyn Future<Output = Result<Option<T>, String>> + Send>>;
-type Hook<T> = Arc<dyn Fn(RequestInfo<'static>) -> Answering<T> + Send + Sync>;
-type Tags = Vec<(String, String)>;
+pub(super) type Hook<T> = Arc<dyn Fn(RequestInfo<'static>) -> Answering<T> + Send + Sync>;
+pub(super) type Tags = Vec<(String, String)>;
 
 #[derive(Clone)]
 pub(super) struct Hooks {
-    identify: Option<Hook<Identity>>,
-    tags: Option<Hook<Tags>>,
-    properties: Option<Hook<JsonObject>>,
-    deadline: Duration,
+    pub(super) identify: Option<Hook<Identity>>,
+    pub(super) tags: Option<Hook<Tags>>,
+    pub(super) properties: Option<Hook<JsonObject>>,
+    pub(super) deadline: Duration,
 }
 
 impl Default for Hooks {
@@ -90,7 +89,9 @@ impl Default for Hooks {
     }
 }
 
-fn hook<T, R, F>(ask: impl Fn(RequestInfo<'static>) -> F + Send + Sync + 'static) -> Option<Hook<T>>
+pub(super) fn hook<T, R, F>(
+    ask: impl Fn(RequestInfo<'static>) -> F + Send + Sync + 'static,
+) -> Option<Hook<T>>
 where
     R: HookAnswer<T>,
     F: Future<Output = R> + Send + 'static,
@@ -99,66 +100,6 @@ where
         let asking = ask(request);
         Box::pin(async move { asking.await.answer() })
     }))
-}
-
-impl<H> Tracked<H> {
-    /// Says who is behind a session. Asked with each request until it answers with somebody; the session's
-    /// events then carry who it is, those of that request among them.
-    ///
-    /// Like the other hooks it runs in the background of the call, on the host's tokio runtime. A hook that
-    /// fails, panics or takes longer than [`hook_deadline`](Self::hook_deadline) is left out, and counted in
-    /// [`Stats::hook_failures`](crate::delivery::Stats::hook_failures).
-    ///
-    /// ```no_run
-    /// use mcpcat_runtime::track::Identity;
-    /// # use rmcp::ServerHandler;
-    /// # async fn user_of(_: &str) -> Result<String, std::io::Error> { Ok(String::new()) }
-    /// # fn serve(handler: impl ServerHandler) {
-    /// let server = mcpcat_runtime::track::track(handler, "proj_abc123xyz").identify(|request| async move {
-    ///     let Some(key) = request.header("x-api-key") else { return Ok(None) };
-    ///     user_of(key).await.map(|id| Some(Identity::new(id)))
-    /// });
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn identify<R, F>(self, ask: impl Fn(RequestInfo<'static>) -> F + Send + Sync + 'static) -> Self
-    where
-        R: HookAnswer<Identity>,
-        F: Future<Output = R> + Send + 'static,
-    {
-        self.configure(|options| options.hooks.identify = hook(ask))
-    }
-
-    /// Adds tags to every event of a request: its own and those raised inside it, whose own tags win. A tag
-    /// that breaks a rule is left out, logged with the rule, and counted in
-    /// [`Stats::problems`](crate::delivery::Stats::problems).
-    #[must_use]
-    pub fn event_tags<R, F>(self, ask: impl Fn(RequestInfo<'static>) -> F + Send + Sync + 'static) -> Self
-    where
-        R: HookAnswer<Vec<(String, String)>>,
-        F: Future<Output = R> + Send + 'static,
-    {
-        self.configure(|options| options.hooks.tags = hook(ask))
-    }
-
-    /// Adds properties to every event of a request, as [`event_tags`](Self::event_tags) adds tags.
-    #[must_use]
-    pub fn event_properties<R, F>(
-        self,
-        ask: impl Fn(RequestInfo<'static>) -> F + Send + Sync + 'static,
-    ) -> Self
-    where
-        R: HookAnswer<JsonObject>,
-        F: Future<Output = R> + Send + 'static,
-    {
-        self.configure(|options| options.hooks.properties = hook(ask))
-    }
-
-    /// How long a hook may take, at most 5 s (the default): events wait no longer.
-    #[must_use]
-    pub fn hook_deadline(self, deadline: Duration) -> Self {
-        self.configure(|options| options.hooks.deadline = deadline.min(LONGEST))
-    }
 }
 
 impl Hooks {

@@ -7,8 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
 
-use super::options::Options;
-
 pub(super) const CONTEXT: &str = "context";
 pub(super) const SESSION_ID: &str = "session_id";
 pub(super) const AGENT_ID: &str = "agent_id";
@@ -31,6 +29,34 @@ const WISH_CONTEXT_TEXT: &str = "What the user wants to achieve, and what kind o
 pub(super) const WISH_ANSWER: &str = "All tools of this server have been listed; there are no others. The \
      wish has been noted. Please continue with the tools there are, or tell the user what is missing.";
 
+/// What the author asked for.
+#[derive(Clone, Default)]
+pub(super) struct Injection {
+    /// `Some` injects the intent parameter; the text inside replaces its description.
+    pub(super) intent: Option<Option<Arc<str>>>,
+    pub(super) wish_tool: bool,
+    pub(super) session_handle: bool,
+    pub(super) agent_id: bool,
+    /// What is known of the handler's tools, shared by the clones of one wrapper.
+    pub(super) tools: Arc<Tools>,
+}
+
+impl Injection {
+    /// Whether tools look different to clients.
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.intent.is_some() || self.wish_tool || self.session_handle || self.agent_id
+    }
+
+    /// The parameters; `linked` when something else tells the session.
+    pub(super) fn wanted(&self, linked: bool) -> Injected {
+        Injected {
+            context: self.intent.is_some(),
+            session_id: self.session_handle && !linked,
+            agent_id: self.agent_id,
+        }
+    }
+}
+
 /// Which of the three parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Injected {
@@ -40,15 +66,6 @@ pub(super) struct Injected {
 }
 
 impl Injected {
-    /// What the author asked for; `linked` when something else tells the session.
-    pub(super) fn wanted(options: &Options, linked: bool) -> Self {
-        Self {
-            context: options.intent.is_some(),
-            session_id: options.session_handle && !linked,
-            agent_id: options.agent_id,
-        }
-    }
-
     /// Of those wanted, the ones that a schema leaves room for.
     fn within(self, own: Declared) -> Self {
         Self {
@@ -108,13 +125,13 @@ impl Tools {
 }
 
 /// Shows a tool as clients shall see it.
-pub(super) fn decorate(tool: &mut Tool, options: &Options, wanted: Injected) {
+pub(super) fn decorate(tool: &mut Tool, injection: &Injection, wanted: Injected) {
     let declared = Declared::of(&tool.input_schema);
-    options.tools.learn(&tool.name, declared);
-    add(tool, options, wanted.within(declared));
+    injection.tools.learn(&tool.name, declared);
+    add(tool, injection, wanted.within(declared));
 }
 
-fn add(tool: &mut Tool, options: &Options, injected: Injected) {
+fn add(tool: &mut Tool, injection: &Injection, injected: Injected) {
     if injected == Injected::default() {
         return;
     }
@@ -134,7 +151,7 @@ fn add(tool: &mut Tool, options: &Options, injected: Injected) {
         require(schema, AGENT_ID, json!({ "type": "string", "description": AGENT_TEXT }));
     }
     if injected.context {
-        let text = options.intent.as_ref().and_then(Option::as_deref).unwrap_or(CONTEXT_TEXT);
+        let text = injection.intent.as_ref().and_then(Option::as_deref).unwrap_or(CONTEXT_TEXT);
         require(schema, CONTEXT, json!({ "type": "string", "description": text }));
     }
 }
@@ -163,13 +180,13 @@ fn describe_answer(output: &mut JsonObject) {
 }
 
 /// The wish tool, with what else is wanted of a tool.
-pub(super) fn wish_tool(options: &Options, wanted: Injected) -> Tool {
+pub(super) fn wish_tool(injection: &Injection, wanted: Injected) -> Tool {
     let mut schema = JsonObject::new();
     schema.insert("type".to_owned(), json!("object"));
     require(&mut schema, CONTEXT, json!({ "type": "string", "description": WISH_CONTEXT_TEXT }));
     let mut tool = Tool::new(WISH_TOOL, WISH_TEXT, Arc::new(schema))
         .with_annotations(ToolAnnotations::new().read_only(true).destructive(false).idempotent(true));
-    add(&mut tool, options, Injected { context: false, ..wanted });
+    add(&mut tool, injection, Injected { context: false, ..wanted });
     tool
 }
 
@@ -245,34 +262,30 @@ mod tests {
         Tool::new("t", "d", Arc::new(schema))
     }
 
-    fn all() -> Options {
-        let mut options = Options::default();
-        options.intent = Some(None);
-        options.session_handle = true;
-        options.agent_id = true;
-        options
+    fn all() -> Injection {
+        Injection { intent: Some(None), session_handle: true, agent_id: true, ..Injection::default() }
     }
 
     #[test]
     fn each_parameter_is_added_once_and_required() {
-        let options = all();
+        let injection = all();
         let mut it = tool(json!({ "type": "object", "properties": { "a": {} }, "required": ["a"] }));
-        decorate(&mut it, &options, Injected::wanted(&options, false));
+        decorate(&mut it, &injection, injection.wanted(false));
         assert_eq!(it.input_schema["required"], json!(["a", "session_id", "agent_id", "context"]));
         assert_eq!(it.input_schema["properties"].as_object().unwrap().len(), 4);
     }
 
     #[test]
     fn a_tools_own_parameter_stays_as_it_is() {
-        let options = all();
+        let injection = all();
         let own = json!({ "type": "object", "properties": { "context": { "type": "integer" } } });
         let mut it = tool(own);
-        let declared = options.tools.declared("t", Some(&it));
-        decorate(&mut it, &options, Injected::wanted(&options, true));
+        let declared = injection.tools.declared("t", Some(&it));
+        decorate(&mut it, &injection, injection.wanted(true));
         assert_eq!(it.input_schema["properties"]["context"], json!({ "type": "integer" }));
         let arguments = json!({ "context": "mine", "agent_id": "me\nyou" });
         let mut arguments = arguments.as_object().cloned();
-        let sent = Sent::read(Injected::wanted(&options, true), declared, false, arguments.as_ref());
+        let sent = Sent::read(injection.wanted(true), declared, false, arguments.as_ref());
         assert_eq!((sent.intent.as_deref(), sent.agent_id.as_deref()), (None, Some("me you")));
         sent.strip(&mut arguments);
         assert_eq!(Value::Object(arguments.unwrap()), json!({ "context": "mine" }));
@@ -281,10 +294,10 @@ mod tests {
     #[test]
     fn a_choice_of_schemas_is_left_alone() {
         for key in ["oneOf", "allOf", "anyOf"] {
-            let options = all();
+            let injection = all();
             let schema = json!({ "type": "object", key: [{}] });
             let mut it = tool(schema.clone());
-            decorate(&mut it, &options, Injected::wanted(&options, false));
+            decorate(&mut it, &injection, injection.wanted(false));
             assert_eq!(Value::Object((*it.input_schema).clone()), schema);
         }
     }

@@ -1,5 +1,6 @@
 //! The MCP server: a wrapper around an rmcp `ServerHandler` that records every request and changes none.
 
+mod builder;
 mod connection;
 mod ending;
 mod extract;

@@ -88,3 +88,14 @@ impl<'a> RequestInfo<'a> {
         }
     }
 }
+
+/// A request as the wire knows it.
+pub(super) struct Method<'a> {
+    pub(super) name: &'a str,
+    /// `None`: the name behind `mcp:`.
+    pub(super) event_type: Option<&'static str>,
+    /// It opens a session that its transport names later.
+    pub(super) opens: bool,
+    /// It is recorded unless the author says otherwise.
+    pub(super) by_default: bool,
+}

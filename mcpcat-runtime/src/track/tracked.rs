@@ -18,7 +18,7 @@ use super::handle::{Source, Told, session_of};
 use super::inject::{Injected, Sent};
 use super::options::{Options, Payload};
 use super::payload::{Answer, Extra, Parameters};
-use super::request::RequestInfo;
+use super::request::{Method, RequestInfo};
 use super::shape::Shape;
 use crate::call::Call;
 use crate::client::{Client, for_project};
@@ -191,19 +191,19 @@ impl<H: ServerHandler> Tracked<H> {
 
     /// The options, where tools shall look different to clients.
     pub(super) fn injecting(&self) -> Option<&Options> {
-        self.recorder().map(|_| &*self.options).filter(|options| options.injects())
+        self.recorder().map(|_| &*self.options).filter(|options| options.injection.is_asked_for())
     }
 
     /// What a listing of tools shall ask agents for.
     pub(super) fn wanted(&self, options: &Options, context: &RequestContext<RoleServer>) -> Injected {
         let linked = options.has_resolver() || !asked(context, false).is_unlinked();
-        Injected::wanted(options, linked)
+        options.injection.wanted(linked)
     }
 
     /// The same without a request at hand.
     pub(super) fn wanted_so_far(&self, options: &Options) -> Injected {
         let linked = options.has_resolver() || !self.shared.connection.is_unlinked_so_far();
-        Injected::wanted(options, linked)
+        options.injection.wanted(linked)
     }
 
     /// The session that the transport tells, and what is known of its two ends.
@@ -249,7 +249,7 @@ impl<H: ServerHandler> Tracked<H> {
                 found.unlinked = false;
                 source = Some(Source::Hook);
             }
-        } else if let Some(sent) = subject.sent.filter(|_| self.options.session_handle && single)
+        } else if let Some(sent) = subject.sent.filter(|_| self.options.injection.session_handle && single)
             && let Some((from, session)) = session_of(client.core(), sent)
         {
             if let Some(session) = session {
@@ -347,17 +347,6 @@ fn within<F: Future>(scope: Option<Scope>, future: F) -> Scoped<F> {
         Some(scope) => scope.wrap(future),
         None => future.in_current_session(),
     }
-}
-
-/// A request as the wire knows it.
-pub(super) struct Method<'a> {
-    pub(super) name: &'a str,
-    /// `None`: the name behind `mcp:`.
-    pub(super) event_type: Option<&'static str>,
-    /// It opens a session that its transport names later.
-    pub(super) opens: bool,
-    /// It is recorded unless the author says otherwise.
-    pub(super) by_default: bool,
 }
 
 /// What a request is about.
