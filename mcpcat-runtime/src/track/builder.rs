@@ -14,7 +14,8 @@ use crate::session::TraceContext;
 
 impl<H> Tracked<H> {
     /// Chooses the requests that are recorded, by method (`tools/call`, `ping`, a name of the server's own).
-    /// Without it, [`recorded_by_default`] decides. A request that is not recorded still runs in its session.
+    /// Without it, [`recorded_by_default`](super::recorded_by_default) decides. A request that is not recorded
+    /// still runs in its session.
     ///
     /// ```no_run
     /// # use rmcp::ServerHandler;
