@@ -122,12 +122,10 @@ fn mark(text: &str) -> Option<&'static str> {
         Some("redacted: key") => Some("sensitive key"),
         Some("cut") => Some("limit"),
         Some(inside) if inside.starts_with("binary: ") => Some("binary content"),
-        Some(inside)
-            if ["object", "array", "+", "more ", "invalid JSON"].iter().any(|it| inside.starts_with(it))
-                && (counted(inside) || inside.starts_with(['+', 'm', 'o', 'a'])) =>
-        {
+        Some(inside) if ["object", "array", "+", "more "].iter().any(|it| inside.starts_with(it)) => {
             Some("limit")
         }
+        Some(inside) if inside.starts_with("invalid JSON") && counted(inside) => Some("limit"),
         _ if text.ends_with(" bytes]") && text.contains("…[+") => Some("limit"),
         _ => None,
     }
