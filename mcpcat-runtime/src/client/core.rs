@@ -13,7 +13,7 @@ use crate::delivery::Stats;
 use crate::delivery::ledger::Ledger;
 use crate::delivery::letters::Letters;
 use crate::delivery::worker::{self, Command, FLUSH_MARK, Mailbox, Reply, Setup};
-use crate::event::fields::{Fields, Pieces};
+use crate::event::fields::Fields;
 use crate::event::id::{base62, random_ksuid};
 use crate::event::record::{self, Definition, Header};
 use crate::event::{EventId, time};
@@ -217,7 +217,7 @@ impl Core {
     }
 
     /// Writes an event; the segment it landed in. Counted, whatever becomes of it.
-    pub(crate) fn record(&self, header: &Header, fields: &Fields) -> Result<u64, DropReason> {
+    pub(crate) fn record(&self, header: &Header, fields: &mut Fields) -> Result<u64, DropReason> {
         if !self.records() {
             return Ok(0);
         }
@@ -234,10 +234,7 @@ impl Core {
                 tracing::warn!(target: "mcpcat", "{problem}");
             }
         }
-        let header = header.encode();
-        let mut pieces = Pieces::new(&header);
-        fields.pieces(&mut pieces);
-        match live.spool.append(record::EVENT, pieces.as_slices()) {
+        match live.spool.append_record(record::EVENT, fields.record(header)) {
             Ok(appended) => {
                 if appended.rolled {
                     live.mailbox.wake();

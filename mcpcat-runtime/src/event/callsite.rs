@@ -68,6 +68,16 @@ impl Callsite {
         field
     }
 
+    /// The key, as JSON text with its colon, of a field that is a parameter and that neither its author nor the
+    /// built-in list hides: nearly every field, and what the call site can afford to ask.
+    #[inline]
+    pub(crate) fn plain_parameter(&'static self, index: usize) -> Option<&'static [u8]> {
+        match self.fields[index].as_bytes() {
+            [b'p', fragment @ ..] if !self.is_sensitive(index) => Some(fragment),
+            _ => None,
+        }
+    }
+
     #[inline]
     fn is_sensitive(&'static self, index: usize) -> bool {
         let mut verdicts = self.verdicts.load(Ordering::Relaxed);

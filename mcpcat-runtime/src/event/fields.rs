@@ -1,5 +1,6 @@
-//! What an event is written into: one buffer per section of the wire's body, so that fields may come in any
-//! order, and nothing is allocated once a thread has published before.
+//! What an event is written into: the record as it will lie in the spool, with the name and the parameters where
+//! they belong, and one buffer for each rarer section, so that fields may come in any order and the usual event is
+//! put together once. Nothing is allocated once a thread has published before.
 //!
 //! Every value is written as bounded, key-scrubbed JSON at once; no tree of values exists at any time.
 
@@ -15,6 +16,7 @@ pub use super::callsite::Place;
 use super::callsite::{Callsite, Field};
 use super::error::ErrorInfo;
 use super::json::{self, ValueError};
+use super::record::{HEADER_LEN, Header};
 use super::text::ToDuration;
 use super::time;
 use crate::policy::limits::MAX_TAGS;
@@ -34,6 +36,7 @@ pub trait Value {
 }
 
 impl<T: Serialize + ?Sized> Value for T {
+    #[inline]
     fn write(&self, out: &mut Vec<u8>, policy: &Policy, bytes: usize) -> Result<(), ValueError> {
         json::write_value_within(out, self, policy, bytes)
     }
@@ -54,18 +57,21 @@ impl Write for Raw<'_> {
     }
 }
 
-impl Write for &dyn Value {
+impl Write for dyn Value + '_ {
+    #[inline]
     fn write(&self, out: &mut Vec<u8>, policy: &Policy, bytes: usize) -> Result<(), ValueError> {
-        (**self).write(out, policy, bytes)
+        Value::write(self, out, policy, bytes)
     }
 }
 
-/// The sections, in the order in which a body has them.
-#[derive(Clone, Copy)]
+/// What a value is written into, in the order in which a body has them.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Section {
-    Name,
+    /// The record itself: its header, the name, and the parameters, which stay open to the end.
+    Line,
     Message,
-    Parameters,
+    /// Parameters that are not an object.
+    Bare,
     Response,
     Error,
     Tags,
@@ -75,6 +81,17 @@ enum Section {
 }
 
 const SECTIONS: usize = 8;
+/// What stands around the sections beside the line, when there is something in them. `Bare` is a case of its own.
+const SIDES: [(Section, &[u8], &[u8]); 6] = [
+    (Section::Message, b",\"user_intent\":", b""),
+    (Section::Response, b",\"response\":", b""),
+    (Section::Error, b",\"error\":", b""),
+    (Section::Tags, b",\"tags\":{", b"}"),
+    (Section::Properties, b",\"properties\":{", b"}"),
+    (Section::Body, b"", b""),
+];
+const NAME: &[u8] = b",\"resource_name\":";
+const PARAMETERS: &[u8] = b",\"parameters\":{";
 /// What stands in for the value of a sensitive key.
 const REDACTED: &str = "[redacted: key]";
 /// A buffer that grew beyond this is not kept for the thread's next event.
@@ -84,8 +101,12 @@ const KEPT_BYTES: usize = 16 * 1024;
 pub struct Fields {
     policy: Arc<Policy>,
     sections: [Vec<u8>; SECTIONS],
-    /// Parameters that are not an object.
-    bare_parameters: Vec<u8>,
+    /// One bit for each section beside the line that something was written to.
+    touched: u8,
+    /// Where the name ends in the line; where the header does, if there is none.
+    name_end: usize,
+    /// The line ends in parameters.
+    has_parameters: bool,
     tags: usize,
     duration_micros: Option<u64>,
     is_error: Option<bool>,
@@ -99,28 +120,37 @@ impl Fields {
     /// Names the event: what the timeline shows as its label. The last name wins.
     pub fn name(&mut self, name: &str) {
         let limit = self.policy.limits.name_bytes;
-        let out = self.cleared(Section::Name);
-        json::write_str(out, name, limit);
+        let line = &mut self.sections[Section::Line as usize];
+        let (before, old) = (line.len(), HEADER_LEN..self.name_end);
+        line.extend_from_slice(NAME);
+        json::write_str(line, name, limit);
+        let len = line.len() - before;
+        if before > HEADER_LEN {
+            // Another name, or one that comes behind what it belongs before.
+            line[HEADER_LEN..].rotate_right(len);
+            line.drain(old.start + len..old.end + len);
+        }
+        self.name_end = HEADER_LEN + len;
     }
 
     /// Adds a parameter.
     pub fn parameter<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
-        self.keyed(Place::Parameter, key, &(&value as &dyn Value));
+        self.keyed(Place::Parameter, key, &value as &dyn Value);
     }
 
     /// Adds a tag; its value is sent as text. A tag that breaks a rule is left out and reported.
     pub fn tag<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
-        self.keyed(Place::Tag, key, &(&value as &dyn Value));
+        self.keyed(Place::Tag, key, &value as &dyn Value);
     }
 
     /// Adds a property.
     pub fn property<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
-        self.keyed(Place::Property, key, &(&value as &dyn Value));
+        self.keyed(Place::Property, key, &value as &dyn Value);
     }
 
     /// Sets all parameters from one value: the members of an object are added to those already there.
     pub fn parameters<T: Serialize + ?Sized>(&mut self, value: &T) {
-        self.all_parameters(&(&value as &dyn Value));
+        self.all_parameters(&value as &dyn Value);
     }
 
     /// Whether values are left alone from here on; whether they were.
@@ -134,7 +164,7 @@ impl Fields {
             return;
         }
         self.cleared(Section::Response);
-        self.write_to(Section::Response, "response", &value);
+        self.write_to(Section::Response, "response", value);
     }
 
     /// Sets the message: one sentence for a reader of the timeline.
@@ -177,7 +207,7 @@ impl Fields {
         }
         self.has_error = true;
         self.cleared(Section::Error);
-        self.write_to(Section::Error, "error", &(&error as &dyn Value));
+        self.write_to(Section::Error, "error", &error as &dyn Value);
     }
 
     /// Adds everything that `data` records.
@@ -193,16 +223,30 @@ impl Fields {
         if self.muted {
             return;
         }
+        match callsite.plain_parameter(index) {
+            Some(fragment) if self.policy.keys.is_built_in() => {
+                self.begin(Place::Parameter).extend_from_slice(fragment);
+                if let Err(why) = self.try_write(Section::Line, value) {
+                    self.problem(&callsite.field(index).key(), &why);
+                }
+            }
+            _ => self.declared(callsite, index, value),
+        }
+    }
+
+    /// A declared field that is not just a parameter of a harmless name.
+    #[inline(never)]
+    fn declared(&mut self, callsite: &'static Callsite, index: usize, value: &dyn Value) {
         let field = callsite.field(index);
         let keys = &self.policy.keys;
         let secret = if keys.is_built_in() { field.sensitive } else { keys.redacts(&field.key()) };
         if field.redacted || secret {
             self.hide(&field);
         } else if matches!(field.place, Place::Tag) {
-            self.checked_tag(&field.key(), &value);
+            self.checked_tag(&field.key(), value);
         } else {
-            self.begin(field.place, |out| out.extend_from_slice(field.fragment.as_bytes()));
-            if let Err(why) = self.try_write(section(field.place), &value) {
+            self.begin(field.place).extend_from_slice(field.fragment.as_bytes());
+            if let Err(why) = self.try_write(section(field.place), value) {
                 self.problem(&field.key(), &why);
             }
         }
@@ -223,18 +267,17 @@ impl Fields {
     }
 
     fn hide(&mut self, field: &Field) {
-        self.begin(field.place, |out| {
-            out.extend_from_slice(field.fragment.as_bytes());
-            json::write_str(out, REDACTED, usize::MAX);
-        });
+        let out = self.begin(field.place);
+        out.extend_from_slice(field.fragment.as_bytes());
+        json::write_str(out, REDACTED, usize::MAX);
     }
 
     /// The reserved member of the wire's body, written whole by a tracker: `,"key":value`.
     pub(crate) fn body_member(&mut self, key: &str, value: &dyn Value) {
-        let out = &mut self.sections[Section::Body as usize];
+        let out = self.side(Section::Body);
         out.push(b',');
         json::write_key(out, key);
-        self.write_to(Section::Body, key, &value);
+        self.write_to(Section::Body, key, value);
     }
 
     /// Adds a value that was serialised earlier, or says why it could not be.
@@ -262,25 +305,24 @@ impl Fields {
         }
     }
 
-    fn keyed(&mut self, place: Place, key: &str, value: &dyn Write) {
+    fn keyed<W: Write + ?Sized>(&mut self, place: Place, key: &str, value: &W) {
         if self.muted {
             return;
         }
         if self.policy.keys.redacts(key) {
-            self.begin(place, |out| {
-                json::write_key(out, key);
-                json::write_str(out, REDACTED, usize::MAX);
-            });
+            let out = self.begin(place);
+            json::write_key(out, key);
+            json::write_str(out, REDACTED, usize::MAX);
         } else if matches!(place, Place::Tag) {
             self.checked_tag(key, value);
         } else {
-            self.begin(place, |out| json::write_key(out, key));
+            json::write_key(self.begin(place), key);
             self.write_to(section(place), key, value);
         }
     }
 
-    fn checked_tag(&mut self, key: &str, value: &dyn Write) {
-        let mut text = std::mem::take(&mut self.sections[Section::Tags as usize]);
+    fn checked_tag<W: Write + ?Sized>(&mut self, key: &str, value: &W) {
+        let mut text = std::mem::take(self.side(Section::Tags));
         let start = text.len();
         let refused = match attempt(value, &mut text, &self.policy, self.policy.limits.event_bytes) {
             Err(why) => Some(why),
@@ -309,58 +351,77 @@ impl Fields {
         self.sections[Section::Tags as usize] = text;
     }
 
-    /// Starts a member of a section: the comma, then whatever `key` writes.
-    fn begin(&mut self, place: Place, key: impl FnOnce(&mut Vec<u8>)) {
-        let out = &mut self.sections[section(place) as usize];
-        separate(out);
-        key(out);
+    /// Starts a member of a section: what has to stand before its key.
+    #[inline]
+    fn begin(&mut self, place: Place) -> &mut Vec<u8> {
+        let section = section(place);
+        if section != Section::Line {
+            let out = self.side(section);
+            separate(out);
+            return out;
+        }
+        let line = &mut self.sections[Section::Line as usize];
+        if std::mem::replace(&mut self.has_parameters, true) {
+            line.push(b',');
+        } else {
+            line.extend_from_slice(PARAMETERS);
+        }
+        line
+    }
+
+    /// A section beside the line, from now on one to be looked at.
+    fn side(&mut self, section: Section) -> &mut Vec<u8> {
+        self.touched |= 1 << section as u8;
+        &mut self.sections[section as usize]
     }
 
     /// Writes a value at the end of a section, within what the event's limit leaves; a value that fails
     /// becomes `null` and is reported.
-    fn write_to(&mut self, section: Section, key: &str, value: &dyn Write) {
+    fn write_to<W: Write + ?Sized>(&mut self, section: Section, key: &str, value: &W) {
         if let Err(why) = self.try_write(section, value) {
             self.problem(key, &why);
         }
     }
 
-    fn try_write(&mut self, section: Section, value: &dyn Write) -> Result<(), String> {
+    #[inline]
+    fn try_write<W: Write + ?Sized>(&mut self, section: Section, value: &W) -> Result<(), String> {
         let room = self.room();
         let out = &mut self.sections[section as usize];
         attempt(value, out, &self.policy, room).inspect_err(|_| out.extend_from_slice(b"null"))
     }
 
     /// Bytes that the event's limit leaves.
+    #[inline]
     fn room(&self) -> usize {
-        let used: usize = self.sections.iter().map(Vec::len).sum();
-        self.policy.limits.event_bytes.saturating_sub(used + self.bare_parameters.len())
+        let [line, sides @ ..] = &self.sections;
+        let beside: usize = if self.touched == 0 { 0 } else { sides.iter().map(Vec::len).sum() };
+        self.policy.limits.event_bytes.saturating_sub(line.len() - HEADER_LEN + beside)
     }
 
     fn problem(&mut self, key: &str, why: &str) {
         self.problems.push(format!("the value of `{key}` was sent as null: {why}"));
     }
 
-    fn all_parameters(&mut self, value: &dyn Write) {
+    fn all_parameters<W: Write + ?Sized>(&mut self, value: &W) {
         if self.muted {
             return;
         }
-        let room = self.room();
-        self.bare_parameters.clear();
-        if let Err(why) = attempt(value, &mut self.bare_parameters, &self.policy, room) {
-            return self.problem("parameters", &why);
-        }
-        if let [b'{', members @ .., b'}'] = self.bare_parameters.as_slice() {
+        let mut bare = std::mem::take(self.cleared(Section::Bare));
+        let wrote = attempt(value, &mut bare, &self.policy, self.room());
+        if let [b'{', members @ .., b'}'] = bare.as_slice() {
             if !members.is_empty() {
-                let out = &mut self.sections[Section::Parameters as usize];
-                separate(out);
-                out.extend_from_slice(members);
+                self.begin(Place::Parameter).extend_from_slice(members);
             }
-            self.bare_parameters.clear();
+            bare.clear();
+        }
+        self.sections[Section::Bare as usize] = bare;
+        if let Err(why) = wrote {
+            self.problem("parameters", &why);
         }
     }
 
     fn cleared(&mut self, section: Section) -> &mut Vec<u8> {
-        let out = &mut self.sections[section as usize];
+        let out = self.side(section);
         out.clear();
         out
     }
@@ -379,32 +440,55 @@ impl Fields {
         &self.problems
     }
 
-    /// The members of the body, each with a leading comma, as pieces to be copied into the spool.
-    pub(crate) fn pieces<'a>(&'a self, pieces: &mut Pieces<'a>) {
-        let section = |section: Section| self.sections[section as usize].as_slice();
-        pieces.member(b",\"resource_name\":", section(Section::Name), b"");
-        pieces.member(b",\"user_intent\":", section(Section::Message), b"");
-        let parameters = section(Section::Parameters);
-        if self.bare_parameters.is_empty() {
-            pieces.member(b",\"parameters\":{", parameters, b"}");
-        } else if parameters.is_empty() {
-            pieces.member(b",\"parameters\":", &self.bare_parameters, b"");
-        } else {
-            pieces.member(b",\"parameters\":{\"value\":", &self.bare_parameters, b",");
-            pieces.member(b"", parameters, b"}");
+    /// The event as the spool takes it: its header, then the members of its body, each with a leading comma.
+    pub(crate) fn record(&mut self, header: &Header) -> &mut Vec<u8> {
+        self.end_members();
+        let line = &mut self.sections[Section::Line as usize];
+        if let Some(room) = line.first_chunk_mut() {
+            header.encode(room);
         }
-        pieces.member(b",\"response\":", section(Section::Response), b"");
-        pieces.member(b",\"error\":", section(Section::Error), b"");
-        pieces.member(b",\"tags\":{", section(Section::Tags), b"}");
-        pieces.member(b",\"properties\":{", section(Section::Properties), b"}");
-        pieces.member(b"", section(Section::Body), b"");
+        line
+    }
+
+    /// The members of the body alone.
+    pub(crate) fn members(&mut self) -> &[u8] {
+        self.end_members();
+        &self.sections[Section::Line as usize][HEADER_LEN..]
+    }
+
+    /// Ends the parameters and puts what is beside the line behind it.
+    fn end_members(&mut self) {
+        let [line, sides @ ..] = &mut self.sections;
+        let touched = self.touched != 0;
+        if touched {
+            let bare = &mut sides[Section::Bare as usize - 1];
+            if !bare.is_empty() {
+                line.extend_from_slice(if self.has_parameters { b",\"value\":" } else { b",\"parameters\":" });
+                line.append(bare);
+            }
+        }
+        if std::mem::take(&mut self.has_parameters) {
+            line.push(b'}');
+        }
+        if touched {
+            for (section, before, after) in SIDES {
+                let side = &mut sides[section as usize - 1];
+                if !side.is_empty() {
+                    line.extend_from_slice(before);
+                    line.append(side);
+                    line.extend_from_slice(after);
+                }
+            }
+        }
     }
 
     fn fresh(policy: Arc<Policy>) -> Self {
         Self {
             policy,
-            sections: Default::default(),
-            bare_parameters: Vec::new(),
+            sections: std::array::from_fn(|i| if i == 0 { empty_line() } else { Vec::new() }),
+            touched: 0,
+            name_end: HEADER_LEN,
+            has_parameters: false,
             tags: 0,
             duration_micros: None,
             is_error: None,
@@ -415,8 +499,16 @@ impl Fields {
     }
 
     fn reset(&mut self) {
-        self.sections.iter_mut().for_each(emptied);
-        emptied(&mut self.bare_parameters);
+        let [line, sides @ ..] = &mut self.sections;
+        line.truncate(HEADER_LEN);
+        if line.capacity() > KEPT_BYTES {
+            *line = empty_line();
+        }
+        if std::mem::take(&mut self.touched) != 0 {
+            sides.iter_mut().for_each(emptied);
+        }
+        self.name_end = HEADER_LEN;
+        self.has_parameters = false;
         self.tags = 0;
         self.duration_micros = None;
         self.is_error = None;
@@ -490,43 +582,9 @@ impl Drop for Loan {
     }
 }
 
-/// The slices of a record, in order; enough room for every section with its key and its closing brace.
-#[derive(Debug)]
-pub(crate) struct Pieces<'a> {
-    slices: [&'a [u8]; 1 + 3 * (SECTIONS + 1)],
-    used: usize,
-}
-
-impl<'a> Pieces<'a> {
-    pub(crate) fn new(header: &'a [u8]) -> Self {
-        let mut pieces = Self { slices: [&[]; 1 + 3 * (SECTIONS + 1)], used: 0 };
-        pieces.push(header);
-        pieces
-    }
-
-    fn push(&mut self, slice: &'a [u8]) {
-        if !slice.is_empty() {
-            self.slices[self.used] = slice;
-            self.used += 1;
-        }
-    }
-
-    fn member(&mut self, before: &'a [u8], value: &'a [u8], after: &'a [u8]) {
-        if !value.is_empty() {
-            self.push(before);
-            self.push(value);
-            self.push(after);
-        }
-    }
-
-    pub(crate) fn as_slices(&self) -> &[&'a [u8]] {
-        &self.slices[..self.used]
-    }
-}
-
 fn section(place: Place) -> Section {
     match place {
-        Place::Parameter => Section::Parameters,
+        Place::Parameter => Section::Line,
         Place::Tag => Section::Tags,
         Place::Property => Section::Properties,
     }
@@ -534,7 +592,13 @@ fn section(place: Place) -> Section {
 
 /// Writes a value, or leaves `out` as it was and says why. A value's `Serialize` is the author's code: its
 /// panic must not become the host's.
-fn attempt(value: &dyn Write, out: &mut Vec<u8>, policy: &Policy, room: usize) -> Result<(), String> {
+#[inline]
+fn attempt<W: Write + ?Sized>(
+    value: &W,
+    out: &mut Vec<u8>,
+    policy: &Policy,
+    room: usize,
+) -> Result<(), String> {
     let start = out.len();
     match catch_unwind(AssertUnwindSafe(|| value.write(out, policy, room))) {
         Ok(wrote) => wrote.map_err(|error| error.to_string()),
@@ -549,6 +613,13 @@ fn separate(out: &mut Vec<u8>) {
     if !out.is_empty() {
         out.push(b',');
     }
+}
+
+/// A line with nothing in it but room for the header.
+fn empty_line() -> Vec<u8> {
+    let mut line = Vec::with_capacity(1_024);
+    line.resize(HEADER_LEN, 0);
+    line
 }
 
 /// Empties a buffer, and lets go of one that a large value has grown.

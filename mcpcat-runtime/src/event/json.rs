@@ -101,6 +101,7 @@ pub fn write_value<T: Serialize + ?Sized>(
 ///
 /// # Errors
 /// Those of [`write_value`].
+#[inline]
 pub fn write_value_within<T: Serialize + ?Sized>(
     out: &mut Vec<u8>,
     value: &T,
@@ -182,6 +183,7 @@ enum Shape {
 
 impl<'a> Writer<'a> {
     /// `None`, with the marker written, where there is no room for anything.
+    #[inline]
     fn new(out: &'a mut Vec<u8>, policy: &'a Policy, bytes: usize) -> Option<Self> {
         if bytes < LEAST_ROOM {
             out.extend_from_slice(b"\"[cut]\"");
@@ -192,6 +194,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Bytes that may be written now without touching what the open levels need to end.
+    #[inline]
     fn room(&self) -> usize {
         self.end.saturating_sub(self.out.len() + LEVEL_RESERVE * (self.level + 1))
     }
@@ -224,22 +227,23 @@ impl<'a> Writer<'a> {
     }
 
     /// Serialises one value and leaves exactly one complete JSON value behind, or nothing and an error.
+    #[inline]
     fn nested<T: Serialize + ?Sized>(&mut self, value: &T, form: value::Form) -> Result<(), ValueError> {
         let (level, len, wrappers) = (self.level, self.out.len(), self.wrappers);
         let result = value.serialize(value::ValueSerializer { writer: self, form });
         self.wrappers = wrappers;
-        match result {
-            Ok(()) => Ok(()),
-            Err(_) if self.stopping => {
-                self.stopping = false;
-                self.close_to(level);
-                Ok(())
-            }
-            Err(error) => {
-                self.roll_back(level, len);
-                Err(error)
-            }
+        result.or_else(|error| self.recover(error, level, len))
+    }
+
+    /// Makes of what a value left behind a complete value, or nothing.
+    #[cold]
+    fn recover(&mut self, error: ValueError, level: usize, len: usize) -> Result<(), ValueError> {
+        if std::mem::take(&mut self.stopping) {
+            self.close_to(level);
+            return Ok(());
         }
+        self.roll_back(level, len);
+        Err(error)
     }
 
     fn stop(&mut self) -> ValueError {
@@ -247,6 +251,7 @@ impl<'a> Writer<'a> {
         ValueError(Kind::Stop)
     }
 
+    #[inline]
     fn string(&mut self, text: &str) {
         let room = self.room();
         text::push(self.out, text, self.policy.limits.string_bytes, room);

@@ -40,17 +40,17 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    pub(crate) fn encode(&self) -> [u8; HEADER_LEN] {
-        let mut out = [0; HEADER_LEN];
+    pub(crate) fn encode(&self, out: &mut [u8; HEADER_LEN]) {
         out[..20].copy_from_slice(self.id.raw());
         let mut flags = 0;
+        out[20..40].fill(0);
         if let Some(parent) = &self.parent {
             out[20..40].copy_from_slice(parent.raw());
             flags |= HAS_PARENT;
         }
         out[40..48].copy_from_slice(&self.unix_micros.to_le_bytes());
-        if let Some(micros) = self.duration_micros {
-            out[48..56].copy_from_slice(&micros.to_le_bytes());
+        out[48..56].copy_from_slice(&self.duration_micros.unwrap_or(0).to_le_bytes());
+        if self.duration_micros.is_some() {
             flags |= HAS_DURATION;
         }
         out[56..64].copy_from_slice(&self.sequence.to_le_bytes());
@@ -62,7 +62,6 @@ impl Header {
             flags |= CUSTOM;
         }
         out[72] = flags;
-        out
     }
 
     /// The header and the members behind it; `None` when the record is too short to be one.
@@ -153,7 +152,8 @@ mod tests {
                 id: EventId::from_raw(id), parent: parent.map(EventId::from_raw), unix_micros,
                 duration_micros, sequence, session, is_error, custom,
             };
-            let mut record = header.encode().to_vec();
+            let mut record = vec![0xAA; HEADER_LEN];
+            header.encode(record.first_chunk_mut().unwrap());
             record.extend_from_slice(members.as_bytes());
             prop_assert_eq!(Header::decode(&record), Some((header, members.as_bytes())));
         }

@@ -2,7 +2,7 @@
 
 use super::{Raised, Session};
 use crate::client::{Client, ClientBuilder};
-use crate::event::fields::{Loan, Pieces};
+use crate::event::fields::Loan;
 use crate::event::{EventData, wire};
 use crate::privacy::Explained;
 
@@ -42,10 +42,7 @@ impl Client {
         if !session.annotate(&header, fields) {
             return Explained::nothing("the share of sessions to record");
         }
-        let mut pieces = Pieces::new(&[]);
-        fields.pieces(&mut pieces);
-        let members = pieces.as_slices().concat();
-        let body = wire::body(&core.config.dialect, &header, &members, &session.definition());
+        let body = wire::body(&core.config.dialect, &header, fields.members(), &session.definition());
         let mut explained = through(self, body);
         for problem in fields.problems() {
             explained.add(problem);

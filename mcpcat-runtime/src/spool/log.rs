@@ -112,19 +112,13 @@ impl Log {
         self.store.segment_len() - SEGMENT_HEADER - frame::OVERHEAD
     }
 
-    pub(super) fn append(&self, kind: u8, pieces: &[&[u8]]) -> Result<Appended, Refused> {
-        let mut len = 0_usize;
-        for piece in pieces {
-            len = len.saturating_add(piece.len());
-        }
-        if len > self.limit() {
-            return Err(Refused::TooLarge { limit: self.limit() as u64 });
-        }
-        let size = frame::size(len);
+    /// Appends a record of `len` bytes, at most [`limit`](Self::limit), given with its padding.
+    pub(super) fn append(&self, kind: u8, padded: &[u8], len: usize) -> Result<Appended, Refused> {
+        let size = frame::OVERHEAD + padded.len();
         let mut rolled = false;
         loop {
             let slot = self.current.load(Acquire);
-            if let Some(segment) = self.store.append(slot, kind, pieces, len as u32)? {
+            if let Some(segment) = self.store.append(slot, kind, padded, len as u32)? {
                 return Ok(Appended { segment, bytes: size as u64, rolled });
             }
             rolled |= self.roll(slot, size)?;

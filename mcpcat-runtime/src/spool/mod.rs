@@ -1,10 +1,10 @@
 //! Where events wait: a bounded log of segments that is queue, bound and durability in one.
 //!
-//! Bytes in, bytes out: nothing here knows of events, sessions or HTTP. Producers [`append`](Spool::append), one
+//! Bytes in, bytes out: nothing here knows of events, sessions or HTTP. Producers [append](Spool::append_record), one
 //! [`Reader`] takes the records in order and says which are done, and an [`Adopter`] finds what earlier runs
 //! left behind.
 //!
-//! What is kept once `append` has returned `Ok`:
+//! What is kept once an append has returned `Ok`:
 //!
 //! | | `Mapped` | `Written` | `Memory` |
 //! |---|---|---|---|
@@ -90,19 +90,37 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// Appends one record made of `pieces`, in their order. When this returns `Ok`, the record is in the log.
+    /// Appends one record. When this returns `Ok`, the record is in the log. The buffer gets the record's padding
+    /// for as long as this takes, and is given back as it was.
     ///
     /// Takes no lock, makes no system call and allocates nothing while the segment has room (`Mapped` and
-    /// `Memory`; `Written` makes one call).
+    /// `Memory`; `Written` makes one call) and the buffer 15 bytes to spare.
     ///
     /// # Errors
     /// [`Refused`], and then nothing was appended.
-    pub fn append(&self, kind: u8, pieces: &[&[u8]]) -> Result<Appended, Refused> {
+    pub fn append_record(&self, kind: u8, record: &mut Vec<u8>) -> Result<Appended, Refused> {
         if self.is_parents() {
             self.leave_to_parent();
             return Err(Refused::Forked);
         }
-        self.log.append(kind, pieces)
+        let (len, limit) = (record.len(), self.log.limit());
+        if len > limit {
+            return Err(Refused::TooLarge { limit: limit as u64 });
+        }
+        record.extend_from_slice(&[0; frame::ALIGN][..frame::padded(len) - len]);
+        let appended = self.log.append(kind, record, len);
+        record.truncate(len);
+        appended
+    }
+
+    /// [`append_record`](Self::append_record) for one that is in pieces. Allocates.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn append(&self, kind: u8, pieces: &[&[u8]]) -> Result<Appended, Refused> {
+        let mut record = Vec::with_capacity(frame::padded(pieces.iter().map(|piece| piece.len()).sum()));
+        pieces.iter().for_each(|piece| record.extend_from_slice(piece));
+        self.append_record(kind, &mut record)
     }
 
     /// Whether this process was forked from the one that opened the spool.

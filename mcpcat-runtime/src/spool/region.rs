@@ -35,11 +35,6 @@ pub(super) unsafe trait Memory {
     /// # Safety
     /// The range lies below `len()`, and nobody writes it during the call.
     unsafe fn read(&self, at: usize, len: usize, out: &mut Vec<u8>);
-    /// The CRC-32 of `len` bytes from `at`.
-    ///
-    /// # Safety
-    /// The range lies below `len()`, and nobody writes it during the call.
-    unsafe fn sum(&self, at: usize, len: usize) -> u32;
     /// Fills a range with zeros.
     ///
     /// # Safety
@@ -168,32 +163,30 @@ impl<M> Segment<M> {
 }
 
 impl<M: Memory> Segment<M> {
-    /// Appends one record and returns the sequence number of the segment and its place. `len` is the length of
-    /// all pieces.
+    /// Appends one record of `len` bytes, given with its padding, and returns the sequence number of the segment
+    /// and its place.
+    ///
+    /// Nothing that was written is read again: the segment's lines are cold, often in another core's cache, and
+    /// a store to one waits for nobody while a load does.
     pub(super) fn append(
         &self,
         salt: Salt,
         kind: u8,
-        pieces: &[&[u8]],
+        padded: &[u8],
         len: u32,
     ) -> Result<(u64, u32), NoRoom> {
         let memory = self.memory.get().ok_or(NoRoom)?;
-        let at = self.claim(memory.len(), frame::size(len as usize))?;
+        // Before the claim, which keeps the reader from what comes behind it.
+        let crc = crc32fast::hash(padded);
+        let size = OVERHEAD + padded.len();
+        let at = self.claim(memory.len(), size)?;
         // Stable until the commit word is stored: the reader does not clear a segment with an open claim.
         let sequence = self.sequence.load(Relaxed);
         let start = at as usize;
         memory.store(start, frame::reserve_word(salt, at, len));
-        let mut place = start + OVERHEAD;
-        let end = place + len as usize;
-        for piece in pieces {
-            let piece = &piece[..piece.len().min(end - place)];
-            // SAFETY: `claim` returned these bytes to this call alone, `place + piece.len() <= end` is within
-            // the claim, and by the protocol the reader does not touch them before the commit word.
-            unsafe { memory.write(place, piece) };
-            place += piece.len();
-        }
-        // SAFETY: within the claim, as above. The padding is zero: segments are cleared before they are opened.
-        let crc = unsafe { memory.sum(start + OVERHEAD, frame::padded(len as usize)) };
+        // SAFETY: `claim` returned `size` bytes from `start` to this call alone, and by the protocol the reader
+        // does not touch them before the commit word.
+        unsafe { memory.write(start + OVERHEAD, padded) };
         memory.store(start + 8, frame::commit_word(salt, at, kind, crc));
         Ok((sequence, at))
     }
@@ -210,12 +203,11 @@ impl<M: Memory> Segment<M> {
         move |kind, bytes| {
             assert_eq!(bytes.len(), len as usize);
             memory.store(at as usize, frame::reserve_word(salt, at, len));
+            let mut padded = bytes.to_vec();
+            padded.resize(frame::padded(bytes.len()), 0);
             // SAFETY: as in `append`.
-            let crc = unsafe {
-                memory.write(at as usize + OVERHEAD, bytes);
-                memory.sum(at as usize + OVERHEAD, frame::padded(bytes.len()))
-            };
-            memory.store(at as usize + 8, frame::commit_word(salt, at, kind, crc));
+            unsafe { memory.write(at as usize + OVERHEAD, &padded) };
+            memory.store(at as usize + 8, frame::commit_word(salt, at, kind, crc32fast::hash(&padded)));
         }
     }
 
@@ -440,12 +432,6 @@ unsafe impl Memory for Mapping {
             out.as_mut_ptr().add(end).copy_from_nonoverlapping(self.base.as_ptr().add(at), len);
             out.set_len(end + len);
         }
-    }
-
-    unsafe fn sum(&self, at: usize, len: usize) -> u32 {
-        debug_assert!(at + len <= self.len);
-        // SAFETY: in range, initialised (mappings start as zeros) and not written by the caller's promise.
-        crc32fast::hash(unsafe { std::slice::from_raw_parts(self.base.as_ptr().add(at), len) })
     }
 
     unsafe fn clear(&self, at: usize, len: usize) {

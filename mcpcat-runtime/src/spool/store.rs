@@ -183,33 +183,31 @@ impl Store {
         }
     }
 
-    /// Appends to one segment; `None` if it has no room. Returns the segment's sequence number.
+    /// Appends a record of `len` bytes, given with its padding, to one segment; `None` if it has no room. Returns
+    /// the segment's sequence number.
     #[inline]
     pub(super) fn append(
         &self,
         slot: usize,
         kind: u8,
-        pieces: &[&[u8]],
+        padded: &[u8],
         len: u32,
     ) -> std::result::Result<Option<u64>, Refused> {
         let segment = &self.segments[slot];
         if self.how != How::Written {
-            let placed = segment.append(self.salt, kind, pieces, len);
+            let placed = segment.append(self.salt, kind, padded, len);
             return Ok(placed.ok().map(|(sequence, _)| sequence));
         }
         let Some(made) = self.files[slot].get() else { return Ok(None) };
         made.writers.fetch_add(1, SeqCst);
-        let claimed = segment.claim(self.segment_len, frame::size(len as usize));
+        let claimed = segment.claim(self.segment_len, OVERHEAD + padded.len());
         let outcome = claimed.ok().map(|at| {
             let sequence = segment.sequence();
             let written = with_frame(|buffer| {
                 buffer.extend_from_slice(&frame::reserve_word(self.salt, at, len).to_ne_bytes());
-                buffer.extend_from_slice(&[0; 8]);
-                pieces.iter().for_each(|piece| buffer.extend_from_slice(piece));
-                buffer.resize(frame::size(len as usize), 0);
-                let crc = crc32fast::hash(&buffer[OVERHEAD..]);
-                buffer[8..OVERHEAD]
-                    .copy_from_slice(&frame::commit_word(self.salt, at, kind, crc).to_ne_bytes());
+                let crc = crc32fast::hash(padded);
+                buffer.extend_from_slice(&frame::commit_word(self.salt, at, kind, crc).to_ne_bytes());
+                buffer.extend_from_slice(padded);
                 file::write_at(&made.file, buffer, u64::from(at))
             });
             match written {

@@ -46,6 +46,7 @@ impl<'w, 'a> ValueSerializer<'w, 'a> {
         Ok(())
     }
 
+    #[inline]
     fn integer(self, value: impl itoa::Integer) -> Done {
         self.writer.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
         Ok(())
@@ -120,7 +121,8 @@ impl<'w, 'a> ValueSerializer<'w, 'a> {
 
 macro_rules! integers {
     ($($method:ident: $type:ty),*) => {
-        $(fn $method(self, value: $type) -> Done {
+        $(#[inline]
+        fn $method(self, value: $type) -> Done {
             self.integer(value)
         })*
     };
@@ -150,6 +152,7 @@ impl<'w, 'a> Serializer for ValueSerializer<'w, 'a> {
         self.display(value)
     }
 
+    #[inline]
     fn serialize_bool(self, value: bool) -> Done {
         self.writer.out.extend_from_slice(if value { b"true" } else { b"false" });
         Ok(())
@@ -167,11 +170,12 @@ impl<'w, 'a> Serializer for ValueSerializer<'w, 'a> {
         self.serialize_str(value.encode_utf8(&mut [0; 4]))
     }
 
+    #[inline]
     fn serialize_str(self, value: &str) -> Done {
-        match self.form {
-            Form::Raw => self.writer.raw(value),
-            Form::Number => self.writer.number(value),
-            Form::Plain | Form::Binary => self.writer.text(value, self.form == Form::Binary),
+        if self.form == Form::Plain && value.len() < BINARY_MEMBER_CHARS {
+            self.writer.string(value);
+        } else {
+            self.writer.formed(value, self.form);
         }
         Ok(())
     }
@@ -469,6 +473,14 @@ sequences!(
 );
 
 impl Writer<'_> {
+    fn formed(&mut self, value: &str, form: Form) {
+        match form {
+            Form::Raw => self.raw(value),
+            Form::Number => self.number(value),
+            Form::Plain | Form::Binary => self.text(value, form == Form::Binary),
+        }
+    }
+
     /// A string, or what kind of content it is.
     pub(super) fn text(&mut self, value: &str, binary: bool) {
         let least = if binary { BINARY_MEMBER_CHARS } else { BINARY_CHARS };
