@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ use crate::event::record::{self, Definition, Header};
 use crate::event::wire::{self, Dialect};
 use crate::policy::Sample;
 use crate::privacy::Privacy;
-use crate::spool::{Adopter, Position, Reader, Refused, Spool};
+use crate::spool::{Adopter, Position, Reader, Refused, Spool, fence};
 
 /// How often a busy worker looks for new records: no publisher wakes it.
 const POLL: Duration = Duration::from_millis(10);
@@ -82,10 +82,10 @@ impl Mailbox {
         Self { commands: Mutex::new(None), ..Self::new() }
     }
 
-    /// After an append: wakes the worker if it is parked, which costs a load and a fence otherwise.
+    /// After an append: wakes the worker if it is parked, which costs a load otherwise.
     pub(crate) fn appended(&self) {
-        // Pairs with the fence in `park`: either the worker sees the record or this sees that it is parked.
-        fence(Ordering::SeqCst);
+        // Pairs with the fence in `wait`: either the worker sees the record or this sees that it is parked.
+        fence::often();
         if self.parked.load(Ordering::Relaxed) {
             self.notify.notify_one();
         }
@@ -1050,7 +1050,9 @@ impl Worker {
             } else {
                 mailbox.parked.store(true, Ordering::Relaxed);
                 // Pairs with the fence in `appended`.
-                fence(Ordering::SeqCst);
+                if !fence::seldom() {
+                    until = earliest(until, Some(now + POLL));
+                }
                 parked = true;
                 if let Some(item) = self.read() {
                     self.ready(item);

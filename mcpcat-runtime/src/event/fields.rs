@@ -463,7 +463,11 @@ impl Fields {
         if touched {
             let bare = &mut sides[Section::Bare as usize - 1];
             if !bare.is_empty() {
-                line.extend_from_slice(if self.has_parameters { b",\"value\":" } else { b",\"parameters\":" });
+                line.extend_from_slice(if self.has_parameters {
+                    b",\"value\":"
+                } else {
+                    b",\"parameters\":"
+                });
                 line.append(bare);
             }
         }

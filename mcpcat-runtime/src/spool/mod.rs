@@ -19,6 +19,7 @@
 //! cleared at once. There is no ledger beside the segments: a record says itself that it is done.
 
 mod adopt;
+pub(crate) mod fence;
 mod file;
 mod frame;
 mod log;
@@ -61,6 +62,7 @@ pub struct Opened {
 
 /// Opens a spool. Never fails: what cannot be on disk is kept in memory, and a warning says why.
 pub fn open(options: Options) -> Opened {
+    fence::register();
     let generation = fork_generation();
     let mut warnings = Vec::new();
     let place::Placed { log, side, run, adopter, backend } = place::place(&options, &mut warnings);
