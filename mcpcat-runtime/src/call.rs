@@ -3,7 +3,6 @@
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
@@ -93,7 +92,8 @@ impl Call {
         }
         let begun = self.live.as_ref().is_none_or(|live| live.begun);
         let rule = self.callsite.map_or(Rule::ALWAYS, |callsite| callsite.rule);
-        let mut live = Live::new(session, scope, rule, true);
+        let parent = scope.filter(|scope| scope.session.is(&session)).and_then(|scope| scope.parent);
+        let mut live = Live::new(session, parent, rule, true);
         live.begun = begun;
         if let Some(callsite) = self.callsite {
             live.loan.fields().name(callsite.name);
@@ -155,25 +155,23 @@ impl Live {
     #[cold]
     #[inline(never)]
     fn of_callsite(callsite: &'static Callsite) -> Option<Self> {
-        let scope = Scope::current();
-        let session = match &scope {
-            Some(scope) => scope.session.clone(),
-            None => of_installed()?,
+        let (session, parent) = match Scope::current() {
+            Some(scope) => (scope.session, scope.parent),
+            None => (of_installed()?, None),
         };
         if !session.records_event() {
             return None;
         }
-        let mut live = Self::new(session, scope, callsite.rule, true);
+        let mut live = Self::new(session, parent, callsite.rule, true);
         live.loan.fields().name(callsite.name);
         Some(live)
     }
 
-    fn new(session: Session, scope: Option<Scope>, rule: Rule, custom: bool) -> Self {
-        let parent = scope.filter(|scope| scope.session.is(&session)).and_then(|scope| scope.parent);
+    fn new(session: Session, parent: Option<EventId>, rule: Rule, custom: bool) -> Self {
         Self {
             raised: Raised::now(&session, parent),
             started: Instant::now(),
-            loan: Loan::take(&Arc::clone(&session.core().config.policy)),
+            loan: Loan::take(&session.core().config.policy),
             session,
             rule,
             custom,

@@ -37,6 +37,40 @@ pub fn emit_value(data: &dyn EventData) {
 }
 
 fn publish(write: impl FnOnce(&mut Fields)) {
+    let Some(mut loan) = Scope::lent(|scope| scope.session.quick_loan()).flatten() else {
+        return publish_asking(write);
+    };
+    // A value's `Serialize` is the author's code: its panic must not become the host's.
+    match catch_unwind(AssertUnwindSafe(|| write(loan.fields()))) {
+        Ok(()) => record_here(&mut loan),
+        Err(_) => count_panicked(),
+    }
+}
+
+/// Records an event of the current scope. The scope is borrowed for that, so what runs the host's code comes before
+/// and after it: reports, the hook for losses.
+fn record_here(loan: &mut Loan) {
+    if !loan.fields().problems().is_empty()
+        && let Some(session) = Session::current()
+    {
+        session.core().report(loan.fields());
+    }
+    let recorded = Scope::lent(|scope| scope.session.publish_quietly(scope.parent, loan));
+    if let (Some(Err(reason)), Some(session)) = (recorded, Session::current()) {
+        session.core().refuse(reason);
+    }
+}
+
+#[cold]
+fn count_panicked() {
+    if let Some(session) = Session::current() {
+        session.core().count_dropped(DropReason::Panicked);
+    }
+}
+
+/// Outside of any scope, or where the author is asked for consent, or in a forked child.
+#[cold]
+fn publish_asking(write: impl FnOnce(&mut Fields)) {
     let scope = Scope::current();
     let parent = scope.as_ref().and_then(|scope| scope.parent);
     let Some(session) = scope.map(|scope| scope.session).or_else(of_installed) else { return };
@@ -61,6 +95,12 @@ impl Emission {
     /// The project whose client publishes a plain session string.
     pub fn project<T: AsRef<str> + ?Sized>(&mut self, project: &T) {
         self.project = Some(project.as_ref().to_owned());
+    }
+
+    /// Lets the author's code write the event. Whether it came to its end.
+    fn attempt(&mut self, callsite: &'static Callsite, write: &mut dyn FnMut(&mut Self)) -> bool {
+        self.loan.fields().name(callsite.name);
+        catch_unwind(AssertUnwindSafe(|| write(self))).is_ok()
     }
 
     fn named(&mut self, here: Option<&Session>) -> Option<Session> {
@@ -113,6 +153,26 @@ impl DerefMut for Emission {
 #[cold]
 #[inline(never)]
 pub fn emit_with(callsite: &'static Callsite, write: &mut dyn FnMut(&mut Emission)) {
+    let Some(loan) = Scope::lent(|scope| scope.session.quick_loan()).flatten() else {
+        return emit_asking(callsite, write, None);
+    };
+    let mut emission = Emission { loan, target: None, project: None };
+    let sound = emission.attempt(callsite, write);
+    match emission.target {
+        None if sound => record_here(&mut emission.loan),
+        None => count_panicked(),
+        Some(_) => emit_asking(callsite, write, Some((emission, sound))),
+    }
+}
+
+/// The same where the event goes elsewhere, where the author is asked for consent, or in a forked child. `attempted`
+/// is what the first call made, and whether it came to its end.
+#[cold]
+fn emit_asking(
+    callsite: &'static Callsite,
+    write: &mut dyn FnMut(&mut Emission),
+    attempted: Option<(Emission, bool)>,
+) {
     let scope = Scope::current();
     let here = scope.as_ref().map(|scope| &scope.session);
     let installed = if here.is_none() { Client::installed() } else { None };
@@ -122,14 +182,13 @@ pub fn emit_with(callsite: &'static Callsite, write: &mut dyn FnMut(&mut Emissio
         Some(session) => &session.core().config.policy,
         None => &Arc::new(Policy::default()),
     };
-    let mut emission = Emission { loan: Loan::take(policy), target: None, project: None };
-    // The event may name another session; until that is known, nothing of one without consent is serialised.
-    emission.loan.fields().mute(likely.is_some_and(|session| !session.records()));
-    let mut attempt = |emission: &mut Emission| {
-        emission.loan.fields().name(callsite.name);
-        catch_unwind(AssertUnwindSafe(|| write(emission))).is_ok()
-    };
-    let mut sound = attempt(&mut emission);
+    let (mut emission, mut sound) = attempted.unwrap_or_else(|| {
+        let mut emission = Emission { loan: Loan::take(policy), target: None, project: None };
+        // The event may name another session; until that is known, nothing of one without consent is serialised.
+        emission.loan.fields().mute(likely.is_some_and(|session| !session.records()));
+        let sound = emission.attempt(callsite, write);
+        (emission, sound)
+    });
     let elsewhere = emission.named(here).or_else(|| if here.is_none() { of_installed() } else { None });
     let Some(session) = elsewhere.as_ref().or(here) else { return };
     if !session.records_event() {
@@ -137,7 +196,7 @@ pub fn emit_with(callsite: &'static Callsite, write: &mut dyn FnMut(&mut Emissio
     }
     let muted = emission.loan.fields().mute(false);
     if emission.loan.restart(&session.core().config.policy) || muted {
-        sound = attempt(&mut emission);
+        sound = emission.attempt(callsite, write);
     }
     if sound {
         let parent = scope.as_ref().filter(|scope| scope.session.is(session)).and_then(|scope| scope.parent);

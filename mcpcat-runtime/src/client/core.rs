@@ -216,23 +216,35 @@ impl Core {
         Some(live.number(appended.segment))
     }
 
-    /// Writes an event; the segment it landed in. Counted, whatever becomes of it.
-    pub(crate) fn record(&self, header: &Header, fields: &mut Fields) -> Result<u64, DropReason> {
+    /// Counts and logs what was left out of an event.
+    pub(crate) fn report(&self, fields: &Fields) {
+        let problems = fields.problems();
+        if !problems.is_empty() && self.records() {
+            self.ledger.problem(problems.len());
+            for problem in problems {
+                tracing::warn!(target: "mcpcat", "{problem}");
+            }
+        }
+    }
+
+    /// Whether an event can be written without more ado: recording is on, and this is the process that opened the
+    /// log.
+    #[inline]
+    pub(crate) fn is_ready(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| live.generation == spool::fork_generation())
+    }
+
+    /// Writes an event; the segment it landed in. Counted as published; [`refuse`](Self::refuse) counts it as
+    /// dropped, if it was.
+    pub(crate) fn write(&self, header: &Header, fields: &mut Fields) -> Result<u64, DropReason> {
         if !self.records() {
             return Ok(0);
         }
         let live = self.live_or_own();
         self.ledger.publish();
-        let Some(live) = live else { return Err(self.refuse(DropReason::Forked)) };
+        let Some(live) = live else { return Err(DropReason::Forked) };
         if self.closed.load(Ordering::Relaxed) {
-            return Err(self.refuse(DropReason::Closed));
-        }
-        let problems = fields.problems();
-        if !problems.is_empty() {
-            self.ledger.problem(problems.len());
-            for problem in problems {
-                tracing::warn!(target: "mcpcat", "{problem}");
-            }
+            return Err(DropReason::Closed);
         }
         match live.spool.append_record(record::EVENT, fields.record(header)) {
             Ok(appended) => {
@@ -243,13 +255,13 @@ impl Core {
                 }
                 Ok(live.number(appended.segment))
             }
-            Err(refused) => Err(self.refuse(match refused {
+            Err(refused) => Err(match refused {
                 Refused::Full => DropReason::SpoolFull,
                 Refused::TooLarge { .. } => DropReason::TooLarge,
                 Refused::Closed => DropReason::Closed,
                 Refused::Forked => DropReason::Forked,
                 _ => DropReason::SpoolFailed,
-            })),
+            }),
         }
     }
 
@@ -259,7 +271,8 @@ impl Core {
         self.refuse(reason);
     }
 
-    fn refuse(&self, reason: DropReason) -> DropReason {
+    /// Counts an event that was refused, and has the loss announced.
+    pub(crate) fn refuse(&self, reason: DropReason) -> DropReason {
         self.ledger.drop_event(reason);
         if self.ledger.has_news() {
             match self.live() {

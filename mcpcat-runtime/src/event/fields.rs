@@ -92,6 +92,7 @@ const SIDES: [(Section, &[u8], &[u8]); 6] = [
 ];
 const NAME: &[u8] = b",\"resource_name\":";
 const PARAMETERS: &[u8] = b",\"parameters\":{";
+const PANICKED: &str = "its `Serialize` panicked";
 /// What stands in for the value of a sensitive key.
 const REDACTED: &str = "[redacted: key]";
 /// A buffer that grew beyond this is not kept for the thread's next event.
@@ -223,15 +224,7 @@ impl Fields {
         if self.muted {
             return;
         }
-        match callsite.plain_parameter(index) {
-            Some(fragment) if self.policy.keys.is_built_in() => {
-                self.begin(Place::Parameter).extend_from_slice(fragment);
-                if let Err(why) = self.try_write(Section::Line, value) {
-                    self.problem(&callsite.field(index).key(), &why);
-                }
-            }
-            _ => self.declared(callsite, index, value),
-        }
+        self.values_from(callsite, index, &[value]);
     }
 
     /// A declared field that is not just a parameter of a harmless name.
@@ -255,8 +248,48 @@ impl Fields {
     /// Adds the values of a callsite's fields, in their order.
     #[doc(hidden)]
     pub fn values(&mut self, callsite: &'static Callsite, values: &[&dyn Value]) {
-        for (index, value) in values.iter().enumerate() {
-            self.value(callsite, index, *value);
+        if !self.muted {
+            self.values_from(callsite, 0, values);
+        }
+    }
+
+    /// The values of the fields from `first` on.
+    fn values_from(&mut self, callsite: &'static Callsite, first: usize, values: &[&dyn Value]) {
+        let built_in = self.policy.keys.is_built_in();
+        let mut next = 0;
+        while next < values.len() {
+            // Where a value that panics begins in the line.
+            let mut mark = None;
+            // A value's `Serialize` is the author's code: its panic must not become the host's. One net for all of
+            // them, since they seldom do.
+            let whole = catch_unwind(AssertUnwindSafe(|| {
+                while let Some(value) = values.get(next) {
+                    let index = first + next;
+                    match callsite.plain_parameter(index) {
+                        Some(fragment) if built_in => {
+                            self.begin(Place::Parameter).extend_from_slice(fragment);
+                            let room = self.room();
+                            let line = &mut self.sections[Section::Line as usize];
+                            mark = Some(line.len());
+                            if let Err(why) = Value::write(*value, line, &self.policy, room) {
+                                line.extend_from_slice(b"null");
+                                self.problem(&callsite.field(index).key(), &why.to_string());
+                            }
+                        }
+                        _ => self.declared(callsite, index, *value),
+                    }
+                    next += 1;
+                }
+            }));
+            if whole.is_err() {
+                if let Some(mark) = mark {
+                    let line = &mut self.sections[Section::Line as usize];
+                    line.truncate(mark);
+                    line.extend_from_slice(b"null");
+                    self.problem(&callsite.field(first + next).key(), PANICKED);
+                }
+                next += 1;
+            }
         }
     }
 
@@ -608,7 +641,7 @@ fn attempt<W: Write + ?Sized>(
         Ok(wrote) => wrote.map_err(|error| error.to_string()),
         Err(_) => {
             out.truncate(start);
-            Err("its `Serialize` panicked".to_owned())
+            Err(PANICKED.to_owned())
         }
     }
 }

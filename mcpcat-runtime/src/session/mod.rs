@@ -319,13 +319,19 @@ impl Session {
     /// Writes an event of this session. Every segment that holds one of its events holds its definition or
     /// stands before one that does, so that a log is complete in itself at any moment.
     pub(crate) fn record(&self, header: &Header, fields: &mut Fields) -> Result<(), DropReason> {
+        self.core.report(fields);
+        self.write(header, fields).map_err(|reason| self.core.refuse(reason))
+    }
+
+    /// [`record`](Self::record) without a word to anybody about what was left out, or why nothing was written.
+    fn write(&self, header: &Header, fields: &mut Fields) -> Result<(), DropReason> {
         if !self.annotate(header, fields) {
             self.core.ledger.sampled_out();
             return Ok(());
         }
         if let Some(segment) = self.core.segment() {
             self.define_in(segment);
-            let landed = self.core.record(header, fields)?;
+            let landed = self.core.write(header, fields)?;
             self.define_in(landed);
         }
         Ok(())

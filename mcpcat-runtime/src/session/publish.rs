@@ -121,10 +121,29 @@ impl Session {
         parent: Option<EventId>,
         loan: &mut Loan,
     ) -> Result<EventId, PublishError> {
+        self.core.report(loan.fields());
+        self.publish_quietly(parent, loan)
+            .map_err(|reason| PublishError::Dropped(self.core.refuse(reason)))
+    }
+
+    /// Buffers for an event of this session, unless somebody else's code has to be asked first.
+    #[inline]
+    pub(crate) fn quick_loan(&self) -> Option<Loan> {
+        let asks = self.core.config.consent.is_some() || !self.core.is_ready();
+        (!asks).then(|| Loan::take(&self.core.config.policy))
+    }
+
+    /// The part of [`publish_recorded`](Self::publish_recorded) that runs no code but this library's: nothing is
+    /// reported, and a refusal is the caller's to count.
+    pub(crate) fn publish_quietly(
+        &self,
+        parent: Option<EventId>,
+        loan: &mut Loan,
+    ) -> Result<EventId, DropReason> {
         let raised = Raised::now(self, parent);
         let fields = loan.fields();
         let header = raised.header(self, fields.duration_micros(), fields.outcome(), true);
-        self.record(&header, fields).map_err(PublishError::Dropped)?;
+        self.write(&header, fields)?;
         Ok(raised.id)
     }
 }
