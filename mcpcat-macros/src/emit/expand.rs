@@ -24,7 +24,7 @@ pub(crate) fn disabled(emit: Emit) -> TokenStream {
                     let text = literal(&value.expr);
                     quote_spanned!(span=> &::core::format_args!(#text))
                 }
-                Item::Field(_, value) | Item::Reserved(_, value) => value.reference(),
+                Item::Field(value) | Item::Reserved(_, value) => value.reference(),
                 Item::Data(data) => value::reference(data),
             })
             .collect(),
@@ -72,7 +72,7 @@ fn plain(krate: &Krate, items: &[Item]) -> TokenStream {
     let span = Span::mixed_site();
     let site = callsite::ident();
     let values = items.iter().filter_map(|item| match item {
-        Item::Field(_, value) => Some(value),
+        Item::Field(value) => Some(value),
         _ => None,
     });
     if items.len() > 1 && values.clone().any(|value| mentions(value.expr.to_token_stream(), "await")) {
@@ -105,23 +105,23 @@ fn with_reserved(krate: &Krate, items: &[Item]) -> TokenStream {
     let site = callsite::ident();
     let mut evaluated = Vec::new();
     let mut patterns = Vec::new();
+    let (mut data, mut fields) = (Vec::new(), Vec::new());
     let mut statements = Vec::new();
     let mut failed = None;
     for (i, item) in items.iter().enumerate() {
         let name = format_ident!("__{i}", span = item.span());
         match item {
-            Item::Field(index, value) => {
+            Item::Field(value) => {
                 evaluated.push(value.reference());
                 patterns.push(quote_spanned!(span=> #name));
-                let recorded = value.recorded(krate, name.to_token_stream());
-                statements.push(quote_spanned!(span=> __event.value(&#site, #index, #recorded);));
+                fields.push(value.recorded(krate, name.to_token_stream()));
             }
-            Item::Data(data) => {
-                evaluated.push(value::reference(data));
+            Item::Data(value) => {
+                evaluated.push(value::reference(value));
                 patterns.push(quote_spanned!(span=> #name));
-                let at = here(data.span());
+                let at = here(value.span());
                 // Recorded first, so that what is written here wins; the name too.
-                statements.insert(0, quote_spanned!(at=> __event.data(#name); __event.name(#site.name);));
+                data.push(quote_spanned!(at=> __event.data(#name); __event.name(#site.name);));
             }
             Item::Reserved(Reserved::Message, value) if literal(&value.expr).is_some() => {
                 let text = literal(&value.expr);
@@ -181,9 +181,10 @@ fn with_reserved(krate: &Krate, items: &[Item]) -> TokenStream {
     }
     // The author's own verdict overrides the one that an error implies.
     statements.extend(failed);
+    let fields = (!fields.is_empty()).then(|| quote_spanned!(span=> __event.values(&#site, &[#(#fields),*]);));
     quote_spanned! {span=>
         match (#(#evaluated,)*) {
-            (#(#patterns,)*) => #krate::emit_with(&#site, &mut |__event| { #(#statements)* })
+            (#(#patterns,)*) => #krate::emit_with(&#site, &mut |__event| { #(#data)* #fields #(#statements)* })
         }
     }
 }
@@ -192,7 +193,7 @@ impl Item {
     /// Where the user wrote the value, so that an error about its type points there.
     fn span(&self) -> Span {
         here(match self {
-            Item::Field(_, value) | Item::Reserved(_, value) => value.expr.span(),
+            Item::Field(value) | Item::Reserved(_, value) => value.expr.span(),
             Item::Data(data) => data.span(),
         })
     }

@@ -34,8 +34,8 @@ pub(crate) struct Named {
 
 /// One thing to evaluate.
 pub(crate) enum Item {
-    /// A field: its place in `Named::fields`.
-    Field(usize, Value),
+    /// A field, in the order of `Named::fields`.
+    Field(Value),
     Reserved(Reserved, Value),
     /// `..data`.
     Data(Expr),
@@ -195,5 +195,5 @@ fn item(entry: Entry, named: &mut Named, reserved: &mut Vec<Reserved>, errors: &
         (Place::Parameter, key.text)
     };
     named.fields.push(Field { place, key: text, span: key.span, redacted: false, cfgs: Vec::new() });
-    named.items.push(Item::Field(named.fields.len() - 1, value));
+    named.items.push(Item::Field(value));
 }

@@ -80,23 +80,21 @@ impl Callsite {
 
     #[inline]
     fn is_sensitive(&'static self, index: usize) -> bool {
-        let mut verdicts = self.verdicts.load(Ordering::Relaxed);
-        if verdicts & JUDGED == 0 {
-            verdicts = self.judge();
-        }
-        if index < JUDGED.trailing_zeros() as usize {
+        let verdicts = self.verdicts.load(Ordering::Relaxed);
+        if verdicts & JUDGED != 0 && index < JUDGED.trailing_zeros() as usize {
             verdicts >> index & 1 == 1
         } else {
-            judge(self.fields[index])
+            self.judge(index)
         }
     }
 
+    /// The verdict on a field, while there are none yet, or where there is no bit for it.
     #[cold]
-    fn judge(&'static self) -> u64 {
+    fn judge(&'static self, index: usize) -> bool {
         let bits = self.fields.iter().take(JUDGED.trailing_zeros() as usize).enumerate();
         let verdicts = bits.fold(JUDGED, |verdicts, (i, field)| verdicts | u64::from(judge(field)) << i);
         self.verdicts.store(verdicts, Ordering::Relaxed);
-        verdicts
+        judge(self.fields[index])
     }
 
     /// Sets the documentation.

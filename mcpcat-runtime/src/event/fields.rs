@@ -108,6 +108,8 @@ pub struct Fields {
     name_end: usize,
     /// The line ends in parameters.
     has_parameters: bool,
+    /// Where the value that is being written begins in the line.
+    mark: usize,
     tags: usize,
     duration_micros: Option<u64>,
     is_error: Option<bool>,
@@ -227,9 +229,71 @@ impl Fields {
         self.values_from(callsite, index, &[value]);
     }
 
+    /// Adds the values of a callsite's fields, in their order.
+    #[doc(hidden)]
+    pub fn values(&mut self, callsite: &'static Callsite, values: &[&dyn Value]) {
+        if !self.muted {
+            self.values_from(callsite, 0, values);
+        }
+    }
+
+    /// The values of the fields from `first` on.
+    fn values_from(&mut self, callsite: &'static Callsite, first: usize, values: &[&dyn Value]) {
+        let mut next = 0;
+        while next < values.len() {
+            // A value's `Serialize` is the author's code: its panic must not become the host's. One net for all of
+            // them, since they seldom do.
+            let whole = catch_unwind(AssertUnwindSafe(|| {
+                // What is behind a reference that the net holds is read again each time: a copy is not.
+                let (fields, mut at) = (&mut *self, next);
+                while let Some(value) = values.get(at) {
+                    next = at;
+                    fields.declared(callsite, first + at, *value);
+                    at += 1;
+                }
+            }));
+            if whole.is_err() {
+                self.take_back(&callsite.field(first + next).key());
+            }
+            next += 1;
+        }
+    }
+
+    /// A declared field.
+    #[inline]
+    fn declared(&mut self, callsite: &'static Callsite, index: usize, value: &dyn Value) {
+        match callsite.plain_parameter(index) {
+            Some(fragment) if self.policy.keys.is_built_in() => {
+                self.begin(Place::Parameter).extend_from_slice(fragment);
+                let room = self.room();
+                let line = &mut self.sections[Section::Line as usize];
+                self.mark = line.len();
+                if let Err(why) = Value::write(value, line, &self.policy, room) {
+                    self.failed(callsite, index, &why);
+                }
+            }
+            _ => self.declared_with_care(callsite, index, value),
+        }
+    }
+
+    #[cold]
+    fn failed(&mut self, callsite: &'static Callsite, index: usize, why: &ValueError) {
+        self.sections[Section::Line as usize].extend_from_slice(b"null");
+        self.problem(&callsite.field(index).key(), &why.to_string());
+    }
+
+    /// Replaces a value that panicked while it was being written to the line.
+    #[cold]
+    fn take_back(&mut self, key: &str) {
+        let line = &mut self.sections[Section::Line as usize];
+        line.truncate(self.mark);
+        line.extend_from_slice(b"null");
+        self.problem(key, PANICKED);
+    }
+
     /// A declared field that is not just a parameter of a harmless name.
     #[inline(never)]
-    fn declared(&mut self, callsite: &'static Callsite, index: usize, value: &dyn Value) {
+    fn declared_with_care(&mut self, callsite: &'static Callsite, index: usize, value: &dyn Value) {
         let field = callsite.field(index);
         let keys = &self.policy.keys;
         let secret = if keys.is_built_in() { field.sensitive } else { keys.redacts(&field.key()) };
@@ -241,54 +305,6 @@ impl Fields {
             self.begin(field.place).extend_from_slice(field.fragment.as_bytes());
             if let Err(why) = self.try_write(section(field.place), value) {
                 self.problem(&field.key(), &why);
-            }
-        }
-    }
-
-    /// Adds the values of a callsite's fields, in their order.
-    #[doc(hidden)]
-    pub fn values(&mut self, callsite: &'static Callsite, values: &[&dyn Value]) {
-        if !self.muted {
-            self.values_from(callsite, 0, values);
-        }
-    }
-
-    /// The values of the fields from `first` on.
-    fn values_from(&mut self, callsite: &'static Callsite, first: usize, values: &[&dyn Value]) {
-        let built_in = self.policy.keys.is_built_in();
-        let mut next = 0;
-        while next < values.len() {
-            // Where a value that panics begins in the line.
-            let mut mark = None;
-            // A value's `Serialize` is the author's code: its panic must not become the host's. One net for all of
-            // them, since they seldom do.
-            let whole = catch_unwind(AssertUnwindSafe(|| {
-                while let Some(value) = values.get(next) {
-                    let index = first + next;
-                    match callsite.plain_parameter(index) {
-                        Some(fragment) if built_in => {
-                            self.begin(Place::Parameter).extend_from_slice(fragment);
-                            let room = self.room();
-                            let line = &mut self.sections[Section::Line as usize];
-                            mark = Some(line.len());
-                            if let Err(why) = Value::write(*value, line, &self.policy, room) {
-                                line.extend_from_slice(b"null");
-                                self.problem(&callsite.field(index).key(), &why.to_string());
-                            }
-                        }
-                        _ => self.declared(callsite, index, *value),
-                    }
-                    next += 1;
-                }
-            }));
-            if whole.is_err() {
-                if let Some(mark) = mark {
-                    let line = &mut self.sections[Section::Line as usize];
-                    line.truncate(mark);
-                    line.extend_from_slice(b"null");
-                    self.problem(&callsite.field(first + next).key(), PANICKED);
-                }
-                next += 1;
             }
         }
     }
@@ -526,6 +542,7 @@ impl Fields {
             touched: 0,
             name_end: HEADER_LEN,
             has_parameters: false,
+            mark: HEADER_LEN,
             tags: 0,
             duration_micros: None,
             is_error: None,

@@ -332,7 +332,9 @@ impl Session {
         if let Some(segment) = self.core.segment() {
             self.define_in(segment);
             let landed = self.core.write(header, fields)?;
-            self.define_in(landed);
+            if landed != segment {
+                self.define_in(landed);
+            }
         }
         Ok(())
     }

@@ -27,18 +27,54 @@ const ESCAPES: [u8; 256] = {
 
 /// Appends a quoted string: at most `max_text` bytes of text and `max_out` bytes of output.
 pub(super) fn push(out: &mut Vec<u8>, text: &str, max_text: usize, max_out: usize) {
-    if text.len() <= max_text && text.len().saturating_mul(6).saturating_add(2) <= max_out {
+    // Six bytes for one is the worst; eight are quicker to reckon with, and what is close to a bound is counted.
+    if text.len() > max_text || text.len() >= max_out / 8 {
+        return push_bounded(out, text, max_text, max_out);
+    }
+    if !is_plain(text.as_bytes()) {
         out.push(b'"');
         push_escaped(out, text);
-        out.push(b'"');
-    } else {
-        let mut bounded = Bounded::new(out, max_text, max_out);
-        bounded.push(text);
-        bounded.finish();
+        return out.push(b'"');
+    }
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+}
+
+#[cold]
+fn push_bounded(out: &mut Vec<u8>, text: &str, max_text: usize, max_out: usize) {
+    let mut bounded = Bounded::new(out, max_text, max_out);
+    bounded.push(text);
+    bounded.finish();
+}
+
+/// Whether nothing has to be escaped: as nearly always, and a call site pays for each byte. Lanes that overlap look
+/// at some bytes twice, which costs less than to look at the last ones alone.
+#[inline]
+fn is_plain(bytes: &[u8]) -> bool {
+    match (bytes.last_chunk::<16>(), bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(last), ..) => {
+            let mut marks = [0; 16];
+            for lanes in bytes.as_chunks().0.iter().chain([last]) {
+                marks = std::array::from_fn(|i| marks[i] | u8::from(needs_escape(lanes[i])));
+            }
+            u128::from_ne_bytes(marks) == 0
+        }
+        (None, Some(first), Some(last)) => {
+            special(u64::from_le_bytes(*first)) | special(u64::from_le_bytes(*last)) == 0
+        }
+        _ => special(short(bytes)) == 0,
     }
 }
 
+#[inline]
+fn needs_escape(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
 /// Appends text as the inside of a JSON string.
+#[inline(never)]
 fn push_escaped(out: &mut Vec<u8>, text: &str) {
     let mut rest = text.as_bytes();
     loop {
@@ -57,8 +93,8 @@ fn push_escaped(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// How many bytes stand for themselves before the first that has to be escaped: eight at a time, since nearly all
-/// text is plain and a call site pays for each byte.
+/// How many bytes stand for themselves before the first that has to be escaped: eight at a time, since most of any
+/// text is plain.
 fn plain(bytes: &[u8]) -> usize {
     let mut at = 0;
     while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
@@ -80,6 +116,7 @@ fn plain(bytes: &[u8]) -> usize {
 }
 
 /// Fewer than eight bytes as a word, filled up with a plain one.
+#[inline]
 fn short(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(u64::from_le_bytes([b' '; 8]), |word, &byte| word << 8 | u64::from(byte))
 }
