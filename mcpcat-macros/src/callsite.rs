@@ -1,7 +1,7 @@
 //! The constant behind each event: what all three macros write into a static and into the catalogue.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote_spanned};
+use quote::quote_spanned;
 use syn::{Attribute, LitStr};
 
 use crate::krate::Krate;
@@ -68,44 +68,50 @@ impl Callsite<'_> {
     /// The static item, registered in the catalogue.
     ///
     /// ```text
-    /// CALLSITES! { static __MCPCAT_CALLSITE: Callsite =
-    ///     Callsite::new(Kind::Emit, "plan.upgraded", module_path!(), &["p\"plan\":"]); }
+    /// callsite! { Emit = "plan.upgraded" "p\"plan\":" }
+    /// callsite! { Function + "::charge" "" .doc("Charges a card.") }
     /// ```
     pub(crate) fn item(&self, krate: &Krate) -> TokenStream {
         let span = Span::mixed_site();
-        let ident = ident();
         let kind = match self.kind {
             Kind::Function => quote_spanned!(span=> Function),
             Kind::Emit => quote_spanned!(span=> Emit),
             Kind::Data => quote_spanned!(span=> Data),
         };
-        let module = quote_spanned!(span=> #krate::module_path!());
         let name = match &self.name {
-            Name::Is(name) => name.to_token_stream(),
+            Name::Is(name) => quote_spanned!(span=> = #name),
             Name::InModule(path) => {
                 let path = format!("::{path}");
-                quote_spanned!(span=> #krate::concat!(#module, #path))
+                quote_spanned!(span=> + #path)
             }
         };
-        let fields = self.fields.iter().map(Field::tokens);
+        // Where conditions decide which fields there are, they are a list.
+        let conditional = self.fields.iter().any(|field| !field.cfgs.is_empty());
+        let mut lines = String::new();
+        let list = conditional.then(|| {
+            let fields = self.fields.iter().map(|field| {
+                let (cfgs, text) = (&field.cfgs, field.text());
+                quote_spanned!(span=> #(#cfgs)* #text)
+            });
+            quote_spanned!(span=> .fields_of(&[#(#fields),*]))
+        });
+        if !conditional {
+            let texts: Vec<String> = self.fields.iter().map(Field::text).collect();
+            lines = texts.join("\n");
+        }
         let rule = &self.rule;
         let doc = (!self.doc.is_empty()).then(|| {
             let doc = &self.doc;
             quote_spanned!(span=> .doc(#doc))
         });
-        quote_spanned! {span=>
-            #krate::CALLSITES! {
-                #![linkme_macro = #krate::CALLSITES]
-                static #ident: #krate::Callsite =
-                    #krate::Callsite::new(#krate::Kind::#kind, #name, #module, &[#(#fields),*]) #rule #doc;
-            }
-        }
+        quote_spanned!(span=> #krate::callsite! { #kind #name #lines #list #rule #doc })
     }
 }
 
 impl Field {
-    /// One literal: a letter for the section, in upper case if the value is never to be read, and the key's fragment.
-    fn tokens(&self) -> TokenStream {
+    /// A letter for the section, in upper case if the value is never to be read, and the key's fragment. A line of its
+    /// own: the fragment is escaped.
+    fn text(&self) -> String {
         let letter = match (self.place, self.redacted) {
             (Place::Parameter, false) => 'p',
             (Place::Parameter, true) => 'P',
@@ -114,9 +120,7 @@ impl Field {
             (Place::Property, false) => 'r',
             (Place::Property, true) => 'R',
         };
-        let text = format!("{letter}{}", names::fragment(&self.key));
-        let cfgs = &self.cfgs;
-        quote_spanned!(Span::mixed_site()=> #(#cfgs)* #text)
+        format!("{letter}{}", names::fragment(&self.key))
     }
 }
 

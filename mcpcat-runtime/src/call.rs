@@ -96,7 +96,7 @@ impl Call {
         let mut live = Live::new(session, parent, rule, true);
         live.begun = begun;
         if let Some(callsite) = self.callsite {
-            live.loan.fields().name(callsite.name);
+            live.loan.fields().name_of(callsite);
         }
         self.live = Some(live);
     }
@@ -163,7 +163,7 @@ impl Live {
             return None;
         }
         let mut live = Self::new(session, parent, callsite.rule, true);
-        live.loan.fields().name(callsite.name);
+        live.loan.fields().name_of(callsite);
         Some(live)
     }
 

@@ -24,7 +24,7 @@ pub fn enabled() -> bool {
 #[inline(never)]
 pub fn emit(callsite: &'static Callsite, values: &[&dyn Value]) {
     publish(|fields| {
-        fields.name(callsite.name);
+        fields.name_of(callsite);
         fields.values(callsite, values);
     });
 }
@@ -99,7 +99,7 @@ impl Emission {
 
     /// Lets the author's code write the event. Whether it came to its end.
     fn attempt(&mut self, callsite: &'static Callsite, write: &mut dyn FnMut(&mut Self)) -> bool {
-        self.loan.fields().name(callsite.name);
+        self.loan.fields().name_of(callsite);
         catch_unwind(AssertUnwindSafe(|| write(self))).is_ok()
     }
 

@@ -13,8 +13,9 @@ pub use ::core::{concat, format_args, module_path};
 pub use crate::call::Call;
 pub use crate::emit::{Emission, emit, emit_value, emit_with, enabled};
 pub use crate::event::callsite::{Callsite, Kind, Rule};
-pub use crate::event::catalog::CALLSITES;
+pub use crate::event::catalog::callsite;
 pub use crate::event::outcome::probe;
+use crate::event::outcome::probe::Ask;
 pub use crate::event::text::{ToMessage, debug, display};
 pub use crate::event::{EventData, Fields};
 use crate::session::Scoped;
@@ -24,14 +25,45 @@ pub fn never<R>() -> R {
     unreachable!("stands behind `if false`")
 }
 
-/// Runs the body of an asynchronous function and ends its call with what it returned. One future in the user's function
-/// instead of several values that live across its `await`: those cost the user's build most.
+/// Runs the body of a function and ends its call with what the returned value is asked. One expression in the user's
+/// function instead of a call, a value and what is done with both: those cost the user's build most. The bound fixes the
+/// closure's kind, so that it may return what it borrowed.
+#[inline]
+pub fn run<R>(call: Call, ask: Ask<R>, body: impl FnOnce() -> R) -> R {
+    let returned = call.scope_sync(body);
+    if call.is_live() {
+        call.finish(ask(&returned));
+    }
+    returned
+}
+
+/// The same where no value is a failure.
+#[inline]
+pub fn pass<R>(call: Call, body: impl FnOnce() -> R) -> R {
+    let returned = call.scope_sync(body);
+    call.finish(None);
+    returned
+}
+
+/// [`run`] for the body of an asynchronous function.
+#[inline]
+pub fn run_future<F: Future>(call: Call, ask: Ask<F::Output>, body: F) -> Finished<F, Asked<F::Output>> {
+    Finished { body: call.scope(body), ending: Some((call, Asked(ask))) }
+}
+
+/// [`pass`] for the body of an asynchronous function.
+#[inline]
+pub fn pass_future<F: Future>(call: Call, body: F) -> Finished<F, Passed> {
+    Finished { body: call.scope(body), ending: Some((call, Passed)) }
+}
+
+/// [`run_future`] with an ending of the function's own.
 pub fn finished<F: Future, E: FnOnce(Call, &F::Output)>(call: Call, body: F, end: E) -> Finished<F, E> {
     Finished { body: call.scope(body), ending: Some((call, end)) }
 }
 
 pin_project_lite::pin_project! {
-    /// See [`finished`]. The body comes first: what it does while it is dropped belongs to the call.
+    /// What these three make. The body comes first: what it does while it is dropped belongs to the call.
     pub struct Finished<F, E> {
         #[pin]
         body: Scoped<F>,
@@ -39,14 +71,49 @@ pin_project_lite::pin_project! {
     }
 }
 
-impl<F: Future, E: FnOnce(Call, &F::Output)> Future for Finished<F, E> {
+/// How a call ends.
+pub trait Ending<R> {
+    /// Ends it.
+    fn end(self, call: Call, returned: &R);
+}
+
+impl<R, E: FnOnce(Call, &R)> Ending<R> for E {
+    fn end(self, call: Call, returned: &R) {
+        self(call, returned);
+    }
+}
+
+/// Ends a call with what the returned value is asked.
+#[derive(Debug)]
+pub struct Asked<R>(Ask<R>);
+
+impl<R> Ending<R> for Asked<R> {
+    fn end(self, call: Call, returned: &R) {
+        if call.is_live() {
+            call.finish((self.0)(returned));
+        }
+    }
+}
+
+/// Ends a call with a success.
+#[derive(Debug)]
+pub struct Passed;
+
+impl<R> Ending<R> for Passed {
+    fn end(self, call: Call, _: &R) {
+        call.finish(None);
+    }
+}
+
+impl<F: Future, E: Ending<F::Output>> Future for Finished<F, E> {
     type Output = F::Output;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let output = ready!(this.body.poll(context));
-        if let Some((call, end)) = this.ending.take() {
-            end(call, &output);
+        if let Some((call, ending)) = this.ending.take() {
+            ending.end(call, &output);
         }
         Poll::Ready(output)
     }

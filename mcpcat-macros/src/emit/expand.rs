@@ -36,7 +36,7 @@ pub(crate) fn disabled(emit: Emit) -> TokenStream {
 ///
 /// ```text
 /// Input:   emit!("plan.upgraded", plan, seats = a + b)
-/// Output:  { CALLSITES! { static __MCPCAT_CALLSITE: Callsite = … }
+/// Output:  { callsite! { … }
 ///            if enabled() { emit(&__MCPCAT_CALLSITE, &[&plan, &(a + b)]); } }
 /// ```
 pub(crate) fn enabled(krate: &Krate, emit: Emit) -> TokenStream {
@@ -168,7 +168,7 @@ fn with_reserved(krate: &Krate, items: &[Item]) -> TokenStream {
                         statements.push(quote_spanned! {at=>
                             if let #krate::Some(__error) = #krate::probe::held(#name).failing() {
                                 if let #krate::Some(__error) =
-                                    #krate::probe::returned(&__error).failure()
+                                    #krate::probe::returned(&__error).failure()(&__error)
                                 {
                                     __event.error(__error);
                                 }

@@ -14,6 +14,13 @@ use crate::entry::mentions;
 use crate::krate::Krate;
 use crate::value::here;
 
+/// What a returned value is asked.
+enum Ask {
+    Nothing,
+    /// An expression of a function of `&R`.
+    By(TokenStream),
+}
+
 /// What the forms need.
 struct Parts<'a> {
     krate: Krate,
@@ -100,32 +107,63 @@ impl Parts<'_> {
     ///          }
     /// ```
     fn asynchronous(&self, output: &Output, fields: &[callsite::Field]) -> TokenStream {
-        let start = self.start("start", fields);
-        let finish = self.finish_block(output);
+        let (start, call) = self.begin(output, fields);
+        let finish = self.finish_block(output, &call);
         quote_spanned!(Span::mixed_site()=> #start #finish)
     }
 
     /// Runs the body in an `async` block and ends the call. What the user's own verdict captures should not live across
     /// an `await`, so it is asked behind it.
-    fn finish_block(&self, output: &Output) -> TokenStream {
+    fn finish_block(&self, output: &Output, call: &TokenStream) -> TokenStream {
         let span = Span::mixed_site();
         let krate = &self.krate;
         let block = self.async_block(output);
-        if self.args.verdict.is_some() || !matches!(output, Output::Type(_)) {
+        if self.args.verdict.is_some() || matches!(output, Output::Never) {
             return self.finish(output, quote_spanned!(span=> __call.scope(#block).await));
         }
         let allow = (output.knows() == Knows::Nothing)
             .then(|| quote_spanned!(span=> #[allow(clippy::async_yields_async)]));
+        let (name, value) = match allow {
+            Some(allow) => {
+                (quote_spanned!(span=> __body), Some(quote_spanned!(span=> #allow let __body = #block;)))
+            }
+            None => (block, None),
+        };
+        if let Some(ask) = self.ask(output) {
+            return match ask {
+                Ask::Nothing => quote_spanned!(span=> #value #krate::pass_future(#call, #name).await),
+                Ask::By(ask) => quote_spanned!(span=> #value #krate::run_future(#call, #ask, #name).await),
+            };
+        }
         let mutable = self.args.response.map(|_| quote_spanned!(span=> mut));
         let response = self.response(&quote_spanned!(span=> __ret));
         let outcome = self.outcome(&quote_spanned!(span=> __ret), output);
         quote_spanned! {span=>
-            #allow
-            let __body = #block;
-            #krate::finished(__call, __body, |#mutable __call, __ret| {
+            #value
+            #krate::finished(__call, #name, |#mutable __call, __ret| {
                 #response
                 __call.finish(#outcome);
             }).await
+        }
+    }
+
+    /// What a returned value is asked, if that is all that is done with it and its type can be named.
+    fn ask(&self, output: &Output) -> Option<Ask> {
+        let span = Span::mixed_site();
+        let krate = &self.krate;
+        if self.args.verdict.is_some() || self.args.response.is_some() {
+            return None;
+        }
+        match (output, output.knows()) {
+            (Output::Unit, _) | (_, Knows::Success) => Some(Ask::Nothing),
+            (Output::Type(ty), knows) => {
+                let how = match knows {
+                    Knows::OnlyFailure => quote_spanned!(span=> failure()),
+                    _ => quote_spanned!(span=> described().error()),
+                };
+                Some(Ask::By(quote_spanned!(span=> #krate::probe::of::<#ty>().#how)))
+            }
+            _ => None,
         }
     }
 
@@ -135,7 +173,7 @@ impl Parts<'_> {
         let krate = &self.krate;
         let body = self.body_block();
         match output {
-            Output::Type(ty) => {
+            Output::Type(ty) | Output::Unnamed(ty) => {
                 quote_spanned!(span=> async move { if false { return #krate::never::<#ty>(); } #body })
             }
             Output::Unit | Output::Never => quote_spanned!(span=> async move #body),
@@ -163,16 +201,21 @@ impl Parts<'_> {
         if may_be_future {
             return self.perhaps_future(output, fields);
         }
-        let start = self.start("start", fields);
+        let (start, call) = self.begin(output, fields);
         let closure = self.closure(output);
-        let finish = self.end(output, quote_spanned!(span=> __call.scope_sync(#closure)), true);
-        quote_spanned!(span=> #start #finish)
+        let krate = &self.krate;
+        let run = match self.ask(output) {
+            Some(Ask::Nothing) => quote_spanned!(span=> #krate::pass(#call, #closure)),
+            Some(Ask::By(ask)) => quote_spanned!(span=> #krate::run(#call, #ask, #closure)),
+            None => self.end(output, quote_spanned!(span=> __call.scope_sync(#closure)), true),
+        };
+        quote_spanned!(span=> #start #run)
     }
 
     fn closure(&self, output: &Output) -> TokenStream {
         let body = self.body_block();
         let ret = match output {
-            Output::Type(ty) => quote_spanned!(Span::mixed_site()=> -> #ty),
+            Output::Type(ty) | Output::Unnamed(ty) => quote_spanned!(Span::mixed_site()=> -> #ty),
             Output::Unit | Output::Never => quote_spanned!(Span::mixed_site()=> -> ()),
         };
         quote_spanned!(Span::mixed_site()=> move || #ret #body)
@@ -195,7 +238,7 @@ impl Parts<'_> {
         let start = self.start("start", fields);
         let closure = self.closure(output);
         let ty = match output {
-            Output::Type(ty) => ty.to_token_stream(),
+            Output::Type(ty) | Output::Unnamed(ty) => ty.to_token_stream(),
             Output::Unit | Output::Never => quote_spanned!(span=> ()),
         };
         let outcome = self.outcome(&quote_spanned!(span=> __ret), output);
@@ -240,7 +283,7 @@ impl Parts<'_> {
                 body_span: block.span(),
                 body: block.stream(),
             };
-            let finish = inner.finish_block(output);
+            let finish = inner.finish_block(output, &quote_spanned!(Span::mixed_site()=> __call));
             return quote_spanned! {span=> #start #(#leading)* #function(async move { __call.begin(); #finish }) };
         }
         let body = self.body_block();
@@ -264,7 +307,7 @@ impl Parts<'_> {
         let start = self.start("deferred", fields);
         let body = self.body_block();
         let ty = match output {
-            Output::Type(ty) => ty.to_token_stream(),
+            Output::Type(ty) | Output::Unnamed(ty) => ty.to_token_stream(),
             Output::Unit => quote_spanned!(span=> ()),
             Output::Never => quote_spanned!(span=> _),
         };
@@ -289,6 +332,18 @@ impl Parts<'_> {
         let start = self.start("start", fields);
         let body = self.body_block();
         quote_spanned!(span=> #start let __call = __call.guard(); #body)
+    }
+
+    /// The callsite, with the call if it needs a name; and the call.
+    fn begin(&self, output: &Output, fields: &[callsite::Field]) -> (TokenStream, TokenStream) {
+        let span = Span::mixed_site();
+        let (krate, site, item) = (&self.krate, callsite::ident(), &self.item);
+        let bare = fields.is_empty() && self.args.message.is_none() && self.args.session.is_none();
+        if bare && self.ask(output).is_some() {
+            (item.clone(), quote_spanned!(span=> #krate::Call::start(&#site)))
+        } else {
+            (self.start("start", fields), quote_spanned!(span=> __call))
+        }
     }
 
     /// The callsite, the call and what is captured at entry.
@@ -350,10 +405,10 @@ impl Parts<'_> {
                     { #run }
                 }
             }
-            Output::Unit | Output::Type(_) => {
+            Output::Unit | Output::Type(_) | Output::Unnamed(_) => {
                 let ty = match output {
-                    Output::Type(_) if typed => None,
-                    Output::Type(ty) => Some(quote_spanned!(span=> : #ty)),
+                    Output::Type(_) | Output::Unnamed(_) if typed => None,
+                    Output::Type(ty) | Output::Unnamed(ty) => Some(quote_spanned!(span=> : #ty)),
                     _ => Some(quote_spanned!(span=> : ())),
                 };
                 // Any other type may be a future's or a unit's alias, which clippy does not like to see in a `let`.
@@ -381,7 +436,7 @@ impl Parts<'_> {
         let value = quote_spanned!(at=> __value);
         Some(quote_spanned! {span=>
             if let #krate::Some(__fields) = __call.fields() {
-                if let #krate::Some(#value) = #krate::probe::returned(#ret).success() {
+                if let #krate::Some(#value) = #krate::probe::within(#ret).success() {
                     __fields.response(#value);
                 }
             }
@@ -394,8 +449,8 @@ impl Parts<'_> {
         let krate = &self.krate;
         let found = match output.knows() {
             Knows::Success => quote_spanned!(span=> #krate::None),
-            Knows::OnlyFailure => quote_spanned!(span=> #krate::probe::returned(#ret).failure()),
-            Knows::Nothing => quote_spanned!(span=> #krate::probe::returned(#ret).described().error()),
+            Knows::OnlyFailure => quote_spanned!(span=> #krate::probe::returned(#ret).failure()(#ret)),
+            Knows::Nothing => quote_spanned!(span=> #krate::probe::returned(#ret).described().error()(#ret)),
         };
         let (function, not) = match &self.args.verdict {
             None => return found,

@@ -23,8 +23,9 @@ pub(crate) enum Output {
     Unit,
     /// `!`: there never is one.
     Never,
-    /// With each `impl Trait` replaced by `_`.
     Type(Box<Type>),
+    /// With each `impl Trait` replaced by `_`: no name for it.
+    Unnamed(Box<Type>),
 }
 
 impl Returns {
@@ -70,20 +71,24 @@ impl Output {
             Some(Type::Tuple(tuple)) if tuple.elems.is_empty() => Output::Unit,
             Some(Type::Never(_)) => Output::Never,
             Some(ty) => {
-                let mut ty = ty.clone();
-                InferOpaque.visit_type_mut(&mut ty);
-                Output::Type(Box::new(ty))
+                let mut ty = Box::new(ty.clone());
+                let mut opaque = InferOpaque { found: false };
+                opaque.visit_type_mut(&mut ty);
+                if opaque.found { Output::Unnamed(ty) } else { Output::Type(ty) }
             }
         }
     }
 }
 
 /// `impl Trait` has no place in a body.
-struct InferOpaque;
+struct InferOpaque {
+    found: bool,
+}
 
 impl VisitMut for InferOpaque {
     fn visit_type_mut(&mut self, ty: &mut Type) {
         if let Type::ImplTrait(opaque) = ty {
+            self.found = true;
             let span = syn::spanned::Spanned::span(opaque);
             *ty = Type::Infer(syn::TypeInfer { attrs: Vec::new(), underscore_token: syn::Token![_](span) });
             return;
@@ -141,7 +146,7 @@ fn boxed_output(path: &Path) -> Option<&Type> {
 impl Output {
     /// What is known of the outcome from the type as it is written.
     pub(crate) fn knows(&self) -> Knows {
-        let Output::Type(ty) = self else { return Knows::Nothing };
+        let (Output::Type(ty) | Output::Unnamed(ty)) = self else { return Knows::Nothing };
         if is_plain(ty) {
             return Knows::Success;
         }

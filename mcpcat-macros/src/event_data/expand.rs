@@ -15,7 +15,7 @@ use crate::value::here;
 /// Input:   struct Upgraded<T> { plan: T, #[event(redact)] email: String }
 /// Output:  impl<T: Serialize> EventData for Upgraded<T> {
 ///              fn record(&self, __fields: &mut Fields) {
-///                  CALLSITES! { static __MCPCAT_CALLSITE: Callsite = … }
+///                  callsite! { … }
 ///                  __fields.name("upgraded");
 ///                  let Self { plan: __0, .. } = self;
 ///                  __fields.value(&__MCPCAT_CALLSITE, 0, __0);
@@ -203,7 +203,7 @@ fn statement(krate: &Krate, member: &MemberUse, value: &Ident) -> TokenStream {
         Role::Duration => quote_spanned!(at=> #fields.duration_of(#value);),
         Role::Error => quote_spanned! {at=>
             if let #krate::Some(__error) = #krate::probe::held(#value).failing() {
-                if let #krate::Some(__error) = #krate::probe::returned(&__error).failure() {
+                if let #krate::Some(__error) = #krate::probe::returned(&__error).failure()(&__error) {
                     #fields.error(__error);
                 }
             }

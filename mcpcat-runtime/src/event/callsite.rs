@@ -3,9 +3,10 @@
 
 use std::borrow::Cow;
 use std::panic::Location;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::json;
 use crate::policy::keys;
 
 /// Everything constant about one place in the source that makes events.
@@ -18,11 +19,11 @@ pub struct Callsite {
     pub name: &'static str,
     /// The path of the module it stands in.
     pub module: &'static str,
-    /// The declared fields: see [`Field::decode`].
-    fields: &'static [&'static str],
-    /// Which keys the built-in list calls sensitive, one bit each, and [`JUDGED`] once that is known. Found out
-    /// by the first event: while compiling it took most of the time that `emit!` added to a build.
-    verdicts: AtomicU64,
+    /// The declared fields, as the macros write them.
+    declared: Declared,
+    /// The same as recording needs them, read by the first event: while compiling it took most of the time that
+    /// `emit!` added to a build.
+    read: OnceLock<Read>,
     /// Which of its events are published.
     pub rule: Rule,
     /// The first paragraph of the item's doc comment, or empty.
@@ -31,70 +32,71 @@ pub struct Callsite {
     pub location: &'static Location<'static>,
 }
 
-/// The bit of [`Callsite::verdicts`] that says that the others are known.
-const JUDGED: u64 = 1 << 63;
+/// What is constant about the events of a callsite, as they carry it.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) fields: Box<[Field]>,
+    /// The name as JSON text.
+    pub(crate) name: Box<[u8]>,
+}
+
+/// The fields of a callsite as constants, each a letter and a key: see [`Field::decode`].
+#[derive(Debug, Clone, Copy)]
+enum Declared {
+    /// One to a line. A list would take a user's compiler more time than all else of a callsite together.
+    Lines(&'static str),
+    /// A list, where conditions decide which of them there are.
+    List(&'static [&'static str]),
+}
 
 impl Callsite {
-    /// A callsite at the place of the call; one that always publishes and has no documentation.
+    /// A callsite at the place of the call, its fields one to a line; one that always publishes and has no documentation.
     #[track_caller]
-    pub const fn new(
-        kind: Kind,
-        name: &'static str,
-        module: &'static str,
-        fields: &'static [&'static str],
-    ) -> Self {
+    pub const fn new(kind: Kind, name: &'static str, module: &'static str, fields: &'static str) -> Self {
         Self {
             kind,
             name,
             module,
-            fields,
-            verdicts: AtomicU64::new(0),
+            declared: Declared::Lines(fields),
+            read: OnceLock::new(),
             rule: Rule::ALWAYS,
             doc: "",
             location: Location::caller(),
         }
     }
 
+    /// Sets the fields of a callsite that has some of them under a condition.
+    #[must_use]
+    pub const fn fields_of(mut self, fields: &'static [&'static str]) -> Self {
+        self.declared = Declared::List(fields);
+        self
+    }
+
     /// The declared fields, in the order in which their values are passed.
     pub fn fields(&'static self) -> impl Iterator<Item = Field> {
-        (0..self.fields.len()).map(|index| self.field(index))
+        self.read().fields.iter().copied()
     }
 
-    /// A declared field. An index comes from the macro that declared it.
+    /// What the first event reads out of the constants.
     #[inline]
-    pub(crate) fn field(&'static self, index: usize) -> Field {
-        let mut field = Field::decode(self.fields[index]);
-        field.sensitive = self.is_sensitive(index);
-        field
-    }
-
-    /// The key, as JSON text with its colon, of a field that is a parameter and that neither its author nor the
-    /// built-in list hides: nearly every field, and what the call site can afford to ask.
-    #[inline]
-    pub(crate) fn plain_parameter(&'static self, index: usize) -> Option<&'static [u8]> {
-        match self.fields[index].as_bytes() {
-            [b'p', fragment @ ..] if !self.is_sensitive(index) => Some(fragment),
-            _ => None,
+    pub(crate) fn read(&'static self) -> &'static Read {
+        match self.read.get() {
+            Some(read) => read,
+            None => self.read_now(),
         }
     }
 
-    #[inline]
-    fn is_sensitive(&'static self, index: usize) -> bool {
-        let verdicts = self.verdicts.load(Ordering::Relaxed);
-        if verdicts & JUDGED != 0 && index < JUDGED.trailing_zeros() as usize {
-            verdicts >> index & 1 == 1
-        } else {
-            self.judge(index)
-        }
-    }
-
-    /// The verdict on a field, while there are none yet, or where there is no bit for it.
     #[cold]
-    fn judge(&'static self, index: usize) -> bool {
-        let bits = self.fields.iter().take(JUDGED.trailing_zeros() as usize).enumerate();
-        let verdicts = bits.fold(JUDGED, |verdicts, (i, field)| verdicts | u64::from(judge(field)) << i);
-        self.verdicts.store(verdicts, Ordering::Relaxed);
-        judge(self.fields[index])
+    fn read_now(&'static self) -> &'static Read {
+        self.read.get_or_init(|| {
+            let fields = match self.declared {
+                Declared::Lines(lines) => lines.lines().map(Field::decode).collect(),
+                Declared::List(list) => list.iter().copied().map(Field::decode).collect(),
+            };
+            let mut name = Vec::new();
+            json::write_str(&mut name, self.name, usize::MAX);
+            Read { fields, name: name.into() }
+        })
     }
 
     /// Sets the documentation.
@@ -163,8 +165,7 @@ pub struct Field {
 
 impl Field {
     /// Reads what a macro wrote: one letter for the section (`p`, `t` or `r`, a capital one if the value is never to be
-    /// read), then the key as escaped JSON text with its colon. One literal, because each costs the user's build.
-    #[inline]
+    /// read), then the key as escaped JSON text with its colon.
     fn decode(text: &'static str) -> Self {
         let letter = text.as_bytes().first().copied().unwrap_or(b'p');
         let place = match letter.to_ascii_lowercase() {
@@ -173,7 +174,15 @@ impl Field {
             _ => Place::Parameter,
         };
         let fragment = text.get(1..).unwrap_or_default();
-        Self { place, fragment, sensitive: false, redacted: letter.is_ascii_uppercase() }
+        let mut field = Self { place, fragment, sensitive: false, redacted: letter.is_ascii_uppercase() };
+        field.sensitive = keys::is_sensitive(&field.key());
+        field
+    }
+
+    /// A parameter that neither its author nor the built-in list hides, as nearly every field is.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self.place, Place::Parameter) && !self.sensitive && !self.redacted
     }
 
     /// Its key.
@@ -185,10 +194,6 @@ impl Field {
         }
         Cow::Borrowed(plain)
     }
-}
-
-fn judge(field: &'static str) -> bool {
-    keys::is_sensitive(&Field::decode(field).key())
 }
 
 /// Which events of a callsite are published.
@@ -250,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_callsite_is_a_constant_that_knows_its_place() {
-        static SITE: Callsite = Callsite::new(Kind::Emit, "paid", "shop", &["p\"plan\":"]).doc("Paid.");
+        static SITE: Callsite = Callsite::new(Kind::Emit, "paid", "shop", "p\"plan\":").doc("Paid.");
         assert!(SITE.location.file().ends_with("callsite.rs"));
         let keys: Vec<_> = SITE.fields().map(|field| field.key()).collect();
         assert_eq!((keys, SITE.doc, SITE.rule), (vec![Cow::Borrowed("plan")], "Paid.", Rule::ALWAYS));
@@ -265,19 +270,24 @@ mod tests {
     }
 
     #[test]
-    fn a_sensitive_key_is_known_at_any_place() {
-        static MANY: [&str; 70] = {
-            let mut fields = ["p\"plan\":"; 70];
-            fields[1] = "p\"password\":";
-            fields[66] = "p\"password\":";
-            fields
+    fn fields_stand_in_lines_or_in_a_list() {
+        static LINES: Callsite =
+            Callsite::new(Kind::Emit, "paid", "shop", "p\"plan\":\nt\"a\\nb\":\np\"password\":");
+        static LIST: Callsite =
+            Callsite::new(Kind::Emit, "paid", "shop", "").fields_of(&["p\"plan\":", "P\"password\":"]);
+        static NONE: Callsite = Callsite::new(Kind::Emit, "paid", "shop", "");
+        let all = |site: &'static Callsite| -> Vec<(String, bool)> {
+            site.fields().map(|field| (field.key().into_owned(), field.sensitive)).collect()
         };
-        static SITE: Callsite = Callsite::new(Kind::Emit, "paid", "shop", &MANY);
         for _ in 0..2 {
-            let sensitive: Vec<usize> =
-                SITE.fields().enumerate().filter(|(_, field)| field.sensitive).map(|(i, _)| i).collect();
-            assert_eq!(sensitive, [1, 66]);
+            assert_eq!(
+                all(&LINES),
+                [("plan".into(), false), ("a\nb".into(), false), ("password".into(), true)]
+            );
+            assert_eq!(all(&LIST), [("plan".into(), false), ("password".into(), true)]);
+            assert_eq!(all(&NONE), []);
         }
+        assert_eq!(LINES.field(1).place, Place::Tag);
     }
 
     #[test]

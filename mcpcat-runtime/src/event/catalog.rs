@@ -16,6 +16,81 @@ use super::callsite::{Callsite, Place};
 #[linkme::distributed_slice]
 pub static CALLSITES: [Callsite];
 
+/// Defines `callsite!`, which writes one static into that section.
+///
+/// `linkme`'s own macro hands the names of the section to the macro that it is told (`linkme_macro`), for all platforms at
+/// once, and chooses where the static stands: two expansions and five conditions in the user's build for each callsite.
+/// Here the choice is made once, when this crate is compiled.
+macro_rules! choose_section {
+    (
+        #![linkme_linux_section = $linux:expr]
+        #![linkme_macho_section = $macho:expr]
+        #![linkme_windows_section = $windows:expr]
+        #![linkme_illumos_section = $illumos:expr]
+        #![linkme_bsd_section = $bsd:expr]
+        $item:item
+    ) => {
+        #[cfg(any(
+            target_os = "none",
+            target_os = "linux",
+            target_os = "android",
+            target_os = "fuchsia",
+            target_os = "psp"
+        ))]
+        define_callsite!(($) $linux);
+        #[cfg(any(target_os = "macos", target_os = "ios", target_os = "tvos"))]
+        define_callsite!(($) $macho);
+        #[cfg(any(target_os = "uefi", target_os = "windows"))]
+        define_callsite!(($) $windows);
+        #[cfg(target_os = "illumos")]
+        define_callsite!(($) $illumos);
+        #[cfg(any(target_os = "freebsd", target_os = "openbsd"))]
+        define_callsite!(($) $bsd);
+    };
+}
+
+/// See [`choose_section`]. `$d` is a dollar sign, for the macro that is written.
+macro_rules! define_callsite {
+    (($d:tt) $section:expr) => {
+        /// One callsite: `callsite!(Emit = "name" "p\"key\":" .doc("…"))`, or with `+ "::path"` a name that follows the
+        /// module's path.
+        #[doc(hidden)]
+        #[macro_export]
+        macro_rules! __mcpcat_callsite {
+            ($d kind:tt = $d name:tt $d fields:tt $d($d more:tt)*) => {
+                #[used]
+                #[unsafe(link_section = $section)]
+                static __MCPCAT_CALLSITE: $crate::private0::Callsite = $crate::private0::Callsite::new(
+                    $crate::private0::Kind::$d kind,
+                    $d name,
+                    $crate::private0::module_path!(),
+                    $d fields,
+                )
+                $d($d more)*;
+            };
+            ($d kind:tt + $d path:tt $d fields:tt $d($d more:tt)*) => {
+                #[used]
+                #[unsafe(link_section = $section)]
+                static __MCPCAT_CALLSITE: $crate::private0::Callsite = $crate::private0::Callsite::new(
+                    $crate::private0::Kind::$d kind,
+                    $crate::private0::concat!($crate::private0::module_path!(), $d path),
+                    $crate::private0::module_path!(),
+                    $d fields,
+                )
+                $d($d more)*;
+            };
+        }
+    };
+}
+
+CALLSITES! {
+    #![linkme_macro = choose_section]
+    static NONE: u8 = 0;
+}
+
+#[doc(hidden)]
+pub use __mcpcat_callsite as callsite;
+
 /// The version of the document that [`Catalog::to_json`] writes. It grows when a reader of the old one would fail.
 pub const SCHEMA_VERSION: u32 = 1;
 
@@ -287,9 +362,9 @@ mod tests {
     use crate::event::callsite::Kind;
 
     static SITES: [Callsite; 2] = [
-        Callsite::new(Kind::Emit, "plan.upgraded", "shop::billing", &["p\"plan\":", "t\"region\":"])
+        Callsite::new(Kind::Emit, "plan.upgraded", "shop::billing", "p\"plan\":\nt\"region\":")
             .doc("A plan was upgraded."),
-        Callsite::new(Kind::Function, "invoice.charge", "other", &["P\"email\":"]),
+        Callsite::new(Kind::Function, "invoice.charge", "other", "P\"email\":"),
     ];
 
     fn shop() -> Catalog {

@@ -136,6 +136,17 @@ impl Fields {
         self.name_end = HEADER_LEN + len;
     }
 
+    /// Names the event after its callsite.
+    pub(crate) fn name_of(&mut self, callsite: &'static Callsite) {
+        let line = &mut self.sections[Section::Line as usize];
+        if line.len() > HEADER_LEN || callsite.name.len() > self.policy.limits.name_bytes {
+            return self.name(callsite.name);
+        }
+        line.extend_from_slice(NAME);
+        line.extend_from_slice(&callsite.read().name);
+        self.name_end = line.len();
+    }
+
     /// Adds a parameter.
     pub fn parameter<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
         self.keyed(Place::Parameter, key, &value as &dyn Value);
@@ -226,60 +237,78 @@ impl Fields {
         if self.muted {
             return;
         }
-        self.values_from(callsite, index, &[value]);
+        if let Some(field) = callsite.read().fields.get(index) {
+            self.declared(std::slice::from_ref(field), &[value]);
+        }
     }
 
     /// Adds the values of a callsite's fields, in their order.
     #[doc(hidden)]
     pub fn values(&mut self, callsite: &'static Callsite, values: &[&dyn Value]) {
         if !self.muted {
-            self.values_from(callsite, 0, values);
+            self.declared(&callsite.read().fields, values);
         }
     }
 
-    /// The values of the fields from `first` on.
-    fn values_from(&mut self, callsite: &'static Callsite, first: usize, values: &[&dyn Value]) {
+    /// The values of some of a callsite's fields.
+    fn declared(&mut self, fields: &[Field], values: &[&dyn Value]) {
+        let built_in = self.policy.keys.is_built_in();
         let mut next = 0;
         while next < values.len() {
             // A value's `Serialize` is the author's code: its panic must not become the host's. One net for all of
             // them, since they seldom do.
             let whole = catch_unwind(AssertUnwindSafe(|| {
                 // What is behind a reference that the net holds is read again each time: a copy is not.
-                let (fields, mut at) = (&mut *self, next);
-                while let Some(value) = values.get(at) {
+                let event = &mut *self;
+                for (at, (field, value)) in fields.iter().zip(values).enumerate().skip(next) {
                     next = at;
-                    fields.declared(callsite, first + at, *value);
-                    at += 1;
+                    if built_in && field.is_plain() {
+                        event.plain(field, *value);
+                    } else {
+                        event.with_care(field, *value);
+                    }
                 }
+                next = values.len();
             }));
             if whole.is_err() {
-                self.take_back(&callsite.field(first + next).key());
+                self.take_back(&fields[next].key());
+                next += 1;
             }
-            next += 1;
         }
     }
 
-    /// A declared field.
     #[inline]
-    fn declared(&mut self, callsite: &'static Callsite, index: usize, value: &dyn Value) {
-        match callsite.plain_parameter(index) {
-            Some(fragment) if self.policy.keys.is_built_in() => {
-                self.begin(Place::Parameter).extend_from_slice(fragment);
-                let room = self.room();
-                let line = &mut self.sections[Section::Line as usize];
-                self.mark = line.len();
-                if let Err(why) = Value::write(value, line, &self.policy, room) {
-                    self.failed(callsite, index, &why);
-                }
-            }
-            _ => self.declared_with_care(callsite, index, value),
+    fn plain(&mut self, field: &Field, value: &dyn Value) {
+        self.begin(Place::Parameter).extend_from_slice(field.fragment.as_bytes());
+        let room = self.room();
+        let line = &mut self.sections[Section::Line as usize];
+        self.mark = line.len();
+        if let Err(why) = Value::write(value, line, &self.policy, room) {
+            line.extend_from_slice(b"null");
+            self.failed(field, &why);
         }
     }
 
     #[cold]
-    fn failed(&mut self, callsite: &'static Callsite, index: usize, why: &ValueError) {
-        self.sections[Section::Line as usize].extend_from_slice(b"null");
-        self.problem(&callsite.field(index).key(), &why.to_string());
+    fn failed(&mut self, field: &Field, why: &ValueError) {
+        self.problem(&field.key(), &why.to_string());
+    }
+
+    /// A field that is not just a parameter of a harmless name.
+    #[inline(never)]
+    fn with_care(&mut self, field: &Field, value: &dyn Value) {
+        let keys = &self.policy.keys;
+        let secret = if keys.is_built_in() { field.sensitive } else { keys.redacts(&field.key()) };
+        if field.redacted || secret {
+            self.hide(field);
+        } else if matches!(field.place, Place::Tag) {
+            self.checked_tag(&field.key(), value);
+        } else {
+            self.begin(field.place).extend_from_slice(field.fragment.as_bytes());
+            if let Err(why) = self.try_write(section(field.place), value) {
+                self.problem(&field.key(), &why);
+            }
+        }
     }
 
     /// Replaces a value that panicked while it was being written to the line.
@@ -291,28 +320,12 @@ impl Fields {
         self.problem(key, PANICKED);
     }
 
-    /// A declared field that is not just a parameter of a harmless name.
-    #[inline(never)]
-    fn declared_with_care(&mut self, callsite: &'static Callsite, index: usize, value: &dyn Value) {
-        let field = callsite.field(index);
-        let keys = &self.policy.keys;
-        let secret = if keys.is_built_in() { field.sensitive } else { keys.redacts(&field.key()) };
-        if field.redacted || secret {
-            self.hide(&field);
-        } else if matches!(field.place, Place::Tag) {
-            self.checked_tag(&field.key(), value);
-        } else {
-            self.begin(field.place).extend_from_slice(field.fragment.as_bytes());
-            if let Err(why) = self.try_write(section(field.place), value) {
-                self.problem(&field.key(), &why);
-            }
-        }
-    }
-
     /// Adds a declared field whose value must never be read.
     #[doc(hidden)]
     pub fn redacted(&mut self, callsite: &'static Callsite, index: usize) {
-        self.hide(&callsite.field(index));
+        if let Some(field) = callsite.read().fields.get(index) {
+            self.hide(field);
+        }
     }
 
     fn hide(&mut self, field: &Field) {

@@ -91,10 +91,10 @@ impl Outcome for ErrorInfo {
 #[doc(hidden)]
 pub mod probe {
     use std::any::type_name;
-    use std::cell::Cell;
     use std::convert::Infallible;
     use std::error::Error;
     use std::fmt::{Debug, Display};
+    use std::marker::PhantomData;
     use std::ops::Deref;
     use std::task::Poll;
 
@@ -177,16 +177,36 @@ pub mod probe {
         }
     }
 
+    /// How a value of type `R` is asked whether it is a failure.
+    pub type Ask<R> = fn(&R) -> Option<ErrorInfo>;
+
+    /// One way of describing what a failure holds.
+    pub trait Describe<E> {
+        /// The description, or `None` if it is no failure after all.
+        fn describe(error: &E) -> Option<ErrorInfo>;
+    }
+
+    fn failed<R: Sides, D: Describe<R::Err>>(value: &R) -> Option<ErrorInfo> {
+        value.side()?.err().and_then(D::describe)
+    }
+
+    fn failed_or<R: Sides<Ok: Outcome>, D: Describe<R::Err>>(value: &R) -> Option<ErrorInfo> {
+        match value.side()? {
+            Ok(value) => value.error(),
+            Err(error) => D::describe(error),
+        }
+    }
+
     macro_rules! chain {
         ($($step:ident => $next:ident),*) => {$(
             /// A step of the chain.
             #[derive(Debug)]
-            pub struct $step<'a, R>($next<'a, R>);
+            pub struct $step<R>($next<R>);
 
-            impl<'a, R> Deref for $step<'a, R> {
-                type Target = $next<'a, R>;
+            impl<R> Deref for $step<R> {
+                type Target = $next<R>;
 
-                fn deref(&self) -> &$next<'a, R> {
+                fn deref(&self) -> &$next<R> {
                     &self.0
                 }
             }
@@ -206,34 +226,44 @@ pub mod probe {
 
     /// The chain's end: everything that has no sides.
     #[derive(Debug)]
-    pub struct Plain<'a, R>(&'a R);
+    pub struct Plain<R>(PhantomData<fn(&R)>);
 
-    /// Begins the question about a returned value.
-    pub fn returned<R>(value: &R) -> ByOutcome<'_, R> {
-        ByOutcome(ByError(ByHeldError(ByHeldLocalError(ByJson(ByDisplay(ByDebug(ByType(Plain(value)))))))))
+    /// Begins the question how values of a type are asked.
+    pub fn of<R>() -> ByOutcome<R> {
+        ByOutcome(ByError(ByHeldError(ByHeldLocalError(ByJson(ByDisplay(ByDebug(ByType(Plain(
+            PhantomData,
+        )))))))))
     }
 
-    /// The three questions for one step: whether it failed; the same and then what the success says of itself; and the
-    /// success alone.
+    /// The same for the type of a value, where it has no name.
+    pub fn returned<R>(_: &R) -> ByOutcome<R> {
+        of()
+    }
+
+    /// The two questions for one step: whether a value failed; the same and then what the success says of itself.
     macro_rules! step {
-        ($step:ident, [$($life:lifetime),*], $($bound:path)?, $describe:expr) => {
-            impl<'a, $($life,)* R: Sides> $step<'a, R> $(where R::Err: $bound)? {
-                /// The error on the side of failure.
-                pub fn failure(&self) -> Option<ErrorInfo> {
-                    let describe: fn(&R::Err) -> Option<ErrorInfo> = $describe;
-                    self.value().side()?.err().and_then(describe)
+        ($step:ident, [$($life:lifetime)?], $($bound:path)?, |$error:ident| $describe:expr) => {
+            impl<$($life,)? E $(: $bound)?> Describe<E> for $step<()> {
+                fn describe($error: &E) -> Option<ErrorInfo> {
+                    $describe
+                }
+            }
+
+            impl<$($life,)? R: Sides> $step<R> $(where R::Err: $bound)? {
+                /// Asks for the side of failure alone.
+                pub fn failure(&self) -> Ask<R> {
+                    failed::<R, $step<()>>
                 }
 
-                /// The same, with the success if there is one.
-                pub fn described(&self) -> Success<'a, R::Ok> {
-                    let value = self.value().side().and_then(Result::ok);
-                    Success(SuccessAsIs { value, found: Cell::new(self.failure()) })
+                /// Asks both sides.
+                pub fn described(&self) -> Success<R, R::Ok, $step<()>> {
+                    Success(SuccessAsIs(PhantomData))
                 }
             }
         };
     }
 
-    step!(ByOutcome, [], Outcome, Outcome::error);
+    step!(ByOutcome, [], Outcome, |error| error.error());
     step!(ByError, [], Error, |error| Some(ErrorInfo::from_error(error)));
     // `anyhow::Error`, `eyre::Report`, a box.
     step!(ByHeldError, ['b], AsRef<dyn Error + Send + Sync + 'b>, |error| {
@@ -246,72 +276,120 @@ pub mod probe {
     });
     step!(ByJson, [], Json, |error| Some(ErrorInfo::from_value(error.json())));
     step!(ByDisplay, [], Display, |error| {
-        Some(ErrorInfo::message(error.to_string()).with_type(named::<R::Err>()))
+        Some(ErrorInfo::message(error.to_string()).with_type(named::<E>()))
     });
     step!(ByDebug, [], Debug, |error| {
-        Some(ErrorInfo::message(format!("{error:?}")).with_type(named::<R::Err>()))
+        Some(ErrorInfo::message(format!("{error:?}")).with_type(named::<E>()))
     });
-    step!(ByType, [], , |_| {
-        let name = named::<R::Err>();
+    step!(ByType, [], , |_error| {
+        let name = named::<E>();
         Some(ErrorInfo::message(format!("an error of type {name}")).with_type(name))
     });
 
-    impl<'a, R: Sides> ByType<'a, R> {
-        /// What a success holds.
-        pub fn success(&self) -> Option<&'a R::Ok> {
-            self.value().side()?.ok()
-        }
-    }
-
-    impl<'a, R> Plain<'a, R> {
-        fn value(&self) -> &'a R {
-            self.0
-        }
-
+    impl<R> Plain<R> {
         /// It is no failure.
-        pub fn failure(&self) -> Option<ErrorInfo> {
-            None
+        pub fn failure(&self) -> Ask<R> {
+            |_| None
         }
 
         /// The value, as a success.
-        pub fn described(&self) -> Success<'a, R> {
-            Success(SuccessAsIs { value: Some(self.0), found: Cell::new(None) })
-        }
-
-        /// The value.
-        pub fn success(&self) -> Option<&'a R> {
-            Some(self.0)
+        pub fn described(&self) -> Own<R> {
+            Own(OwnAsIs(PhantomData))
         }
     }
 
-    /// A success that may know better, or the failure that was found.
-    pub struct Success<'a, T>(SuccessAsIs<'a, T>);
+    /// A success that may know better, beside a described failure.
+    #[derive(Debug)]
+    pub struct Success<R, T, D>(SuccessAsIs<R, T, D>);
 
     /// Any other success.
-    pub struct SuccessAsIs<'a, T> {
-        value: Option<&'a T>,
-        found: Cell<Option<ErrorInfo>>,
-    }
+    #[derive(Debug)]
+    pub struct SuccessAsIs<R, T, D>(PhantomData<fn(&R, T, D)>);
 
-    impl<'a, T> Deref for Success<'a, T> {
-        type Target = SuccessAsIs<'a, T>;
+    impl<R, T, D> Deref for Success<R, T, D> {
+        type Target = SuccessAsIs<R, T, D>;
 
-        fn deref(&self) -> &SuccessAsIs<'a, T> {
+        fn deref(&self) -> &SuccessAsIs<R, T, D> {
             &self.0
         }
     }
 
-    impl<T: Outcome> Success<'_, T> {
-        /// The failure, or what the success says of itself.
-        pub fn error(&self) -> Option<ErrorInfo> {
-            self.found.take().or_else(|| self.value?.error())
+    impl<T: Outcome, R: Sides<Ok = T>, D: Describe<R::Err>> Success<R, T, D> {
+        /// Asks the failure how it is described, and the success what it says of itself.
+        pub fn error(&self) -> Ask<R> {
+            failed_or::<R, D>
         }
     }
 
-    impl<T> SuccessAsIs<'_, T> {
-        /// The failure.
-        pub fn error(&self) -> Option<ErrorInfo> {
-            self.found.take()
+    impl<R: Sides, T, D: Describe<R::Err>> SuccessAsIs<R, T, D> {
+        /// Asks the failure.
+        pub fn error(&self) -> Ask<R> {
+            failed::<R, D>
+        }
+    }
+
+    /// A value without sides that may know better.
+    #[derive(Debug)]
+    pub struct Own<R>(OwnAsIs<R>);
+
+    /// Any other value without sides.
+    #[derive(Debug)]
+    pub struct OwnAsIs<R>(PhantomData<fn(&R)>);
+
+    impl<R> Deref for Own<R> {
+        type Target = OwnAsIs<R>;
+
+        fn deref(&self) -> &OwnAsIs<R> {
+            &self.0
+        }
+    }
+
+    impl<R: Outcome> Own<R> {
+        /// Asks the value.
+        pub fn error(&self) -> Ask<R> {
+            R::error
+        }
+    }
+
+    impl<R> OwnAsIs<R> {
+        /// It is no failure.
+        pub fn error(&self) -> Ask<R> {
+            |_| None
+        }
+    }
+
+    /// A returned value whose success is looked for.
+    #[derive(Debug)]
+    pub struct Within<'a, R>(WithinAsIs<'a, R>);
+
+    /// One that has no sides.
+    #[derive(Debug)]
+    pub struct WithinAsIs<'a, R>(&'a R);
+
+    /// Begins the question for what a success holds.
+    pub fn within<R>(value: &R) -> Within<'_, R> {
+        Within(WithinAsIs(value))
+    }
+
+    impl<'a, R> Deref for Within<'a, R> {
+        type Target = WithinAsIs<'a, R>;
+
+        fn deref(&self) -> &WithinAsIs<'a, R> {
+            &self.0
+        }
+    }
+
+    impl<'a, R: Sides> Within<'a, R> {
+        /// What a success holds.
+        pub fn success(&self) -> Option<&'a R::Ok> {
+            self.0.0.side()?.ok()
+        }
+    }
+
+    impl<'a, R> WithinAsIs<'a, R> {
+        /// The value.
+        pub fn success(&self) -> Option<&'a R> {
+            Some(self.0)
         }
     }
 
@@ -383,7 +461,7 @@ mod tests {
     /// What the macros write.
     macro_rules! error_of {
         ($value:expr) => {
-            super::probe::returned(&$value).described().error()
+            super::probe::returned(&$value).described().error()(&$value)
         };
     }
 
