@@ -287,7 +287,7 @@ mod tests {
             assert_eq!(all(&LIST), [("plan".into(), false), ("password".into(), true)]);
             assert_eq!(all(&NONE), []);
         }
-        assert_eq!(LINES.field(1).place, Place::Tag);
+        assert_eq!(LINES.fields().nth(1).unwrap().place, Place::Tag);
     }
 
     #[test]

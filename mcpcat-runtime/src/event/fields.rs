@@ -260,13 +260,13 @@ impl Fields {
             let whole = catch_unwind(AssertUnwindSafe(|| {
                 // What is behind a reference that the net holds is read again each time: a copy is not.
                 let event = &mut *self;
-                for (at, (field, value)) in fields.iter().zip(values).enumerate().skip(next) {
-                    next = at;
+                for (field, value) in fields.iter().zip(values).skip(next) {
                     if built_in && field.is_plain() {
                         event.plain(field, *value);
                     } else {
                         event.with_care(field, *value);
                     }
+                    next += 1;
                 }
                 next = values.len();
             }));

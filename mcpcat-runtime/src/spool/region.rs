@@ -444,9 +444,11 @@ unsafe impl Memory for Mapping {
     fn prefetch(&self, at: usize, len: usize) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         let end = (at + len.min(PREFETCHED)).min(self.len);
-        for line in (at..end).step_by(LINE) {
-            // SAFETY: in range by the check above; a prefetch reads nothing that the program could see.
+        let mut line = at;
+        while line < end {
+            // SAFETY: in range by the condition; a prefetch reads nothing that the program could see.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(self.base.as_ptr().add(line).cast_const().cast()) };
+            line += LINE;
         }
     }
 
