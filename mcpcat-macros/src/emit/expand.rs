@@ -181,7 +181,8 @@ fn with_reserved(krate: &Krate, items: &[Item]) -> TokenStream {
     }
     // The author's own verdict overrides the one that an error implies.
     statements.extend(failed);
-    let fields = (!fields.is_empty()).then(|| quote_spanned!(span=> __event.values(&#site, &[#(#fields),*]);));
+    let fields =
+        (!fields.is_empty()).then(|| quote_spanned!(span=> __event.values(&#site, &[#(#fields),*]);));
     quote_spanned! {span=>
         match (#(#evaluated,)*) {
             (#(#patterns,)*) => #krate::emit_with(&#site, &mut |__event| { #(#data)* #fields #(#statements)* })

@@ -1,11 +1,14 @@
 //! What is allowed: which keys hide their value, and how large anything may grow. It stands below everything
-//! else, so that a callsite can ask for its verdict at compile time and no other floor needs to be loaded for it.
+//! else, so that whoever records, scrubs or delivers can ask.
 
+mod key_policy;
 pub mod keys;
+mod known;
 pub mod limits;
 mod sample;
 
-pub use keys::{KeyPolicy, is_sensitive};
+pub use key_policy::KeyPolicy;
+pub use keys::is_sensitive;
 pub use limits::{Limits, TagProblem, check_tag};
 pub(crate) use sample::Sample;
 

@@ -122,8 +122,7 @@ impl Session {
         loan: &mut Loan,
     ) -> Result<EventId, PublishError> {
         self.core.report(loan.fields());
-        self.publish_quietly(parent, loan)
-            .map_err(|reason| PublishError::Dropped(self.core.refuse(reason)))
+        self.publish_quietly(parent, loan).map_err(|reason| PublishError::Dropped(self.core.refuse(reason)))
     }
 
     /// Buffers for an event of this session, unless somebody else's code has to be asked first.
