@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bad_input;
+mod before_answer;
 mod delivery;
 mod durability;
 mod oracle;

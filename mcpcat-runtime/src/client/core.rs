@@ -12,7 +12,7 @@ use crate::delivery::DropReason;
 use crate::delivery::Stats;
 use crate::delivery::ledger::Ledger;
 use crate::delivery::letters::Letters;
-use crate::delivery::worker::{self, Command, FLUSH_MARK, Mailbox, Reply, Setup};
+use crate::delivery::worker::{self, Command, FLUSH_MARK, Mailbox, Reply, Scope, Setup};
 use crate::event::fields::{Fields, Pieces};
 use crate::event::id::{base62, random_ksuid};
 use crate::event::record::{self, Definition, Header};
@@ -280,9 +280,18 @@ impl Core {
     }
 
     pub(super) fn flush(&self, deadline: Instant, reply: Reply) {
+        self.flush_scope(Scope::All, deadline, reply);
+    }
+
+    /// Waits for what this process published, and not for what earlier ones left.
+    pub(super) fn flush_own(&self, deadline: Instant, reply: Reply) {
+        self.flush_scope(Scope::Own, deadline, reply);
+    }
+
+    fn flush_scope(&self, scope: Scope, deadline: Instant, reply: Reply) {
         let Some(live) = self.live() else { return reply(self.ledger.stats()) };
         let mark = self.marks.fetch_add(1, Ordering::Relaxed);
-        if let Err(command) = live.mailbox.command(Command::Flush { mark, deadline, reply }) {
+        if let Err(command) = live.mailbox.command(Command::Flush { mark, scope, deadline, reply }) {
             return self.answer(command);
         }
         if live.spool.append(FLUSH_MARK, &[&mark.to_le_bytes()]).is_err() {

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub(crate) use config::Config;
-pub use config::{ClientBuilder, ConfigError, Rest, SessionStrings};
+pub use config::{ClientBuilder, ConfigError, Deliver, Rest, SessionStrings};
 pub(crate) use core::Core;
 pub use core::recording;
 pub(crate) use installed::for_project;
@@ -95,6 +95,21 @@ impl Client {
         receiver.await.unwrap_or_else(|_| self.stats())
     }
 
+    /// Whether answers wait for their events.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn answers_wait(&self) -> bool {
+        self.core().config.deliver != Deliver::InBackground
+    }
+
+    /// Waits as [`ClientBuilder::deliver`] says, before an answer goes out.
+    pub(crate) async fn settle_before_answer(&self) {
+        let Deliver::BeforeAnswer(timeout) = self.core().config.deliver else { return };
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        self.core().flush_own(deadline(timeout), Box::new(move |stats| drop(sender.send(stats))));
+        // A worker that has ended delivers nothing more: the answer need not wait for it.
+        let _ = receiver.await;
+    }
+
     /// [`flush`](Self::flush) for callers without a runtime. Blocks the thread.
     pub fn flush_blocking(&self, timeout: Duration) -> Stats {
         let (sender, receiver) = std::sync::mpsc::channel();
@@ -113,6 +128,14 @@ impl Client {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         self.core().resend(Box::new(move |letters| sender.send(letters).unwrap_or_default()));
         receiver.await.unwrap_or(0)
+    }
+
+    /// [`resend_dead_letters`](Self::resend_dead_letters) for callers without a runtime. Blocks the thread, until
+    /// they are on their way.
+    pub fn resend_dead_letters_blocking(&self) -> u64 {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        self.core().resend(Box::new(move |letters| sender.send(letters).unwrap_or_default()));
+        receiver.recv().unwrap_or(0)
     }
 
     /// Takes no more events, delivers what waits for at most `timeout`, and ends the delivery thread.

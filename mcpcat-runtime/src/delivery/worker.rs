@@ -134,13 +134,23 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// What a flush waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// What was published before it, and what was adopted.
+    All,
+    /// What this process published before it. An answer to a user waits for it: it comes first, and changes
+    /// nothing of how long events wait for a name or the endpoint is left alone.
+    Own,
+}
+
 /// Whom to tell how it ended.
 pub(crate) type Reply = Box<dyn FnOnce(Stats) + Send>;
 
 pub(crate) enum Command {
     /// Answer when everything before the mark numbered `mark` has ended, or at the deadline. Sent before
     /// the mark is appended.
-    Flush { mark: u64, deadline: Instant, reply: Reply },
+    Flush { mark: u64, scope: Scope, deadline: Instant, reply: Reply },
     /// The mark found no room: answer when nothing is left.
     MarkRefused(u64),
     /// Send the dead letters again, and say how many there are.
@@ -259,6 +269,7 @@ struct Waiter {
     free: bool,
     /// What was published before the mark rests up to here.
     rested: Option<u64>,
+    scope: Scope,
     deadline: Instant,
     reply: Reply,
 }
@@ -402,13 +413,16 @@ impl Worker {
         let commands = lock(&self.setup.mailbox.commands).as_mut().map(std::mem::take);
         for command in commands.unwrap_or_default() {
             match command {
-                Command::Flush { mark, deadline, reply } => {
-                    self.pace.hurry();
+                Command::Flush { mark, scope, deadline, reply } => {
+                    if scope == Scope::All {
+                        self.pace.hurry();
+                    }
                     self.waiters.push(Waiter {
                         mark: Some(mark),
                         passed: self.early.remove(&mark),
                         free: false,
                         rested: None,
+                        scope,
                         deadline,
                         reply,
                     });
@@ -449,7 +463,11 @@ impl Worker {
 
     /// The next event to send: those that failed before, then new ones; for a probe the other way round.
     fn next(&mut self, probing: bool) -> Option<Item> {
-        let fresh = |it: &mut Self| it.adopt().or_else(|| it.publish());
+        let own_first = self.waiters.iter().any(|waiter| waiter.scope == Scope::Own);
+        let fresh = |it: &mut Self| match own_first {
+            true => it.publish().or_else(|| it.adopt()),
+            false => it.adopt().or_else(|| it.publish()),
+        };
         if probing && self.retries.len() < MAX_PROBED {
             return fresh(self).or_else(|| self.retries.pop_front());
         }
@@ -692,7 +710,7 @@ impl Worker {
 
     /// How long an event waits for its session's name now.
     fn patience(&self) -> Duration {
-        let hurried = self.shutdown.is_some() || !self.waiters.is_empty();
+        let hurried = self.shutdown.is_some() || self.waiters.iter().any(|waiter| waiter.scope == Scope::All);
         if hurried { HOLD_HURRIED } else { HOLD }
     }
 
@@ -962,6 +980,8 @@ impl Worker {
         let now = Instant::now();
         let adopted = self.backlog.is_done() && self.letters_out == 0;
         let idle = self.drained && self.outstanding.is_empty() && self.rests_nothing();
+        // Nothing is tried before then.
+        let silent_until = self.pace.paused_until().filter(|_| self.in_flight.is_empty());
         let (mut kept, mut answered) = (Vec::new(), Vec::new());
         for mut waiter in self.waiters.drain(..) {
             let passed = waiter
@@ -971,8 +991,11 @@ impl Worker {
                 && self.resting.as_ref().is_none_or(|resting| {
                     resting.ended(*waiter.rested.get_or_insert_with(|| resting.mark()))
                 });
+            let adopted = adopted || waiter.scope == Scope::Own;
             let done = adopted && (passed || (idle && waiter.mark.is_none()));
-            if done || now >= waiter.deadline {
+            let vain =
+                waiter.scope == Scope::Own && silent_until.is_some_and(|until| until > waiter.deadline);
+            if done || vain || now >= waiter.deadline {
                 answered.push(waiter);
             } else {
                 kept.push(waiter);
