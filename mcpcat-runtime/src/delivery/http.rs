@@ -6,11 +6,11 @@
 use std::error::Error;
 use std::fmt;
 use std::io::Write as _;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
-use http::{HeaderValue, Request, Uri};
+use http::header::{CONTENT_TYPE, DATE, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Request, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -215,14 +215,22 @@ impl Sender {
             Ok(Err(error)) => return (Answer::Transport(chain(&error)), None),
             Err(_) => return (Answer::Transport(format!("no answer within {:?}", self.timeout)), None),
         };
-        let retry_after = response
-            .headers()
-            .get(RETRY_AFTER)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|text| text.trim().parse().ok())
-            .map(Duration::from_secs);
+        let retry_after = retry_after(response.headers(), SystemTime::now());
         (Answer::Status { code: response.status().as_u16(), retry_after }, Some(response))
     }
+}
+
+/// How long the endpoint asks to be left alone: in seconds, or until a date. A date is counted from the
+/// endpoint's own `Date`, since the two clocks need not agree; one that has passed asks for nothing.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::trim);
+    let asked = text(RETRY_AFTER)?;
+    if let Ok(seconds) = asked.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = httpdate::parse_http_date(asked).ok()?;
+    let now = text(DATE).and_then(|date| httpdate::parse_http_date(date).ok()).unwrap_or(now);
+    Some(until.duration_since(now).unwrap_or_default())
 }
 
 fn plain() -> HttpConnector {
@@ -311,6 +319,32 @@ mod tests {
         };
         assert!(believed("http://127.0.0.1:1") && believed("http://[::1]:1") && believed("http://localhost"));
         assert!(!believed("http://10.0.0.1") && !believed("http://localhost.example"));
+    }
+
+    #[test]
+    fn a_silence_is_asked_for_in_seconds_or_until_a_date() {
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        let asked = |retry: &str, date: Option<&str>, now: SystemTime| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, retry.parse().unwrap());
+            if let Some(date) = date {
+                headers.insert(DATE, date.parse().unwrap());
+            }
+            retry_after(&headers, now)
+        };
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(asked(" 120 ", None, at), seconds(120));
+        assert_eq!(asked(date, None, at - Duration::from_secs(7)), seconds(7));
+        assert_eq!(asked("Sunday, 06-Nov-94 08:49:37 GMT", None, at - Duration::from_secs(7)), seconds(7));
+        assert_eq!(asked(date, None, at + Duration::from_secs(7)), seconds(0));
+        // Our clock is an hour fast; the endpoint's own date says what it means.
+        let fast = at + Duration::from_secs(3_600);
+        assert_eq!(asked(date, Some("Sun, 06 Nov 1994 08:49:30 GMT"), fast), seconds(7));
+        for nonsense in ["", "soon", "-1", "1.5", "Sun, 06 Nov 1994 08:49:37"] {
+            assert_eq!(asked(nonsense, None, at), None, "{nonsense}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), at), None);
     }
 
     #[test]
