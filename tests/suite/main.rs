@@ -6,12 +6,16 @@
 mod bad_input;
 mod before_answer;
 mod delivery;
+#[cfg(unix)]
+mod draining;
 mod durability;
 mod oracle;
 mod privacy;
 mod publish;
 mod scopes;
 mod sessions;
+#[cfg(unix)]
+mod signals;
 mod stdio;
 mod support;
 mod tracking_endings;

@@ -165,6 +165,8 @@ impl Core {
     #[cold]
     fn open_own(&self) {
         self.forked.get_or_init(|| {
+            #[cfg(all(unix, feature = "signals"))]
+            super::signals::leave_alone();
             // What the parent published is the parent's to deliver and to count.
             self.ledger.restart();
             if let Some(resting) = self.live.as_ref().and_then(|live| live.resting.as_ref()) {

@@ -4,6 +4,8 @@
 mod config;
 mod core;
 mod installed;
+#[cfg(all(unix, feature = "signals"))]
+mod signals;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
