@@ -9,7 +9,6 @@ mod signals;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub(crate) use config::Config;
@@ -18,6 +17,7 @@ pub(crate) use core::Core;
 pub use core::recording;
 pub(crate) use installed::for_project;
 
+use crate::delivery::thread::{self, Running};
 use crate::delivery::{DropReason, Stats};
 use crate::spool::Reader;
 
@@ -31,7 +31,7 @@ pub struct Client(Arc<Handle>);
 
 struct Handle {
     core: Arc<Core>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    worker: Mutex<Option<Running>>,
 }
 
 impl Client {
@@ -49,14 +49,14 @@ impl Client {
     }
 
     pub(crate) fn start(config: Config) -> Result<Self, ConfigError> {
-        let (core, thread) = Core::start(config)?;
-        Ok(Self(Arc::new(Handle { core, thread: Mutex::new(thread) })))
+        let (core, worker) = Core::start(config)?;
+        Ok(Self(Arc::new(Handle { core, worker: Mutex::new(worker) })))
     }
 
     /// A client whose events are read by the caller instead of being delivered.
     pub(crate) fn unattended(config: Config) -> (Self, Reader) {
         let (core, reader) = Core::unattended(config);
-        (Self(Arc::new(Handle { core, thread: Mutex::new(None) })), reader)
+        (Self(Arc::new(Handle { core, worker: Mutex::new(None) })), reader)
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
@@ -112,8 +112,12 @@ impl Client {
         let _ = receiver.await;
     }
 
-    /// [`flush`](Self::flush) for callers without a runtime. Blocks the thread.
+    /// [`flush`](Self::flush) for callers without a runtime. Blocks the thread, except in a callback on the delivery
+    /// thread itself, where it only says the numbers.
     pub fn flush_blocking(&self, timeout: Duration) -> Stats {
+        if thread::is_here() {
+            return self.stats();
+        }
         let (sender, receiver) = std::sync::mpsc::channel();
         self.core().flush(deadline(timeout), Box::new(move |stats| drop(sender.send(stats))));
         receiver.recv().unwrap_or_else(|_| self.stats())
@@ -135,12 +139,15 @@ impl Client {
     /// [`resend_dead_letters`](Self::resend_dead_letters) for callers without a runtime. Blocks the thread, until
     /// they are on their way.
     pub fn resend_dead_letters_blocking(&self) -> u64 {
+        if thread::is_here() {
+            return 0;
+        }
         let (sender, receiver) = std::sync::mpsc::channel();
         self.core().resend(Box::new(move |letters| sender.send(letters).unwrap_or_default()));
         receiver.recv().unwrap_or(0)
     }
 
-    /// Takes no more events, delivers what waits for at most `timeout`, and ends the delivery thread.
+    /// Takes no more events, delivers what waits for at most `timeout`, and ends this client's delivery.
     /// What is published afterwards is dropped and counted as [`DropReason::Closed`].
     pub async fn shutdown(&self, timeout: Duration) -> Stats {
         let (sender, receiver) = tokio::sync::oneshot::channel();
@@ -167,15 +174,16 @@ impl fmt::Debug for Client {
 }
 
 impl Handle {
-    /// The thread ends by itself after its last answer; joining it makes its end certain.
+    /// The worker ends by itself after its last answer; waiting for it makes its end certain, and that of the
+    /// thread if it was the last there.
     fn join(&self) {
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(thread) = thread else { return };
+        let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(worker) = worker else { return };
         if self.core.is_forked() {
             // It runs in the parent alone; here there is nothing to wait for or to let go.
-            std::mem::forget(thread);
-        } else if thread.thread().id() != std::thread::current().id() {
-            let _ = thread.join();
+            std::mem::forget(worker);
+        } else {
+            worker.wait();
         }
     }
 }

@@ -3,6 +3,7 @@
 //! hyper and not reqwest: Cargo unites the features of a dependency, and no feature of reqwest that gives TLS
 //! leaves a host's own reqwest as it was (`rustls-no-provider` makes its clients panic).
 
+use std::cell::OnceCell;
 use std::error::Error;
 use std::fmt;
 use std::io::Write as _;
@@ -124,11 +125,26 @@ type Connector = hyper_tls::HttpsConnector<HttpConnector>;
 #[cfg(not(any(feature = "rustls", feature = "native-tls")))]
 type Connector = HttpConnector;
 
+type Http = Client<Connector, Full<Bytes>>;
+
+thread_local! {
+    static POOL: OnceCell<Result<Http, String>> = const { OnceCell::new() };
+}
+
+/// The connections of this thread: all clients of a process send over them.
+fn pooled() -> Result<Http, String> {
+    let open = || {
+        let connector = connector()?;
+        Ok(Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector))
+    };
+    POOL.with(|pool| pool.get_or_init(open).clone())
+}
+
 /// Sends bodies to one endpoint over kept connections.
 #[derive(Debug)]
 pub(crate) struct Sender {
     /// Or why there is none: a build without usable TLS still keeps events and says so.
-    http: Result<(Client<Connector, Full<Bytes>>, Uri), String>,
+    http: Result<(Http, Uri), String>,
     timeout: Duration,
     base: BaseUrl,
     /// Whether an offer of batches is believed: what anybody on the way could write is not.
@@ -139,11 +155,7 @@ pub(crate) struct Sender {
 
 impl Sender {
     pub(crate) fn new(base: &BaseUrl, timeout: Duration) -> Self {
-        let http = base.ingest().map_err(|error| error.to_string()).and_then(|uri| {
-            let client =
-                Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector()?);
-            Ok((client, uri))
-        });
+        let http = base.ingest().map_err(|error| error.to_string()).and_then(|uri| Ok((pooled()?, uri)));
         Self { http, timeout, base: base.clone(), may_batch: base.https || base.is_loopback(), dry: false }
     }
 

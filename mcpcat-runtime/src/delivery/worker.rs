@@ -1,5 +1,5 @@
-//! Between the spool and the endpoint: a thread of its own with a runtime of its own, so that events from
-//! plain threads, from `Drop` and from a runtime that is shutting down all arrive.
+//! Between the spool and the endpoint: a task on a thread that is none of the host's, so that events from plain
+//! threads, from `Drop` and from a runtime that is shutting down all arrive.
 //!
 //! It reads records in order, joins bodies, keeps as many requests in flight as the pace allows, writes the
 //! ledger, and parks when there is nothing to do. Where nothing may be on a disk before it is scrubbed, it
@@ -24,6 +24,7 @@ use super::ledger::{DropReason, Ledger, LossHook, Stats};
 use super::letters::Letters;
 use super::resting::{CLEARED, Resting};
 use super::retry::{Answer, MAX_STRIKES, Pace, Verdict, judge};
+use super::thread::{self, Running};
 use crate::event::EventId;
 use crate::event::id;
 use crate::event::record::{self, Definition, Header};
@@ -155,7 +156,7 @@ pub(crate) enum Command {
     MarkRefused(u64),
     /// Send the dead letters again, and say how many there are.
     Resend(Box<dyn FnOnce(u64) + Send>),
-    /// Deliver what there is until the deadline, answer, end the thread.
+    /// Deliver what there is until the deadline, answer, end the worker.
     Shutdown { deadline: Instant, reply: Reply },
 }
 
@@ -200,12 +201,29 @@ pub(crate) struct Setup {
     pub(crate) dry_run: bool,
 }
 
-/// Starts the thread. It ends after [`Command::Shutdown`].
-pub(crate) fn spawn(setup: Setup) -> std::io::Result<std::thread::JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::Builder::new().name("mcpcat".to_owned()).spawn(move || {
-        runtime.block_on(Worker::new(setup).run());
+/// Starts the worker. It ends after [`Command::Shutdown`].
+pub(crate) fn spawn(setup: Setup) -> std::io::Result<Running> {
+    let last_word = LastWord(Arc::clone(&setup.mailbox));
+    thread::run(move || async move {
+        let _last_word = last_word;
+        Worker::new(setup).run().await;
     })
+}
+
+/// Closes the mailbox of a worker that ended by a panic: whoever asks it something is not to wait for ever.
+struct LastWord(Arc<Mailbox>);
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        // Their replies are dropped with them, which is an answer.
+        drop(lock(&self.0.commands).take());
+        if std::thread::panicking() {
+            tracing::error!(
+                target: "mcpcat",
+                "the delivery panicked and has ended; what is on disk is delivered by the next start"
+            );
+        }
+    }
 }
 
 /// Where an event waits: in this process's log, in one it adopted, or among the dead letters.
