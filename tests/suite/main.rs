@@ -25,4 +25,5 @@ mod tracking_injection;
 mod tracking_served;
 mod tracking_travel;
 mod tracking_volume;
+mod ways_out;
 mod wire;

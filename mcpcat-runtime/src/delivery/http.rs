@@ -10,14 +10,15 @@ use std::io::Write as _;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, DATE, RETRY_AFTER, USER_AGENT};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, PROXY_AUTHORIZATION, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use super::batch::{OFFER_HEADER, Offer};
+use super::batch::{self, OFFER_HEADER, Offer};
+use super::proxy::{self, Rules};
 use super::retry::Answer;
 
 /// The product's ingest path; the slash at its end is part of it.
@@ -98,9 +99,7 @@ impl BaseUrl {
     }
 
     fn is_loopback(&self) -> bool {
-        let host = self.host.trim_start_matches('[').trim_end_matches(']');
-        host.eq_ignore_ascii_case("localhost")
-            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+        proxy::is_loopback(&self.host)
     }
 
     /// Where batches go: on this origin, whatever the offer says. A collector that knows the prefix it is
@@ -119,13 +118,18 @@ impl BaseUrl {
 }
 
 #[cfg(feature = "rustls")]
-type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
+type Connector = hyper_rustls::HttpsConnector<proxy::Connector>;
 #[cfg(all(feature = "native-tls", not(feature = "rustls")))]
-type Connector = hyper_tls::HttpsConnector<HttpConnector>;
+type Connector = hyper_tls::HttpsConnector<proxy::Connector>;
 #[cfg(not(any(feature = "rustls", feature = "native-tls")))]
-type Connector = HttpConnector;
+type Connector = proxy::Connector;
 
-type Http = Client<Connector, Full<Bytes>>;
+/// Connections, and the proxies that they may lead through.
+#[derive(Debug, Clone)]
+struct Http {
+    client: Client<Connector, Full<Bytes>>,
+    rules: Rules,
+}
 
 thread_local! {
     static POOL: OnceCell<Result<Http, String>> = const { OnceCell::new() };
@@ -134,8 +138,10 @@ thread_local! {
 /// The connections of this thread: all clients of a process send over them.
 fn pooled() -> Result<Http, String> {
     let open = || {
-        let connector = connector()?;
-        Ok(Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector))
+        let rules = Rules::from_environment();
+        let connector = connector(rules.clone())?;
+        let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
+        Ok(Http { client, rules })
     };
     POOL.with(|pool| pool.get_or_init(open).clone())
 }
@@ -144,7 +150,9 @@ fn pooled() -> Result<Http, String> {
 #[derive(Debug)]
 pub(crate) struct Sender {
     /// Or why there is none: a build without usable TLS still keeps events and says so.
-    http: Result<(Http, Uri), String>,
+    http: Result<(Client<Connector, Full<Bytes>>, Uri), String>,
+    /// What a proxy on the way wants to be told with each request.
+    proxy_authorization: Option<HeaderValue>,
     timeout: Duration,
     base: BaseUrl,
     /// Whether an offer of batches is believed: what anybody on the way could write is not.
@@ -156,7 +164,17 @@ pub(crate) struct Sender {
 impl Sender {
     pub(crate) fn new(base: &BaseUrl, timeout: Duration) -> Self {
         let http = base.ingest().map_err(|error| error.to_string()).and_then(|uri| Ok((pooled()?, uri)));
-        Self { http, timeout, base: base.clone(), may_batch: base.https || base.is_loopback(), dry: false }
+        let proxy_authorization =
+            http.as_ref().ok().and_then(|(http, uri): &(Http, Uri)| http.rules.authorization(uri));
+        let http = http.map(|(http, uri)| (http.client, uri));
+        Self {
+            http,
+            proxy_authorization,
+            timeout,
+            base: base.clone(),
+            may_batch: base.https || base.is_loopback(),
+            dry: false,
+        }
     }
 
     /// One that writes each event to stderr as a line, and sends nothing.
@@ -192,7 +210,10 @@ impl Sender {
     /// Sends a batch of lines to the place that was offered. The answer's body comes with it, because it says
     /// what became of each line; `None` if it could not be read.
     pub(crate) async fn post_batch(&self, offer: &Offer, body: Bytes) -> (Answer, Option<Bytes>) {
-        let (answer, response) = self.exchange(Some(offer), body).await;
+        // On one machine the bytes cost less than packing them.
+        let small = if offer.gzip && !self.base.is_loopback() { batch::packed(&body) } else { None };
+        let packed = small.is_some();
+        let (answer, response) = self.exchange(Some((offer, packed)), small.unwrap_or(body)).await;
         let Some(response) = response else { return (answer, None) };
         let body = Limited::new(response.into_body(), BATCH_ANSWER_BYTES).collect();
         match tokio::time::timeout(self.timeout, body).await {
@@ -203,7 +224,7 @@ impl Sender {
 
     async fn exchange(
         &self,
-        batch: Option<&Offer>,
+        batch: Option<(&Offer, bool)>,
         body: Bytes,
     ) -> (Answer, Option<http::Response<hyper::body::Incoming>>) {
         let (http, uri) = match &self.http {
@@ -212,7 +233,7 @@ impl Sender {
         };
         let (uri, media) = match batch {
             None => (uri.clone(), "application/json"),
-            Some(offer) => match self.base.batch(offer) {
+            Some((offer, _)) => match self.base.batch(offer) {
                 Ok(uri) => (uri, "application/x-ndjson"),
                 // Answered as an address that is not there: the sender goes back to single events.
                 Err(_) => return (Answer::Status { code: 404, retry_after: None }, None),
@@ -222,6 +243,12 @@ impl Sender {
         let headers = request.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        if batch.is_some_and(|(_, packed)| packed) {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        if let Some(word) = &self.proxy_authorization {
+            headers.insert(PROXY_AUTHORIZATION, word.clone());
+        }
         let response = match tokio::time::timeout(self.timeout, http.request(request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return (Answer::Transport(chain(&error)), None),
@@ -245,16 +272,16 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     Some(until.duration_since(now).unwrap_or_default())
 }
 
-fn plain() -> HttpConnector {
+fn plain(rules: Rules) -> proxy::Connector {
     let mut connector = HttpConnector::new();
     connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
     connector.set_nodelay(true);
     connector.enforce_http(false);
-    connector
+    proxy::Connector::new(connector, rules)
 }
 
 #[cfg(feature = "rustls")]
-fn connector() -> Result<Connector, String> {
+fn connector(rules: Rules) -> Result<Connector, String> {
     use std::sync::Arc;
     // The provider is passed by hand: installing one for the process is the host's business.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -267,18 +294,22 @@ fn connector() -> Result<Connector, String> {
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     let builder = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config);
-    Ok(builder.https_or_http().enable_http1().wrap_connector(plain()))
+    let builder = builder.https_or_http().enable_http1();
+    // Where the endpoint offers it in the handshake; over http it is HTTP/1.1.
+    #[cfg(feature = "http2")]
+    let builder = builder.enable_http2();
+    Ok(builder.wrap_connector(plain(rules)))
 }
 
 #[cfg(all(feature = "native-tls", not(feature = "rustls")))]
-fn connector() -> Result<Connector, String> {
+fn connector(rules: Rules) -> Result<Connector, String> {
     let tls = native_tls::TlsConnector::new().map_err(|error| error.to_string())?;
-    Ok(hyper_tls::HttpsConnector::from((plain(), tls.into())))
+    Ok(hyper_tls::HttpsConnector::from((plain(rules), tls.into())))
 }
 
 #[cfg(not(any(feature = "rustls", feature = "native-tls")))]
-fn connector() -> Result<Connector, String> {
-    Ok(plain())
+fn connector(rules: Rules) -> Result<Connector, String> {
+    Ok(plain(rules))
 }
 
 /// An error and its causes in one line: the outermost names only the stage.

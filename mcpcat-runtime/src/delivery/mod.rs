@@ -6,6 +6,7 @@ pub(crate) mod batch;
 pub(crate) mod http;
 pub(crate) mod ledger;
 pub(crate) mod letters;
+mod proxy;
 mod resting;
 pub(crate) mod retry;
 pub(crate) mod thread;

@@ -910,6 +910,12 @@ impl Worker {
                 }
             },
             Verdict::Rejected(413) => self.offer = self.offer.take().and_then(Offer::halved),
+            Verdict::Rejected(415) if self.offer.as_ref().is_some_and(|offer| offer.gzip) => {
+                // It offered to unpack and does not: as it is, then.
+                if let Some(offer) = &mut self.offer {
+                    offer.gzip = false;
+                }
+            }
             Verdict::Rejected(415) => self.no_batches("status 415"),
             Verdict::Misdirected(code) => self.no_batches(&format!("status {code}")),
             Verdict::Retry { .. } if matches!(answer, Answer::Status { code: 501, .. }) => {
