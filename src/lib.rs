@@ -25,7 +25,7 @@ pub use mcpcat_macros::event;
 #[cfg(feature = "enable")]
 mod recording {
     pub use mcpcat_runtime::client::{
-        Client, ClientBuilder, ConfigError, PublishError, Rest, SessionStrings,
+        Client, ClientBuilder, ConfigError, Deliver, PublishError, Rest, SessionStrings,
     };
     pub use mcpcat_runtime::delivery::{DropReason, Loss, Stats};
     pub use mcpcat_runtime::event::catalog::{Catalog, catalog};

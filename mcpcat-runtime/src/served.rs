@@ -128,9 +128,11 @@ impl ServedCall {
         future: F,
         judge: impl FnOnce(&T) -> Option<ErrorInfo>,
     ) -> T {
-        let answer = self.call.scope(future).await;
+        let Self { client, call, .. } = self;
+        let answer = call.scope(future).await;
         let error = judge(&answer);
-        self.call.finish(error);
+        call.finish(error);
+        client.settle_before_answer().await;
         answer
     }
 

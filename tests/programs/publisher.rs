@@ -8,6 +8,24 @@
 use std::io::Write as _;
 use std::time::Duration;
 
+/// Ends when the process is told to.
+fn own_handler() -> std::thread::JoinHandle<()> {
+    let (ready, is_ready) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            #[cfg(unix)]
+            let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+                .expect("signals can be watched");
+            let _ = ready.send(());
+            #[cfg(unix)]
+            let _ = terminate.recv().await;
+        });
+    });
+    is_ready.recv().expect("the handler is set");
+    thread
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     // Cargo builds and lists it like an example; without arguments there is nothing to do.
@@ -24,6 +42,12 @@ fn main() {
         println!("{} {} {} {}", stats.adopted, stats.delivered, stats.dropped, stats.pending);
         return;
     }
+    // A handler of the program's own, set before ours and running as tokio runs it.
+    let own = (way == "handled").then(own_handler);
+    #[cfg(unix)]
+    if way == "handled" || way == "signalled" {
+        client.flush_on_signals(Duration::from_secs(60)).expect("signals can be watched");
+    }
     let mut out = std::io::stdout().lock();
     for n in 0..count.parse().unwrap_or(0) {
         let event = mcpcat::CustomEvent::new("numbered").parameter("n", n);
@@ -37,6 +61,14 @@ fn main() {
         "exit" => std::process::exit(7),
         "abort" => std::process::abort(),
         "panic" => panic!("on purpose"),
+        "handled" => {
+            let told = own.and_then(|own| own.join().ok());
+            // The helper delivers beside; only what it has delivered is gone from here.
+            while client.stats().delivered == 0 {
+                std::thread::yield_now();
+            }
+            std::process::exit(if told.is_some() { 3 } else { 4 });
+        }
         // Until the test kills it.
         _ => loop {
             std::thread::park();

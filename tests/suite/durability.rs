@@ -13,9 +13,9 @@ use axum::response::IntoResponse as _;
 
 use crate::support::{Collector, program, state_dir};
 
-static PUBLISHER: LazyLock<PathBuf> = LazyLock::new(|| program("publisher"));
+pub static PUBLISHER: LazyLock<PathBuf> = LazyLock::new(|| program("publisher"));
 
-fn start(url: &str, state: &Path, way: &str, count: usize) -> Child {
+pub fn start(url: &str, state: &Path, way: &str, count: usize) -> Child {
     Command::new(&*PUBLISHER)
         .args([url, &state.display().to_string(), way, &count.to_string()])
         .stdout(Stdio::piped())

@@ -4,13 +4,18 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bad_input;
+mod before_answer;
 mod delivery;
+#[cfg(unix)]
+mod draining;
 mod durability;
 mod oracle;
 mod privacy;
 mod publish;
 mod scopes;
 mod sessions;
+#[cfg(unix)]
+mod signals;
 mod stdio;
 mod support;
 mod tracking_endings;
@@ -20,4 +25,5 @@ mod tracking_injection;
 mod tracking_served;
 mod tracking_travel;
 mod tracking_volume;
+mod ways_out;
 mod wire;

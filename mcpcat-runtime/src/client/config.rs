@@ -100,6 +100,20 @@ pub enum Rest {
     Scrubbed,
 }
 
+/// When an answer and its events leave, in which order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Deliver {
+    /// Answers wait for nothing: events leave in the background.
+    #[default]
+    InBackground,
+    /// A recorded request is answered when its events, and those that this process published before them, have
+    /// been delivered or dropped, at the latest after this time. What was not delivered by then stays where it
+    /// waits, counted in [`Stats::pending`](crate::delivery::Stats::pending). For processes that may be frozen, or
+    /// taken away, as soon as they have answered.
+    BeforeAnswer(Duration),
+}
+
 /// Builds a [`Client`]. Made by [`Client::builder`].
 ///
 /// What is not set comes from the environment: `MCPCAT_PROJECT_ID`, `AGENTCAT_API_URL` or
@@ -127,6 +141,7 @@ pub struct ClientBuilder {
     consent: Option<Consent>,
     dry_run: bool,
     sample: Option<f64>,
+    deliver: Deliver,
 }
 
 /// Settings that are known to be good.
@@ -150,6 +165,7 @@ pub(crate) struct Config {
     pub(crate) consent: Option<Consent>,
     pub(crate) dry_run: bool,
     pub(crate) sample: Sample,
+    pub(crate) deliver: Deliver,
 }
 
 impl ClientBuilder {
@@ -174,6 +190,7 @@ impl ClientBuilder {
             consent: None,
             dry_run: false,
             sample: None,
+            deliver: Deliver::default(),
         }
     }
 
@@ -319,6 +336,27 @@ impl ClientBuilder {
         self
     }
 
+    /// Whether answers wait for their events: [`Deliver::BeforeAnswer`] with the longest wait. Default:
+    /// [`Deliver::InBackground`].
+    ///
+    /// Concerns the requests of tracked servers and those that end in
+    /// [`ServedCall::run`](crate::served::ServedCall::run) or [`run_with`](crate::served::ServedCall::run_with). The
+    /// wait holds up that one answer and no thread. While the endpoint is known to be down, and nothing would be
+    /// tried within the time, answers do not wait. A request whose session has no name yet (`initialize` over HTTP)
+    /// does not wait either: its name comes after its answer.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use mcpcat_runtime::client::{Client, Deliver};
+    ///
+    /// let builder =
+    ///     Client::builder("proj_abc123xyz").deliver(Deliver::BeforeAnswer(Duration::from_millis(800)));
+    /// ```
+    pub fn deliver(mut self, deliver: Deliver) -> Self {
+        self.deliver = deliver;
+        self
+    }
+
     /// The share of sessions to record, from 0 to 1 (all, the default). A session is recorded whole or not at
     /// all, decided by its id, alike in every process; errors are always recorded. The events of a share
     /// carry it as the property `mcpcat_sample_rate`; what is left out is counted in
@@ -395,6 +433,7 @@ impl ClientBuilder {
             rest: self.rest,
             consent: self.consent.map(|consent| consent.deadline(deadline)),
             sample,
+            deliver: self.deliver,
         })
     }
 }

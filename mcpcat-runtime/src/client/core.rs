@@ -4,7 +4,6 @@
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::thread::JoinHandle;
 use std::time::Instant;
 
 use super::config::{Config, ConfigError, Rest};
@@ -12,7 +11,8 @@ use crate::delivery::DropReason;
 use crate::delivery::Stats;
 use crate::delivery::ledger::Ledger;
 use crate::delivery::letters::Letters;
-use crate::delivery::worker::{self, Command, FLUSH_MARK, Mailbox, Reply, Setup};
+use crate::delivery::thread::{self, Running};
+use crate::delivery::worker::{self, Command, FLUSH_MARK, Mailbox, Reply, Scope, Setup};
 use crate::event::fields::Fields;
 use crate::event::id::{base62, random_ksuid};
 use crate::event::record::{self, Definition, Header};
@@ -54,7 +54,7 @@ struct Live {
 }
 
 impl Live {
-    fn open(config: &Config, ledger: &Arc<Ledger>) -> std::io::Result<(Self, JoinHandle<()>)> {
+    fn open(config: &Config, ledger: &Arc<Ledger>) -> std::io::Result<(Self, Running)> {
         let mut opened = spool::open(spool_options(config));
         let mut warnings = std::mem::take(&mut opened.warnings);
         let mut resting = None;
@@ -89,9 +89,9 @@ impl Live {
             resting,
             dry_run: config.dry_run,
         };
-        let thread = worker::spawn(setup)?;
+        let running = worker::spawn(setup)?;
         let generation = spool::fork_generation();
-        Ok((Self { spool: opened.spool, resting: rests_in, mailbox, generation }, thread))
+        Ok((Self { spool: opened.spool, resting: rests_in, mailbox, generation }, running))
     }
 
     /// A number for a segment that no segment of another process image has.
@@ -101,17 +101,17 @@ impl Live {
 }
 
 impl Core {
-    pub(super) fn start(config: Config) -> Result<(Arc<Self>, Option<JoinHandle<()>>), ConfigError> {
+    pub(super) fn start(config: Config) -> Result<(Arc<Self>, Option<Running>), ConfigError> {
         let ledger = Arc::new(Ledger::default());
-        let (live, thread) = if config.enabled {
-            let (live, thread) = Live::open(&config, &ledger).map_err(ConfigError::Thread)?;
+        let (live, running) = if config.enabled {
+            let (live, running) = Live::open(&config, &ledger).map_err(ConfigError::Thread)?;
             RECORDING.fetch_add(1, Ordering::Relaxed);
-            (Some(live), Some(thread))
+            (Some(live), Some(running))
         } else {
             opt_out(&config);
             (None, None)
         };
-        Ok((Arc::new(Self::new(config, ledger, live)), thread))
+        Ok((Arc::new(Self::new(config, ledger, live)), running))
     }
 
     fn new(config: Config, ledger: Arc<Ledger>, live: Option<Live>) -> Self {
@@ -165,6 +165,8 @@ impl Core {
     #[cold]
     fn open_own(&self) {
         self.forked.get_or_init(|| {
+            #[cfg(all(unix, feature = "signals"))]
+            super::signals::leave_alone();
             // What the parent published is the parent's to deliver and to count.
             self.ledger.restart();
             if let Some(resting) = self.live.as_ref().and_then(|live| live.resting.as_ref()) {
@@ -290,9 +292,18 @@ impl Core {
     }
 
     pub(super) fn flush(&self, deadline: Instant, reply: Reply) {
+        self.flush_scope(Scope::All, deadline, reply);
+    }
+
+    /// Waits for what this process published, and not for what earlier ones left.
+    pub(super) fn flush_own(&self, deadline: Instant, reply: Reply) {
+        self.flush_scope(Scope::Own, deadline, reply);
+    }
+
+    fn flush_scope(&self, scope: Scope, deadline: Instant, reply: Reply) {
         let Some(live) = self.live() else { return reply(self.ledger.stats()) };
         let mark = self.marks.fetch_add(1, Ordering::Relaxed);
-        if let Err(command) = live.mailbox.command(Command::Flush { mark, deadline, reply }) {
+        if let Err(command) = live.mailbox.command(Command::Flush { mark, scope, deadline, reply }) {
             return self.answer(command);
         }
         if live.spool.append(FLUSH_MARK, &[&mark.to_le_bytes()]).is_err() {
@@ -322,6 +333,9 @@ impl Core {
     pub(super) fn shutdown_and_wait(&self, deadline: Instant) -> Stats {
         let (sender, receiver) = std::sync::mpsc::channel();
         self.shutdown(deadline, Box::new(move |stats| drop(sender.send(stats))));
+        if thread::is_here() {
+            return self.ledger.stats();
+        }
         receiver.recv().unwrap_or_else(|_| self.ledger.stats())
     }
 

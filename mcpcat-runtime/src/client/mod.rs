@@ -4,18 +4,20 @@
 mod config;
 mod core;
 mod installed;
+#[cfg(all(unix, feature = "signals"))]
+mod signals;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub(crate) use config::Config;
-pub use config::{ClientBuilder, ConfigError, Rest, SessionStrings};
+pub use config::{ClientBuilder, ConfigError, Deliver, Rest, SessionStrings};
 pub(crate) use core::Core;
 pub use core::recording;
 pub(crate) use installed::for_project;
 
+use crate::delivery::thread::{self, Running};
 use crate::delivery::{DropReason, Stats};
 use crate::spool::Reader;
 
@@ -29,7 +31,7 @@ pub struct Client(Arc<Handle>);
 
 struct Handle {
     core: Arc<Core>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    worker: Mutex<Option<Running>>,
 }
 
 impl Client {
@@ -47,14 +49,14 @@ impl Client {
     }
 
     pub(crate) fn start(config: Config) -> Result<Self, ConfigError> {
-        let (core, thread) = Core::start(config)?;
-        Ok(Self(Arc::new(Handle { core, thread: Mutex::new(thread) })))
+        let (core, worker) = Core::start(config)?;
+        Ok(Self(Arc::new(Handle { core, worker: Mutex::new(worker) })))
     }
 
     /// A client whose events are read by the caller instead of being delivered.
     pub(crate) fn unattended(config: Config) -> (Self, Reader) {
         let (core, reader) = Core::unattended(config);
-        (Self(Arc::new(Handle { core, thread: Mutex::new(None) })), reader)
+        (Self(Arc::new(Handle { core, worker: Mutex::new(None) })), reader)
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
@@ -95,8 +97,27 @@ impl Client {
         receiver.await.unwrap_or_else(|_| self.stats())
     }
 
-    /// [`flush`](Self::flush) for callers without a runtime. Blocks the thread.
+    /// Whether answers wait for their events.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn answers_wait(&self) -> bool {
+        self.core().config.deliver != Deliver::InBackground
+    }
+
+    /// Waits as [`ClientBuilder::deliver`] says, before an answer goes out.
+    pub(crate) async fn settle_before_answer(&self) {
+        let Deliver::BeforeAnswer(timeout) = self.core().config.deliver else { return };
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        self.core().flush_own(deadline(timeout), Box::new(move |stats| drop(sender.send(stats))));
+        // A worker that has ended delivers nothing more: the answer need not wait for it.
+        let _ = receiver.await;
+    }
+
+    /// [`flush`](Self::flush) for callers without a runtime. Blocks the thread, except in a callback on the delivery
+    /// thread itself, where it only says the numbers.
     pub fn flush_blocking(&self, timeout: Duration) -> Stats {
+        if thread::is_here() {
+            return self.stats();
+        }
         let (sender, receiver) = std::sync::mpsc::channel();
         self.core().flush(deadline(timeout), Box::new(move |stats| drop(sender.send(stats))));
         receiver.recv().unwrap_or_else(|_| self.stats())
@@ -115,7 +136,18 @@ impl Client {
         receiver.await.unwrap_or(0)
     }
 
-    /// Takes no more events, delivers what waits for at most `timeout`, and ends the delivery thread.
+    /// [`resend_dead_letters`](Self::resend_dead_letters) for callers without a runtime. Blocks the thread, until
+    /// they are on their way.
+    pub fn resend_dead_letters_blocking(&self) -> u64 {
+        if thread::is_here() {
+            return 0;
+        }
+        let (sender, receiver) = std::sync::mpsc::channel();
+        self.core().resend(Box::new(move |letters| sender.send(letters).unwrap_or_default()));
+        receiver.recv().unwrap_or(0)
+    }
+
+    /// Takes no more events, delivers what waits for at most `timeout`, and ends this client's delivery.
     /// What is published afterwards is dropped and counted as [`DropReason::Closed`].
     pub async fn shutdown(&self, timeout: Duration) -> Stats {
         let (sender, receiver) = tokio::sync::oneshot::channel();
@@ -142,15 +174,16 @@ impl fmt::Debug for Client {
 }
 
 impl Handle {
-    /// The thread ends by itself after its last answer; joining it makes its end certain.
+    /// The worker ends by itself after its last answer; waiting for it makes its end certain, and that of the
+    /// thread if it was the last there.
     fn join(&self) {
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(thread) = thread else { return };
+        let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(worker) = worker else { return };
         if self.core.is_forked() {
             // It runs in the parent alone; here there is nothing to wait for or to let go.
-            std::mem::forget(thread);
-        } else if thread.thread().id() != std::thread::current().id() {
-            let _ = thread.join();
+            std::mem::forget(worker);
+        } else {
+            worker.wait();
         }
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Offer {
     pub(crate) path: String,
     pub(crate) max_events: usize,
     pub(crate) max_bytes: usize,
+    /// Batches may come packed, and this build can pack.
+    pub(crate) gzip: bool,
 }
 
 impl Offer {
@@ -29,12 +31,16 @@ impl Offer {
         if parts.next() != Some("v1") {
             return None;
         }
-        let mut offer = Self { path: String::new(), max_events: MAX_EVENTS, max_bytes: MAX_BYTES };
+        let mut offer =
+            Self { path: String::new(), max_events: MAX_EVENTS, max_bytes: MAX_BYTES, gzip: false };
         for part in parts {
             match part.split_once('=')? {
                 ("path", path) => offer.path = path.to_owned(),
                 ("max-events", number) => offer.max_events = number.parse().ok()?,
                 ("max-bytes", number) => offer.max_bytes = number.parse().ok()?,
+                ("encodings", names) => {
+                    offer.gzip = cfg!(feature = "gzip") && names.split(',').any(|name| name.trim() == "gzip");
+                }
                 _ => {}
             }
         }
@@ -66,6 +72,20 @@ pub(crate) fn lines<'a>(bodies: impl Iterator<Item = &'a Bytes>) -> Bytes {
         out.push(b'\n');
     }
     Bytes::from(out)
+}
+
+/// The same lines, packed: at the fastest level, because the repetition that names and ids are goes with it.
+#[cfg(feature = "gzip")]
+pub(crate) fn packed(lines: &Bytes) -> Option<Bytes> {
+    use std::io::Write as _;
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer.write_all(lines).ok()?;
+    packer.finish().ok().map(Bytes::from)
+}
+
+#[cfg(not(feature = "gzip"))]
+pub(crate) fn packed(_: &Bytes) -> Option<Bytes> {
+    None
 }
 
 /// What became of one event of a batch.
@@ -117,7 +137,9 @@ mod tests {
             "v1; path=/v1/public/events/batch; max-events=500; max-bytes=4194304; encodings=zstd,gzip",
         );
         let path = "/v1/public/events/batch".to_owned();
-        assert_eq!(offer, Some(Offer { path, max_events: 500, max_bytes: MAX_BYTES }));
+        let gzip = cfg!(feature = "gzip");
+        assert_eq!(offer, Some(Offer { path, max_events: 500, max_bytes: MAX_BYTES, gzip }));
+        assert!(!Offer::parse("v1; path=/b; encodings=zstd,gzippy").unwrap().gzip);
         let small = Offer::parse("v1;path=/b;max-events=7;max-bytes=100;later=1").unwrap();
         assert_eq!((small.max_events, small.max_bytes), (7, 100));
         assert_eq!(small.halved().unwrap().halved(), None);

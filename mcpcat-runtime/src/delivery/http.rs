@@ -3,20 +3,22 @@
 //! hyper and not reqwest: Cargo unites the features of a dependency, and no feature of reqwest that gives TLS
 //! leaves a host's own reqwest as it was (`rustls-no-provider` makes its clients panic).
 
+use std::cell::OnceCell;
 use std::error::Error;
 use std::fmt;
 use std::io::Write as _;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
-use http::{HeaderValue, Request, Uri};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, PROXY_AUTHORIZATION, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Request, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use super::batch::{OFFER_HEADER, Offer};
+use super::batch::{self, OFFER_HEADER, Offer};
+use super::proxy::{self, Rules};
 use super::retry::Answer;
 
 /// The product's ingest path; the slash at its end is part of it.
@@ -97,9 +99,7 @@ impl BaseUrl {
     }
 
     fn is_loopback(&self) -> bool {
-        let host = self.host.trim_start_matches('[').trim_end_matches(']');
-        host.eq_ignore_ascii_case("localhost")
-            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+        proxy::is_loopback(&self.host)
     }
 
     /// Where batches go: on this origin, whatever the offer says. A collector that knows the prefix it is
@@ -118,17 +118,41 @@ impl BaseUrl {
 }
 
 #[cfg(feature = "rustls")]
-type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
+type Connector = hyper_rustls::HttpsConnector<proxy::Connector>;
 #[cfg(all(feature = "native-tls", not(feature = "rustls")))]
-type Connector = hyper_tls::HttpsConnector<HttpConnector>;
+type Connector = hyper_tls::HttpsConnector<proxy::Connector>;
 #[cfg(not(any(feature = "rustls", feature = "native-tls")))]
-type Connector = HttpConnector;
+type Connector = proxy::Connector;
+
+/// Connections, and the proxies that they may lead through.
+#[derive(Debug, Clone)]
+struct Http {
+    client: Client<Connector, Full<Bytes>>,
+    rules: Rules,
+}
+
+thread_local! {
+    static POOL: OnceCell<Result<Http, String>> = const { OnceCell::new() };
+}
+
+/// The connections of this thread: all clients of a process send over them.
+fn pooled() -> Result<Http, String> {
+    let open = || {
+        let rules = Rules::from_environment();
+        let connector = connector(rules.clone())?;
+        let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
+        Ok(Http { client, rules })
+    };
+    POOL.with(|pool| pool.get_or_init(open).clone())
+}
 
 /// Sends bodies to one endpoint over kept connections.
 #[derive(Debug)]
 pub(crate) struct Sender {
     /// Or why there is none: a build without usable TLS still keeps events and says so.
     http: Result<(Client<Connector, Full<Bytes>>, Uri), String>,
+    /// What a proxy on the way wants to be told with each request.
+    proxy_authorization: Option<HeaderValue>,
     timeout: Duration,
     base: BaseUrl,
     /// Whether an offer of batches is believed: what anybody on the way could write is not.
@@ -139,12 +163,18 @@ pub(crate) struct Sender {
 
 impl Sender {
     pub(crate) fn new(base: &BaseUrl, timeout: Duration) -> Self {
-        let http = base.ingest().map_err(|error| error.to_string()).and_then(|uri| {
-            let client =
-                Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector()?);
-            Ok((client, uri))
-        });
-        Self { http, timeout, base: base.clone(), may_batch: base.https || base.is_loopback(), dry: false }
+        let http = base.ingest().map_err(|error| error.to_string()).and_then(|uri| Ok((pooled()?, uri)));
+        let proxy_authorization =
+            http.as_ref().ok().and_then(|(http, uri): &(Http, Uri)| http.rules.authorization(uri));
+        let http = http.map(|(http, uri)| (http.client, uri));
+        Self {
+            http,
+            proxy_authorization,
+            timeout,
+            base: base.clone(),
+            may_batch: base.https || base.is_loopback(),
+            dry: false,
+        }
     }
 
     /// One that writes each event to stderr as a line, and sends nothing.
@@ -180,7 +210,10 @@ impl Sender {
     /// Sends a batch of lines to the place that was offered. The answer's body comes with it, because it says
     /// what became of each line; `None` if it could not be read.
     pub(crate) async fn post_batch(&self, offer: &Offer, body: Bytes) -> (Answer, Option<Bytes>) {
-        let (answer, response) = self.exchange(Some(offer), body).await;
+        // On one machine the bytes cost less than packing them.
+        let small = if offer.gzip && !self.base.is_loopback() { batch::packed(&body) } else { None };
+        let packed = small.is_some();
+        let (answer, response) = self.exchange(Some((offer, packed)), small.unwrap_or(body)).await;
         let Some(response) = response else { return (answer, None) };
         let body = Limited::new(response.into_body(), BATCH_ANSWER_BYTES).collect();
         match tokio::time::timeout(self.timeout, body).await {
@@ -191,7 +224,7 @@ impl Sender {
 
     async fn exchange(
         &self,
-        batch: Option<&Offer>,
+        batch: Option<(&Offer, bool)>,
         body: Bytes,
     ) -> (Answer, Option<http::Response<hyper::body::Incoming>>) {
         let (http, uri) = match &self.http {
@@ -200,7 +233,7 @@ impl Sender {
         };
         let (uri, media) = match batch {
             None => (uri.clone(), "application/json"),
-            Some(offer) => match self.base.batch(offer) {
+            Some((offer, _)) => match self.base.batch(offer) {
                 Ok(uri) => (uri, "application/x-ndjson"),
                 // Answered as an address that is not there: the sender goes back to single events.
                 Err(_) => return (Answer::Status { code: 404, retry_after: None }, None),
@@ -210,31 +243,45 @@ impl Sender {
         let headers = request.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        if batch.is_some_and(|(_, packed)| packed) {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        if let Some(word) = &self.proxy_authorization {
+            headers.insert(PROXY_AUTHORIZATION, word.clone());
+        }
         let response = match tokio::time::timeout(self.timeout, http.request(request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return (Answer::Transport(chain(&error)), None),
             Err(_) => return (Answer::Transport(format!("no answer within {:?}", self.timeout)), None),
         };
-        let retry_after = response
-            .headers()
-            .get(RETRY_AFTER)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|text| text.trim().parse().ok())
-            .map(Duration::from_secs);
+        let retry_after = retry_after(response.headers(), SystemTime::now());
         (Answer::Status { code: response.status().as_u16(), retry_after }, Some(response))
     }
 }
 
-fn plain() -> HttpConnector {
+/// How long the endpoint asks to be left alone: in seconds, or until a date. A date is counted from the
+/// endpoint's own `Date`, since the two clocks need not agree; one that has passed asks for nothing.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::trim);
+    let asked = text(RETRY_AFTER)?;
+    if let Ok(seconds) = asked.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = httpdate::parse_http_date(asked).ok()?;
+    let now = text(DATE).and_then(|date| httpdate::parse_http_date(date).ok()).unwrap_or(now);
+    Some(until.duration_since(now).unwrap_or_default())
+}
+
+fn plain(rules: Rules) -> proxy::Connector {
     let mut connector = HttpConnector::new();
     connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
     connector.set_nodelay(true);
     connector.enforce_http(false);
-    connector
+    proxy::Connector::new(connector, rules)
 }
 
 #[cfg(feature = "rustls")]
-fn connector() -> Result<Connector, String> {
+fn connector(rules: Rules) -> Result<Connector, String> {
     use std::sync::Arc;
     // The provider is passed by hand: installing one for the process is the host's business.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -247,18 +294,22 @@ fn connector() -> Result<Connector, String> {
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     let builder = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config);
-    Ok(builder.https_or_http().enable_http1().wrap_connector(plain()))
+    let builder = builder.https_or_http().enable_http1();
+    // Where the endpoint offers it in the handshake; over http it is HTTP/1.1.
+    #[cfg(feature = "http2")]
+    let builder = builder.enable_http2();
+    Ok(builder.wrap_connector(plain(rules)))
 }
 
 #[cfg(all(feature = "native-tls", not(feature = "rustls")))]
-fn connector() -> Result<Connector, String> {
+fn connector(rules: Rules) -> Result<Connector, String> {
     let tls = native_tls::TlsConnector::new().map_err(|error| error.to_string())?;
-    Ok(hyper_tls::HttpsConnector::from((plain(), tls.into())))
+    Ok(hyper_tls::HttpsConnector::from((plain(rules), tls.into())))
 }
 
 #[cfg(not(any(feature = "rustls", feature = "native-tls")))]
-fn connector() -> Result<Connector, String> {
-    Ok(plain())
+fn connector(rules: Rules) -> Result<Connector, String> {
+    Ok(plain(rules))
 }
 
 /// An error and its causes in one line: the outermost names only the stage.
@@ -311,6 +362,32 @@ mod tests {
         };
         assert!(believed("http://127.0.0.1:1") && believed("http://[::1]:1") && believed("http://localhost"));
         assert!(!believed("http://10.0.0.1") && !believed("http://localhost.example"));
+    }
+
+    #[test]
+    fn a_silence_is_asked_for_in_seconds_or_until_a_date() {
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        let asked = |retry: &str, date: Option<&str>, now: SystemTime| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, retry.parse().unwrap());
+            if let Some(date) = date {
+                headers.insert(DATE, date.parse().unwrap());
+            }
+            retry_after(&headers, now)
+        };
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(asked(" 120 ", None, at), seconds(120));
+        assert_eq!(asked(date, None, at - Duration::from_secs(7)), seconds(7));
+        assert_eq!(asked("Sunday, 06-Nov-94 08:49:37 GMT", None, at - Duration::from_secs(7)), seconds(7));
+        assert_eq!(asked(date, None, at + Duration::from_secs(7)), seconds(0));
+        // Our clock is an hour fast; the endpoint's own date says what it means.
+        let fast = at + Duration::from_secs(3_600);
+        assert_eq!(asked(date, Some("Sun, 06 Nov 1994 08:49:30 GMT"), fast), seconds(7));
+        for nonsense in ["", "soon", "-1", "1.5", "Sun, 06 Nov 1994 08:49:37"] {
+            assert_eq!(asked(nonsense, None, at), None, "{nonsense}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), at), None);
     }
 
     #[test]

@@ -6,8 +6,10 @@ pub(crate) mod batch;
 pub(crate) mod http;
 pub(crate) mod ledger;
 pub(crate) mod letters;
+mod proxy;
 mod resting;
 pub(crate) mod retry;
+pub(crate) mod thread;
 pub(crate) mod worker;
 
 pub use ledger::{DropReason, Loss, Stats};

@@ -1,5 +1,5 @@
-//! Between the spool and the endpoint: a thread of its own with a runtime of its own, so that events from
-//! plain threads, from `Drop` and from a runtime that is shutting down all arrive.
+//! Between the spool and the endpoint: a task on a thread that is none of the host's, so that events from plain
+//! threads, from `Drop` and from a runtime that is shutting down all arrive.
 //!
 //! It reads records in order, joins bodies, keeps as many requests in flight as the pace allows, writes the
 //! ledger, and parks when there is nothing to do. Where nothing may be on a disk before it is scrubbed, it
@@ -24,6 +24,7 @@ use super::ledger::{DropReason, Ledger, LossHook, Stats};
 use super::letters::Letters;
 use super::resting::{CLEARED, Resting};
 use super::retry::{Answer, MAX_STRIKES, Pace, Verdict, judge};
+use super::thread::{self, Running};
 use crate::event::EventId;
 use crate::event::id;
 use crate::event::record::{self, Definition, Header};
@@ -134,18 +135,28 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// What a flush waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// What was published before it, and what was adopted.
+    All,
+    /// What this process published before it. An answer to a user waits for it: it comes first, and changes
+    /// nothing of how long events wait for a name or the endpoint is left alone.
+    Own,
+}
+
 /// Whom to tell how it ended.
 pub(crate) type Reply = Box<dyn FnOnce(Stats) + Send>;
 
 pub(crate) enum Command {
     /// Answer when everything before the mark numbered `mark` has ended, or at the deadline. Sent before
     /// the mark is appended.
-    Flush { mark: u64, deadline: Instant, reply: Reply },
+    Flush { mark: u64, scope: Scope, deadline: Instant, reply: Reply },
     /// The mark found no room: answer when nothing is left.
     MarkRefused(u64),
     /// Send the dead letters again, and say how many there are.
     Resend(Box<dyn FnOnce(u64) + Send>),
-    /// Deliver what there is until the deadline, answer, end the thread.
+    /// Deliver what there is until the deadline, answer, end the worker.
     Shutdown { deadline: Instant, reply: Reply },
 }
 
@@ -190,12 +201,29 @@ pub(crate) struct Setup {
     pub(crate) dry_run: bool,
 }
 
-/// Starts the thread. It ends after [`Command::Shutdown`].
-pub(crate) fn spawn(setup: Setup) -> std::io::Result<std::thread::JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::Builder::new().name("mcpcat".to_owned()).spawn(move || {
-        runtime.block_on(Worker::new(setup).run());
+/// Starts the worker. It ends after [`Command::Shutdown`].
+pub(crate) fn spawn(setup: Setup) -> std::io::Result<Running> {
+    let last_word = LastWord(Arc::clone(&setup.mailbox));
+    thread::run(move || async move {
+        let _last_word = last_word;
+        Worker::new(setup).run().await;
     })
+}
+
+/// Closes the mailbox of a worker that ended by a panic: whoever asks it something is not to wait for ever.
+struct LastWord(Arc<Mailbox>);
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        // Their replies are dropped with them, which is an answer.
+        drop(lock(&self.0.commands).take());
+        if std::thread::panicking() {
+            tracing::error!(
+                target: "mcpcat",
+                "the delivery panicked and has ended; what is on disk is delivered by the next start"
+            );
+        }
+    }
 }
 
 /// Where an event waits: in this process's log, in one it adopted, or among the dead letters.
@@ -259,6 +287,7 @@ struct Waiter {
     free: bool,
     /// What was published before the mark rests up to here.
     rested: Option<u64>,
+    scope: Scope,
     deadline: Instant,
     reply: Reply,
 }
@@ -402,13 +431,16 @@ impl Worker {
         let commands = lock(&self.setup.mailbox.commands).as_mut().map(std::mem::take);
         for command in commands.unwrap_or_default() {
             match command {
-                Command::Flush { mark, deadline, reply } => {
-                    self.pace.hurry();
+                Command::Flush { mark, scope, deadline, reply } => {
+                    if scope == Scope::All {
+                        self.pace.hurry();
+                    }
                     self.waiters.push(Waiter {
                         mark: Some(mark),
                         passed: self.early.remove(&mark),
                         free: false,
                         rested: None,
+                        scope,
                         deadline,
                         reply,
                     });
@@ -449,7 +481,11 @@ impl Worker {
 
     /// The next event to send: those that failed before, then new ones; for a probe the other way round.
     fn next(&mut self, probing: bool) -> Option<Item> {
-        let fresh = |it: &mut Self| it.adopt().or_else(|| it.publish());
+        let own_first = self.waiters.iter().any(|waiter| waiter.scope == Scope::Own);
+        let fresh = |it: &mut Self| match own_first {
+            true => it.publish().or_else(|| it.adopt()),
+            false => it.adopt().or_else(|| it.publish()),
+        };
         if probing && self.retries.len() < MAX_PROBED {
             return fresh(self).or_else(|| self.retries.pop_front());
         }
@@ -692,7 +728,7 @@ impl Worker {
 
     /// How long an event waits for its session's name now.
     fn patience(&self) -> Duration {
-        let hurried = self.shutdown.is_some() || !self.waiters.is_empty();
+        let hurried = self.shutdown.is_some() || self.waiters.iter().any(|waiter| waiter.scope == Scope::All);
         if hurried { HOLD_HURRIED } else { HOLD }
     }
 
@@ -874,6 +910,12 @@ impl Worker {
                 }
             },
             Verdict::Rejected(413) => self.offer = self.offer.take().and_then(Offer::halved),
+            Verdict::Rejected(415) if self.offer.as_ref().is_some_and(|offer| offer.gzip) => {
+                // It offered to unpack and does not: as it is, then.
+                if let Some(offer) = &mut self.offer {
+                    offer.gzip = false;
+                }
+            }
             Verdict::Rejected(415) => self.no_batches("status 415"),
             Verdict::Misdirected(code) => self.no_batches(&format!("status {code}")),
             Verdict::Retry { .. } if matches!(answer, Answer::Status { code: 501, .. }) => {
@@ -962,6 +1004,8 @@ impl Worker {
         let now = Instant::now();
         let adopted = self.backlog.is_done() && self.letters_out == 0;
         let idle = self.drained && self.outstanding.is_empty() && self.rests_nothing();
+        // Nothing is tried before then.
+        let silent_until = self.pace.paused_until().filter(|_| self.in_flight.is_empty());
         let (mut kept, mut answered) = (Vec::new(), Vec::new());
         for mut waiter in self.waiters.drain(..) {
             let passed = waiter
@@ -971,8 +1015,11 @@ impl Worker {
                 && self.resting.as_ref().is_none_or(|resting| {
                     resting.ended(*waiter.rested.get_or_insert_with(|| resting.mark()))
                 });
+            let adopted = adopted || waiter.scope == Scope::Own;
             let done = adopted && (passed || (idle && waiter.mark.is_none()));
-            if done || now >= waiter.deadline {
+            let vain =
+                waiter.scope == Scope::Own && silent_until.is_some_and(|until| until > waiter.deadline);
+            if done || vain || now >= waiter.deadline {
                 answered.push(waiter);
             } else {
                 kept.push(waiter);

@@ -260,13 +260,16 @@ impl<H: ServerHandler> Tracked<H> {
             told = Some(Told { source: from, session: found.session.id(), agent: sent.agent_id.clone() });
         }
         self.introduce(&found, &asked, context.meta.client_info());
+        let settles = settles(client, &found.session);
         if !self.options.records(method) {
-            return Watched::Inside { scope: Scope { session: found.session, parent: None }, told };
+            let scope = Scope { session: found.session, parent: None };
+            return Watched::Inside { scope, told, settles };
         }
         // Before anybody is asked about the call, and before anything of it is written.
         if !found.session.records() {
             found.session.core().ledger.without_consent();
-            return Watched::Inside { scope: Scope { session: found.session, parent: None }, told };
+            let scope = Scope { session: found.session, parent: None };
+            return Watched::Inside { scope, told, settles: None };
         }
         let trace = self.options.trace(context);
         let hooks = &self.options.hooks;
@@ -312,7 +315,7 @@ impl<H: ServerHandler> Tracked<H> {
                 }
             }
         }
-        Watched::Recorded { call, ending: Ending::of(context, single), told, payload }
+        Watched::Recorded { call, ending: Ending::of(context, single), told, payload, settles }
     }
 
     /// The scope of a notification.
@@ -367,9 +370,9 @@ impl<'a> Subject<'a> {
 #[expect(clippy::large_enum_variant, reason = "a box would cost every call an allocation")]
 pub(super) enum Watched {
     /// Its event has begun.
-    Recorded { call: Call, ending: Ending, told: Option<Told>, payload: Payload },
+    Recorded { call: Call, ending: Ending, told: Option<Told>, payload: Payload, settles: Option<Client> },
     /// It runs in its session and is no event.
-    Inside { scope: Scope, told: Option<Told> },
+    Inside { scope: Scope, told: Option<Told>, settles: Option<Client> },
     /// Nothing is recorded at all.
     Untouched,
 }
@@ -390,13 +393,19 @@ pub(super) async fn watch<A: Answer, F>(watched: Watched, future: F) -> Result<A
 where
     F: Future<Output = Result<A, ErrorData>>,
 {
-    let (mut call, ending, payload) = match watched {
-        Watched::Recorded { call, ending, payload, .. } => (call, ending, payload),
-        Watched::Inside { scope, .. } => return scope.wrap(future).await,
+    let (mut call, ending, payload, settles) = match watched {
+        Watched::Recorded { call, ending, payload, settles, .. } => (call, ending, payload, settles),
+        Watched::Inside { scope, settles, .. } => {
+            let answer = scope.wrap(future).await;
+            if let Some(client) = settles {
+                client.settle_before_answer().await;
+            }
+            return answer;
+        }
         Watched::Untouched => return future.await,
     };
     let inside = call.scope(future);
-    match AssertUnwindSafe(inside).catch_unwind().await {
+    let answered = match AssertUnwindSafe(inside).catch_unwind().await {
         Ok(Ok(answer)) => {
             if let Some(fields) = call.fields() {
                 answer.record(fields, payload);
@@ -414,7 +423,17 @@ where
             call.finish(Some(ErrorInfo::message(panic_text(&*panic)).with_type("panic")));
             resume_unwind(panic)
         }
+    };
+    if let Some(client) = settles {
+        client.settle_before_answer().await;
     }
+    answered
+}
+
+/// Who is waited for before the answer goes out. A session without a name gets it after the answer: waiting for
+/// its events would be in vain.
+fn settles(client: &Client, session: &Session) -> Option<Client> {
+    (client.answers_wait() && session.id().is_some()).then(|| client.clone())
 }
 
 /// What a panic said.

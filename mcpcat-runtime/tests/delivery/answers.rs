@@ -59,6 +59,27 @@ async fn retry_after_is_kept() {
 }
 
 #[tokio::test]
+async fn retry_after_with_a_date_is_kept() {
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let endpoint = Endpoint::start(move |_, _| match first.swap(false, Ordering::SeqCst) {
+        true => {
+            // Dates count whole seconds: more than three from now.
+            let until = httpdate::fmt_http_date(std::time::SystemTime::now() + Duration::from_secs(4));
+            Way::Says(503, format!("retry-after: {until}\r\n").leak(), String::new())
+        }
+        false => Way::ok(),
+    })
+    .await;
+    let client = endpoint.client();
+    client.publish("s", CustomEvent::new("one")).unwrap();
+    let stats = client.flush(PATIENCE).await;
+    assert_eq!((stats.delivered, stats.pending, stats.requests), (1, 0, 2), "{stats}");
+    let posts = endpoint.posts();
+    let gap = posts[1].at - posts[0].at;
+    assert!(gap >= Duration::from_secs(3) && gap < Duration::from_secs(20), "{gap:?}");
+}
+
+#[tokio::test]
 async fn a_wrong_address_is_probed_and_mended() {
     for code in [301, 401, 403, 404] {
         let gaps = one(&code.to_string(), vec![Way::status(code)], 2, 1).await;

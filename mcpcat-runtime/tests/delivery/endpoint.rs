@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -48,6 +49,8 @@ impl Way {
 #[derive(Debug, Clone)]
 pub(crate) struct Post {
     pub(crate) at: Instant,
+    /// The other end of its connection.
+    pub(crate) from: SocketAddr,
     pub(crate) path: String,
     pub(crate) media: String,
     pub(crate) body: String,
@@ -169,6 +172,7 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Post> {
     }
     Some(Post {
         at: Instant::now(),
+        from: stream.peer_addr().ok()?,
         path: head.split(' ').nth(1).unwrap().to_owned(),
         media: header("content-type").unwrap(),
         body: String::from_utf8(buffer.drain(..length).collect()).unwrap(),

@@ -61,6 +61,22 @@ async fn dead_letters_are_kept_over_processes_and_sent_again() {
     assert_eq!(client.resend_dead_letters().await, 0);
 }
 
+#[test]
+fn dead_letters_are_sent_again_without_a_runtime() {
+    let serving = tokio::runtime::Runtime::new().unwrap();
+    let ((endpoint, well), state) = (serving.block_on(strict()), state());
+    let client = endpoint.builder().state_dir(&state).build().unwrap();
+    let id = client.publish("s", CustomEvent::new("refused")).unwrap().to_string();
+    assert_eq!(client.flush_blocking(PATIENCE).dropped_for(DropReason::Rejected), 1);
+    well.store(true, Ordering::SeqCst);
+    assert_eq!(client.resend_dead_letters_blocking(), 1);
+    let stats = client.flush_blocking(PATIENCE);
+    assert_eq!((stats.adopted, stats.delivered, stats.dropped, stats.pending), (1, 1, 1, 0), "{stats}");
+    assert_eq!(endpoint.arrivals(|_, _| true).get(&id), Some(&2));
+    let _ = client.shutdown_blocking(PATIENCE);
+    assert_eq!(client.resend_dead_letters_blocking(), 0, "a client that was shut down sends nothing");
+}
+
 #[tokio::test]
 async fn dead_letters_go_when_the_user_opts_out_and_are_never_kept_in_memory_mode() {
     let ((endpoint, _), state) = (strict().await, state());
