@@ -1,6 +1,8 @@
 //! Many events in one request, for a collector that offers it: what an offer says, the lines of a request, and
 //! what the answer says of each. No I/O.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde::Deserialize;
 
@@ -65,9 +67,11 @@ pub(crate) fn lines<'a>(bodies: impl Iterator<Item = &'a Bytes>) -> Bytes {
     for body in bodies {
         let start = out.len();
         out.extend_from_slice(body);
-        // Between the tokens of JSON a line break is a space; within a text it is escaped.
-        for byte in out[start..].iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
-            *byte = b' ';
+        // Between the tokens of JSON a line break is a space; within a text it is escaped. Hardly a body has one.
+        let mut at = start;
+        while let Some(found) = memchr::memchr2(b'\n', b'\r', &out[at..]) {
+            out[at + found] = b' ';
+            at += found + 1;
         }
         out.push(b'\n');
     }
@@ -100,25 +104,29 @@ pub(crate) enum Fate {
 
 /// What an answer says of each of `ids`, in their order; `None` if it does not speak of as many.
 pub(crate) fn fates(answer: &[u8], ids: &[String]) -> Option<Vec<Fate>> {
+    // Borrowed where nothing is escaped: five hundred results are not worth a thousand allocations.
     #[derive(Deserialize)]
-    struct Answer {
-        results: Vec<One>,
+    struct Answer<'a> {
+        #[serde(borrow)]
+        results: Vec<One<'a>>,
     }
     #[derive(Deserialize)]
-    struct One {
-        id: Option<String>,
-        status: String,
+    struct One<'a> {
+        #[serde(borrow)]
+        id: Option<Cow<'a, str>>,
+        #[serde(borrow)]
+        status: Cow<'a, str>,
         error: Option<String>,
     }
-    let answer: Answer = serde_json::from_slice(answer).ok()?;
+    let answer: Answer<'_> = serde_json::from_slice(answer).ok()?;
     if answer.results.len() != ids.len() {
         return None;
     }
-    let fate = |(one, id): (One, &String)| {
+    let fate = |(one, id): (One<'_>, &String)| {
         if one.id.is_some_and(|of| of != *id) {
             return Fate::Unknown;
         }
-        match one.status.as_str() {
+        match &*one.status {
             "accepted" | "duplicate" => Fate::Taken,
             "rejected" => Fate::Rejected(one.error.unwrap_or_else(|| "no reason was given".to_owned())),
             _ => Fate::Unknown,

@@ -93,17 +93,25 @@ pub(crate) fn base62(raw: &[u8; 20]) -> [u8; KSUID_LEN] {
         *word = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
     }
     let mut out = [b'0'; KSUID_LEN];
-    for digit in out.iter_mut().rev() {
+    // Five digits at a time: a long division for each digit would cost the worker a tenth of the event.
+    for digits in out.rchunks_mut(5) {
         let mut remainder = 0_u64;
         for word in &mut words {
             let value = (remainder << 32) | u64::from(*word);
-            *word = (value / 62) as u32;
-            remainder = value % 62;
+            *word = (value / FIVE_DIGITS) as u32;
+            remainder = value % FIVE_DIGITS;
         }
-        *digit = ALPHABET[remainder as usize];
+        let mut rest = remainder as u32;
+        for digit in digits.iter_mut().rev() {
+            *digit = ALPHABET[(rest % 62) as usize];
+            rest /= 62;
+        }
     }
     out
 }
+
+/// 62 to the fifth: the largest such power below 2 to the 32nd.
+const FIVE_DIGITS: u64 = 916_132_832;
 
 /// The reverse of [`base62`]; `None` for a foreign character, another length or a number above 160 bits.
 pub(crate) fn unbase62(digits: &[u8]) -> Option<[u8; 20]> {

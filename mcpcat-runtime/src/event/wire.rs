@@ -30,7 +30,7 @@ fn millis(micros: u64) -> u64 {
 
 /// One event's body. `members` is the JSON text behind the record's header.
 pub(crate) fn body(dialect: &Dialect, header: &Header, members: &[u8], session: &Definition) -> Vec<u8> {
-    use std::io::Write as _;
+    let mut number = itoa::Buffer::new();
     let mut out = Vec::with_capacity(members.len() + 512);
     out.extend_from_slice(b"{\"id\":\"");
     header.id.write(&mut out);
@@ -48,17 +48,20 @@ pub(crate) fn body(dialect: &Dialect, header: &Header, members: &[u8], session: 
     time::write_rfc3339(&mut out, header.unix_micros);
     out.push(b'"');
     if let Some(micros) = header.duration_micros {
-        let _ = write!(out, ",\"duration\":{}", millis(micros));
+        out.extend_from_slice(b",\"duration\":");
+        out.extend_from_slice(number.format(millis(micros)).as_bytes());
     }
     if let Some(failed) = header.is_error {
-        let _ = write!(out, ",\"is_error\":{failed}");
+        out.extend_from_slice(b",\"is_error\":");
+        out.extend_from_slice(if failed { b"true" } else { b"false" });
     }
     if let Some(parent) = &header.parent {
         out.extend_from_slice(b",\"parent_id\":\"");
         parent.write(&mut out);
         out.push(b'"');
     }
-    let _ = write!(out, ",\"sequence\":{}", header.sequence);
+    out.extend_from_slice(b",\"sequence\":");
+    out.extend_from_slice(number.format(header.sequence).as_bytes());
     write_members(&mut out, members, session);
     member(&mut out, "sdk_instance", &session.instance);
     member(&mut out, "sdk_language", "Rust");
@@ -162,9 +165,11 @@ fn end_of_value(text: &[u8]) -> usize {
     text.len()
 }
 
+/// A member whose key needs no escapes.
 fn member(out: &mut Vec<u8>, key: &str, value: &str) {
-    out.push(b',');
-    json::write_key(out, key);
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(key.as_bytes());
+    out.extend_from_slice(b"\":");
     text(out, value);
 }
 

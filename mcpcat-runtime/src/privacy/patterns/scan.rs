@@ -45,6 +45,17 @@ fn class(byte: u8) -> Class {
     CLASSES[usize::from(byte)]
 }
 
+/// The shortest that a built-in pattern can match in a text of letters, digits and underscores alone: a card number.
+/// All others have a mark in them.
+const LEAST: usize = 12;
+
+/// Whether a text is so short and plain that no built-in pattern matches in it, as most keys and many values are.
+#[inline]
+pub(super) fn holds_nothing(text: &[u8]) -> bool {
+    text.len() < LEAST
+        && text.iter().all(|&byte| byte == b'_' || matches!(class(byte), Class::Letter | Class::Digit))
+}
+
 /// The first secret that begins at `from` or later; what stands before `from` is only looked at.
 pub(super) fn find(text: &str, from: usize, patterns: &Patterns) -> Option<Found> {
     let bytes = text.as_bytes();
@@ -402,4 +413,27 @@ fn address(text: &str, at: usize) -> Option<Found> {
     // `10.0.0.1:8080`
     let host = shown.split(':').next()?;
     is_v4(host).then(|| Found::new(at, at + host.len(), "ip"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_too_short_for_a_secret_is_not_looked_through(
+            text in prop_oneof!["[A-Za-z0-9_]{0,13}", "(eyJ|xox|AKIA|sk_|SK|4111)[A-Za-z0-9_]{0,10}"],
+        ) {
+            let all = Patterns::new();
+            prop_assert!(!holds_nothing(text.as_bytes()) || find(&text, 0, &all).is_none(), "{}", text);
+        }
+    }
+
+    #[test]
+    fn a_mark_or_a_length_is_looked_into() {
+        for text in ["pwd=x", "pin: 1", "a://b:c@d", "Basic YTpi", "411111111111"] {
+            assert!(!holds_nothing(text.as_bytes()), "{text}");
+        }
+    }
 }
