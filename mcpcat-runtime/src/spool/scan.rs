@@ -95,7 +95,8 @@ impl Scan {
                     if frame::sum_holds(self.salt, at as u32, kind, sum, crc) {
                         return Some(Item { at: at as u32, kind, payload });
                     }
-                    self.damaged += 1;
+                    *(if ends_at_a_page(bytes, at..self.at) { &mut self.torn } else { &mut self.damaged }) +=
+                        1;
                 }
             }
         }
@@ -124,6 +125,15 @@ impl Scan {
         self.damaged += u64::from(!empty);
         None
     }
+}
+
+/// What the system copies in one step of a write; a kill ends a write between two of them.
+const PAGE: usize = 4096;
+
+/// Whether the frame goes over the end of a page and has nothing behind it: one write, cut off by a kill.
+fn ends_at_a_page(bytes: &[u8], frame: Range<usize>) -> bool {
+    let last = (frame.end - 1) / PAGE * PAGE;
+    last > frame.start && bytes[last..frame.end].iter().all(|byte| *byte == 0)
 }
 
 #[cfg(test)]
@@ -208,6 +218,19 @@ mod tests {
         let (found, torn, damaged) = all(&bytes);
         assert_eq!(found, [b"first".as_slice(), b"third", b"fifth"]);
         assert_eq!((torn, damaged), (2, 0));
+    }
+
+    #[test]
+    fn a_write_that_a_kill_ended_at_a_page_is_torn_and_not_damaged() {
+        let (good, places) = segment(&[b"first", &[7; 9_000], b"third"], 16_384);
+        for page in [4_096, 8_192] {
+            let mut bytes = good.clone();
+            bytes[page..places[2]].fill(0);
+            assert_eq!(all(&bytes), (vec![b"first".to_vec(), b"third".to_vec()], 1, 0), "{page}");
+        }
+        let mut bytes = good;
+        bytes[5_000..6_000].fill(0);
+        assert_eq!(all(&bytes), (vec![b"first".to_vec(), b"third".to_vec()], 0, 1));
     }
 
     #[test]
