@@ -42,8 +42,8 @@ mod value;
 ///
 /// Three kinds of bodies stay where they are, since a closure around them would change them: those of `#[track_caller]`
 /// functions, of functions that return closures (`-> impl Fn()`), and of those that never return (`-> !`). Their events
-/// have duration and parameters, and a panic is an error; a value they return is not looked at and reads as a success,
-/// and events raised inside are not nested under theirs.
+/// have duration and parameters, and a panic is an error; a value they return is not looked at and reads as a success
+/// (so `response`, `ok_if` and `error_if` are refused there), and events raised inside are not nested under theirs.
 ///
 /// The outcome is found by type: `Err` is an error, so is a `CallToolResult` that says so, and whatever implements
 /// `Outcome`. In a generic function a `T` without an `Outcome` bound reads as a success. Put the attribute above

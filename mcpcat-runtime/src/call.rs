@@ -92,7 +92,7 @@ impl Call {
             return self.live = None;
         }
         let begun = self.live.as_ref().is_none_or(|live| live.begun);
-        let rule = self.callsite.map_or(Rule::ALWAYS, |callsite| callsite.rule);
+        let rule = self.callsite.map_or(Rule::ALWAYS, |callsite| callsite.details().rule);
         let mut live = Live::new(session, scope, rule, true);
         live.begun = begun;
         if let Some(callsite) = self.callsite {
@@ -163,7 +163,7 @@ impl Live {
         if !session.records_event() {
             return None;
         }
-        let mut live = Self::new(session, scope, callsite.rule, true);
+        let mut live = Self::new(session, scope, callsite.details().rule, true);
         live.loan.fields().name(callsite.name);
         Some(live)
     }

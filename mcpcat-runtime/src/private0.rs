@@ -8,11 +8,11 @@ use std::task::{Context, Poll, ready};
 pub use ::core::option::Option::{None, Some};
 // Short paths: each token of generated code costs the user's build.
 pub use ::{core, serde, std};
-pub use ::core::{concat, format_args, module_path};
+pub use ::core::{cfg, concat, file, format_args, line, module_path};
 
 pub use crate::call::Call;
 pub use crate::emit::{Emission, emit, emit_value, emit_with, enabled};
-pub use crate::event::callsite::{Callsite, Kind, Rule};
+pub use crate::event::callsite::{Callsite, UNREAD};
 pub use crate::event::catalog::callsite;
 pub use crate::event::outcome::probe;
 use crate::event::outcome::probe::Ask;
@@ -155,6 +155,18 @@ pub mod ended {
             call: Call,
             end: impl FnOnce(Call, &R) + Send + 'a,
         ) -> Pin<Box<dyn Future<Output = R> + Send + 'a>> {
+            let call = call.postpone();
+            Box::pin(polled(call, self.0, end))
+        }
+    }
+
+    impl<'a, R: 'a> Ended<Pin<Box<dyn Future<Output = R> + Send + Sync + 'a>>> {
+        /// Puts the call around the future.
+        pub fn end(
+            self,
+            call: Call,
+            end: impl FnOnce(Call, &R) + Send + Sync + 'a,
+        ) -> Pin<Box<dyn Future<Output = R> + Send + Sync + 'a>> {
             let call = call.postpone();
             Box::pin(polled(call, self.0, end))
         }

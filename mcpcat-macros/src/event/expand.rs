@@ -51,7 +51,7 @@ pub(crate) fn function(args: &Args, function: &Function, prefix: Option<&Name>) 
         kind: Kind::Function,
         name,
         fields: &fields,
-        rule: args.rule.tokens(&krate),
+        rule: args.rule.text(),
         doc: crate::docs::first_paragraph(&function.attrs),
     }
     .item(&krate);
@@ -63,7 +63,7 @@ pub(crate) fn function(args: &Args, function: &Function, prefix: Option<&Name>) 
         Returns::Boxed { output, whole } => parts.boxed(&output, &whole, &fields),
         Returns::ImplFuture(output) => parts.opaque_future(&output, &fields),
         Returns::Plain { output, may_be_future } => parts.plain(&output, may_be_future, &fields),
-        Returns::InPlace => parts.in_place(&fields),
+        Returns::InPlace(why) => parts.in_place(why, &fields)?,
     };
     let Function { attrs, vis, default, sig, .. } = function;
     let mut group = Group::new(Delimiter::Brace, quote_spanned!(Span::mixed_site()=> #inner #body));
@@ -154,17 +154,14 @@ impl Parts<'_> {
         if self.args.verdict.is_some() || self.args.response.is_some() {
             return None;
         }
-        match (output, output.knows()) {
-            (Output::Unit, _) | (_, Knows::Success) => Some(Ask::Nothing),
-            (Output::Type(ty), knows) => {
-                let how = match knows {
-                    Knows::OnlyFailure => quote_spanned!(span=> failure()),
-                    _ => quote_spanned!(span=> described().error()),
-                };
-                Some(Ask::By(quote_spanned!(span=> #krate::probe::of::<#ty>().#how)))
-            }
-            _ => None,
-        }
+        let first = match (output, output.knows()) {
+            (_, Knows::Success) => return Some(Ask::Nothing),
+            (Output::Type(_), Knows::Name) => quote_spanned!(span=> named),
+            (Output::Type(_), Knows::Nothing) => quote_spanned!(span=> of),
+            _ => return None,
+        };
+        let Output::Type(ty) = output else { return None };
+        Some(Ask::By(quote_spanned!(span=> #krate::probe::#first::<#ty>().described().error())))
     }
 
     /// An `async` block that says what it returns, as an `async fn` does by its signature.
@@ -327,11 +324,24 @@ impl Parts<'_> {
     ///              let __call = __call.guard();
     ///              { body } }
     /// ```
-    fn in_place(&self, fields: &[callsite::Field]) -> TokenStream {
+    fn in_place(&self, why: &str, fields: &[callsite::Field]) -> syn::Result<TokenStream> {
         let span = Span::mixed_site();
+        let refused = |at, word| {
+            let message =
+                format!("`{word}` looks at the returned value, which cannot be had of a function that {why}");
+            syn::Error::new(at, message)
+        };
+        if let Some(at) = self.args.response {
+            return Err(refused(at, "response"));
+        }
+        match &self.args.verdict {
+            Some(Verdict::OkIf(by)) => return Err(refused(syn::spanned::Spanned::span(by), "ok_if")),
+            Some(Verdict::ErrorIf(by)) => return Err(refused(syn::spanned::Spanned::span(by), "error_if")),
+            None => {}
+        }
         let start = self.start("start", fields);
         let body = self.body_block();
-        quote_spanned!(span=> #start let __call = __call.guard(); #body)
+        Ok(quote_spanned!(span=> #start let __call = __call.guard(); #body))
     }
 
     /// The callsite, with the call if it needs a name; and the call.
@@ -449,8 +459,9 @@ impl Parts<'_> {
         let krate = &self.krate;
         let found = match output.knows() {
             Knows::Success => quote_spanned!(span=> #krate::None),
-            Knows::OnlyFailure => quote_spanned!(span=> #krate::probe::returned(#ret).failure()(#ret)),
-            Knows::Nothing => quote_spanned!(span=> #krate::probe::returned(#ret).described().error()(#ret)),
+            Knows::Name | Knows::Nothing => {
+                quote_spanned!(span=> #krate::probe::returned(#ret).described().error()(#ret))
+            }
         };
         let (function, not) = match &self.args.verdict {
             None => return found,
