@@ -16,6 +16,9 @@ mod names;
 mod snapshot;
 mod value;
 
+/// Whether anything is recorded. A value and not a condition on code, so that one test run sees both.
+const ENABLED: bool = cfg!(feature = "enable");
+
 /// Records each call of a function as an event: its duration, its outcome and what you name.
 ///
 /// ```text
@@ -50,14 +53,14 @@ mod value;
 /// `#[tool]` and `#[prompt]`.
 #[proc_macro_attribute]
 pub fn event(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    event::expand(args.into(), item.into()).into()
+    event::expand(ENABLED, args.into(), item.into()).into()
 }
 
 /// The procedural half of `mcpcat::emit!`, which passes its own `$crate` first.
 #[doc(hidden)]
 #[proc_macro]
 pub fn emit(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    emit::expand(input.into()).into()
+    emit::expand(ENABLED, input.into()).into()
 }
 
 /// Makes a struct or an enum an event: its fields are the parameters, its name (or an enum's variant) the event's name.
@@ -82,5 +85,5 @@ pub fn emit(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// `duration`, `error`.
 #[proc_macro_derive(EventData, attributes(event))]
 pub fn event_data(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    event_data::expand(input.into()).into()
+    event_data::expand(ENABLED, input.into()).into()
 }

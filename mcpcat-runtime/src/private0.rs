@@ -45,6 +45,34 @@ pub fn pass<R>(call: Call, body: impl FnOnce() -> R) -> R {
     returned
 }
 
+/// [`run`] where nothing is captured: the user's function then holds no call that has to be dropped.
+#[inline]
+pub fn run_bare<R>(callsite: &'static Callsite, ask: Ask<R>, body: impl FnOnce() -> R) -> R {
+    run(Call::start(callsite), ask, body)
+}
+
+/// [`pass`] where nothing is captured.
+#[inline]
+pub fn pass_bare<R>(callsite: &'static Callsite, body: impl FnOnce() -> R) -> R {
+    pass(Call::start(callsite), body)
+}
+
+/// [`run_future`] where nothing is captured.
+#[inline]
+pub fn run_future_bare<F: Future>(
+    callsite: &'static Callsite,
+    ask: Ask<F::Output>,
+    body: F,
+) -> Finished<F, Asked<F::Output>> {
+    run_future(Call::start(callsite), ask, body)
+}
+
+/// [`pass_future`] where nothing is captured.
+#[inline]
+pub fn pass_future_bare<F: Future>(callsite: &'static Callsite, body: F) -> Finished<F, Passed> {
+    pass_future(Call::start(callsite), body)
+}
+
 /// [`run`] for the body of an asynchronous function.
 #[inline]
 pub fn run_future<F: Future>(call: Call, ask: Ask<F::Output>, body: F) -> Finished<F, Asked<F::Output>> {

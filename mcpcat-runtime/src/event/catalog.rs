@@ -56,29 +56,41 @@ macro_rules! define_callsite {
         #[doc(hidden)]
         #[macro_export]
         macro_rules! __mcpcat_callsite {
-            (+ $d path:tt $d($d text:tt)*) => {
-                $crate::private0::callsite! {
-                    ($crate::private0::concat!($crate::private0::module_path!(), $d path)) $d($d text)*
+                    (+ $d path:tt $d($d text:tt)*) => {
+                        #[used]
+                        #[unsafe(link_section = $section)]
+                        static __MCPCAT_CALLSITE: $crate::private0::Callsite = $crate::private0::Callsite {
+                            name: $crate::private0::concat!($crate::private0::module_path!(), $d path),
+                            text: $crate::private0::concat!(
+                                $crate::private0::module_path!(),
+                                "\n",
+                                $crate::private0::file!(),
+                                "\n",
+                                $crate::private0::line!(),
+                                "\n",
+                                $d($d text)*
+                            ),
+                            read: $crate::private0::UNREAD,
+                        };
+                    };
+                    ($d name:tt $d($d text:tt)*) => {
+                        #[used]
+                        #[unsafe(link_section = $section)]
+                        static __MCPCAT_CALLSITE: $crate::private0::Callsite = $crate::private0::Callsite {
+                            name: $d name,
+                            text: $crate::private0::concat!(
+                                $crate::private0::module_path!(),
+                                "\n",
+                                $crate::private0::file!(),
+                                "\n",
+                                $crate::private0::line!(),
+                                "\n",
+                                $d($d text)*
+                            ),
+                            read: $crate::private0::UNREAD,
+                        };
+                    };
                 }
-            };
-            ($d name:tt $d($d text:tt)*) => {
-                #[used]
-                #[unsafe(link_section = $section)]
-                static __MCPCAT_CALLSITE: $crate::private0::Callsite = $crate::private0::Callsite {
-                    name: $d name,
-                    text: $crate::private0::concat!(
-                        $crate::private0::module_path!(),
-                        "\n",
-                        $crate::private0::file!(),
-                        "\n",
-                        $crate::private0::line!(),
-                        "\n",
-                        $d($d text)*
-                    ),
-                    read: $crate::private0::UNREAD,
-                };
-            };
-        }
     };
 }
 
