@@ -12,7 +12,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use mcpcat::policy::{KeyPolicy, Policy};
-use mcpcat::{Backend, Client, CustomEvent, Session, emit};
+use mcpcat::{Backend, Client, CustomEvent, EventData, Fields, Session, emit};
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
@@ -81,6 +81,51 @@ fn annotated(plan: &str, seats: u32, price: f64, trial: bool) -> u32 {
     seats
 }
 
+/// How often four parameters are written into one event: reading the clock would take longer than one time.
+const ROUNDS: u64 = 16;
+
+/// An event that times how its own parameters are written, as `emit!` has them written, and nothing else of it.
+#[derive(Default)]
+struct Serialised {
+    nanos: Cell<u64>,
+    allocations: Cell<u64>,
+}
+
+impl EventData for Serialised {
+    fn record(&self, fields: &mut Fields) {
+        mcpcat::__private0::callsite! {
+            "bench.serialised" "E\n\np\"plan\":\np\"seats\":\np\"price\":\np\"trial\":\n"
+        }
+        fields.name("bench.serialised");
+        let parameters = (black_box("pro"), black_box(3_u32), black_box(49.9), black_box(true));
+        let (plan, seats, price, trial) = &parameters;
+        let (before, start) = (ALLOCATIONS.get(), Instant::now());
+        for _ in 0..ROUNDS {
+            fields.values(&__MCPCAT_CALLSITE, &[plan, seats, price, trial]);
+        }
+        let nanos = start.elapsed().as_nanos() as u64;
+        self.nanos.set(nanos);
+        self.allocations.set(self.allocations.get() + ALLOCATIONS.get() - before);
+    }
+}
+
+/// The median of the time for four parameters, and allocations for each time.
+fn serialised(session: &Session) -> Measured {
+    let event = Serialised::default();
+    let mut times = Vec::with_capacity(EVENTS);
+    session.run(|| {
+        emit!(&event);
+        event.allocations.set(0);
+        for _ in 0..EVENTS {
+            emit!(&event);
+            times.push(event.nanos.get() / ROUNDS);
+        }
+    });
+    times.sort_unstable();
+    let allocations = event.allocations.get() as f64 / (EVENTS as u64 * ROUNDS) as f64;
+    Measured { median: times[EVENTS / 2], p99: times[EVENTS * 99 / 100], allocations }
+}
+
 fn client(backend: Backend) -> Client {
     judging(backend, KeyPolicy::new())
 }
@@ -127,6 +172,14 @@ fn main() {
         black_box(serde_json::to_vec(&Parameters { plan, seats, price, trial }).ok());
     });
     row("floor: serde_json::to_vec of four derived fields", &floor, &floor);
+
+    {
+        let client = client(Backend::Memory);
+        let mut alone = serialised(&client.session("bench"));
+        // Timed in rounds, so that no clock is in it.
+        (alone.median, alone.p99) = (alone.median + clock, alone.p99 + clock);
+        row("four parameters serialised, nothing else", &alone, &floor);
+    }
 
     let off = measure(EVENTS, None, |n| {
         let (plan, seats, price, trial) = parameters(n);

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(unreachable_pub, reason = "the modules of one test program share these")]
 
+#[path = "macros/arguments.rs"]
+mod arguments;
 #[path = "macros/behaviour.rs"]
 mod behaviour;
 #[path = "macros/catalog.rs"]

@@ -1,7 +1,7 @@
 //! The constant behind each event: what all three macros write into a static and into the catalogue.
 
 use proc_macro2::{Span, TokenStream};
-use quote::quote_spanned;
+use quote::{ToTokens as _, quote_spanned};
 use syn::{Attribute, LitStr};
 
 use crate::krate::Krate;
@@ -17,7 +17,7 @@ pub(crate) struct Callsite<'a> {
     pub(crate) kind: Kind,
     pub(crate) name: Name,
     pub(crate) fields: &'a [Field],
-    pub(crate) rule: TokenStream,
+    pub(crate) rule: String,
     pub(crate) doc: String,
 }
 
@@ -68,43 +68,39 @@ impl Callsite<'_> {
     /// The static item, registered in the catalogue.
     ///
     /// ```text
-    /// callsite! { Emit = "plan.upgraded" "p\"plan\":" }
-    /// callsite! { Function + "::charge" "" .doc("Charges a card.") }
+    /// callsite! { "plan.upgraded" "E\n\np\"plan\":" }
+    /// callsite! { + "::charge" "F slow=250000\nCharges a card.\n" }
     /// ```
     pub(crate) fn item(&self, krate: &Krate) -> TokenStream {
         let span = Span::mixed_site();
         let kind = match self.kind {
-            Kind::Function => quote_spanned!(span=> Function),
-            Kind::Emit => quote_spanned!(span=> Emit),
-            Kind::Data => quote_spanned!(span=> Data),
+            Kind::Function => 'F',
+            Kind::Emit => 'E',
+            Kind::Data => 'D',
         };
         let name = match &self.name {
-            Name::Is(name) => quote_spanned!(span=> = #name),
+            Name::Is(name) => name.to_token_stream(),
             Name::InModule(path) => {
                 let path = format!("::{path}");
                 quote_spanned!(span=> + #path)
             }
         };
-        // Where conditions decide which fields there are, they are a list.
-        let conditional = self.fields.iter().any(|field| !field.cfgs.is_empty());
-        let mut lines = String::new();
-        let list = conditional.then(|| {
-            let fields = self.fields.iter().map(|field| {
-                let (cfgs, text) = (&field.cfgs, field.text());
-                quote_spanned!(span=> #(#cfgs)* #text)
-            });
-            quote_spanned!(span=> .fields_of(&[#(#fields),*]))
-        });
-        if !conditional {
-            let texts: Vec<String> = self.fields.iter().map(Field::text).collect();
-            lines = texts.join("\n");
+        let mut text = format!("{kind}{}\n{}\n", self.rule, self.doc);
+        // The compiler writes into the text whether a condition holds.
+        let mut conditional = Vec::new();
+        for field in self.fields {
+            if let [cfgs @ ..] = &field.cfgs[..]
+                && !cfgs.is_empty()
+            {
+                let conditions = cfgs.iter().filter_map(|cfg| Some(&cfg.meta.require_list().ok()?.tokens));
+                let before = std::mem::take(&mut text);
+                conditional.push(quote_spanned!(span=> #before, #krate::cfg!(all(#(#conditions),*)),));
+                text.push('?');
+            }
+            text.push_str(&field.text());
+            text.push('\n');
         }
-        let rule = &self.rule;
-        let doc = (!self.doc.is_empty()).then(|| {
-            let doc = &self.doc;
-            quote_spanned!(span=> .doc(#doc))
-        });
-        quote_spanned!(span=> #krate::callsite! { #kind #name #lines #list #rule #doc })
+        quote_spanned!(span=> #krate::callsite! { #name #(#conditional)* #text })
     }
 }
 

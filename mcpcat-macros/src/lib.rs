@@ -16,6 +16,9 @@ mod names;
 mod snapshot;
 mod value;
 
+/// Whether anything is recorded. A value and not a condition on code, so that one test run sees both.
+const ENABLED: bool = cfg!(feature = "enable");
+
 /// Records each call of a function as an event: its duration, its outcome and what you name.
 ///
 /// ```text
@@ -42,22 +45,22 @@ mod value;
 ///
 /// Three kinds of bodies stay where they are, since a closure around them would change them: those of `#[track_caller]`
 /// functions, of functions that return closures (`-> impl Fn()`), and of those that never return (`-> !`). Their events
-/// have duration and parameters, and a panic is an error; a value they return is not looked at and reads as a success,
-/// and events raised inside are not nested under theirs.
+/// have duration and parameters, and a panic is an error; a value they return is not looked at and reads as a success
+/// (so `response`, `ok_if` and `error_if` are refused there), and events raised inside are not nested under theirs.
 ///
 /// The outcome is found by type: `Err` is an error, so is a `CallToolResult` that says so, and whatever implements
 /// `Outcome`. In a generic function a `T` without an `Outcome` bound reads as a success. Put the attribute above
 /// `#[tool]` and `#[prompt]`.
 #[proc_macro_attribute]
 pub fn event(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    event::expand(args.into(), item.into()).into()
+    event::expand(ENABLED, args.into(), item.into()).into()
 }
 
 /// The procedural half of `mcpcat::emit!`, which passes its own `$crate` first.
 #[doc(hidden)]
 #[proc_macro]
 pub fn emit(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    emit::expand(input.into()).into()
+    emit::expand(ENABLED, input.into()).into()
 }
 
 /// Makes a struct or an enum an event: its fields are the parameters, its name (or an enum's variant) the event's name.
@@ -82,5 +85,5 @@ pub fn emit(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// `duration`, `error`.
 #[proc_macro_derive(EventData, attributes(event))]
 pub fn event_data(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    event_data::expand(input.into()).into()
+    event_data::expand(ENABLED, input.into()).into()
 }

@@ -91,7 +91,7 @@ impl Call {
             return self.live = None;
         }
         let begun = self.live.as_ref().is_none_or(|live| live.begun);
-        let rule = self.callsite.map_or(Rule::ALWAYS, |callsite| callsite.rule);
+        let rule = self.callsite.map_or(Rule::ALWAYS, |callsite| callsite.details().rule);
         let parent = scope.filter(|scope| scope.session.is(&session)).and_then(|scope| scope.parent);
         let mut live = Live::new(session, parent, rule, true);
         live.begun = begun;
@@ -162,7 +162,7 @@ impl Live {
         if !session.records_event() {
             return None;
         }
-        let mut live = Self::new(session, parent, callsite.rule, true);
+        let mut live = Self::new(session, parent, callsite.details().rule, true);
         live.loan.fields().name_of(callsite);
         Some(live)
     }

@@ -8,11 +8,11 @@ use std::task::{Context, Poll, ready};
 pub use ::core::option::Option::{None, Some};
 // Short paths: each token of generated code costs the user's build.
 pub use ::{core, serde, std};
-pub use ::core::{concat, format_args, module_path};
+pub use ::core::{cfg, concat, file, format_args, line, module_path};
 
 pub use crate::call::Call;
 pub use crate::emit::{Emission, emit, emit_value, emit_with, enabled};
-pub use crate::event::callsite::{Callsite, Kind, Rule};
+pub use crate::event::callsite::{Callsite, UNREAD};
 pub use crate::event::catalog::callsite;
 pub use crate::event::outcome::probe;
 use crate::event::outcome::probe::Ask;
@@ -43,6 +43,34 @@ pub fn pass<R>(call: Call, body: impl FnOnce() -> R) -> R {
     let returned = call.scope_sync(body);
     call.finish(None);
     returned
+}
+
+/// [`run`] where nothing is captured: the user's function then holds no call that has to be dropped.
+#[inline]
+pub fn run_bare<R>(callsite: &'static Callsite, ask: Ask<R>, body: impl FnOnce() -> R) -> R {
+    run(Call::start(callsite), ask, body)
+}
+
+/// [`pass`] where nothing is captured.
+#[inline]
+pub fn pass_bare<R>(callsite: &'static Callsite, body: impl FnOnce() -> R) -> R {
+    pass(Call::start(callsite), body)
+}
+
+/// [`run_future`] where nothing is captured.
+#[inline]
+pub fn run_future_bare<F: Future>(
+    callsite: &'static Callsite,
+    ask: Ask<F::Output>,
+    body: F,
+) -> Finished<F, Asked<F::Output>> {
+    run_future(Call::start(callsite), ask, body)
+}
+
+/// [`pass_future`] where nothing is captured.
+#[inline]
+pub fn pass_future_bare<F: Future>(callsite: &'static Callsite, body: F) -> Finished<F, Passed> {
+    pass_future(Call::start(callsite), body)
 }
 
 /// [`run`] for the body of an asynchronous function.
@@ -155,6 +183,18 @@ pub mod ended {
             call: Call,
             end: impl FnOnce(Call, &R) + Send + 'a,
         ) -> Pin<Box<dyn Future<Output = R> + Send + 'a>> {
+            let call = call.postpone();
+            Box::pin(polled(call, self.0, end))
+        }
+    }
+
+    impl<'a, R: 'a> Ended<Pin<Box<dyn Future<Output = R> + Send + Sync + 'a>>> {
+        /// Puts the call around the future.
+        pub fn end(
+            self,
+            call: Call,
+            end: impl FnOnce(Call, &R) + Send + Sync + 'a,
+        ) -> Pin<Box<dyn Future<Output = R> + Send + Sync + 'a>> {
             let call = call.postpone();
             Box::pin(polled(call, self.0, end))
         }

@@ -166,6 +166,22 @@ fn names_of_generated_code_are_invisible() {
     );
 }
 
+/// A user who forbids unsafe code annotates too: the callsite's section is the macro's affair.
+mod forbids {
+    #![forbid(unsafe_code)]
+
+    #[mcpcat::event(params(a))]
+    pub(super) fn plain(a: u8) -> u8 {
+        mcpcat::emit!("forbids", a);
+        a
+    }
+}
+
+#[test]
+fn unsafe_code_may_be_forbidden() {
+    assert_eq!(crate::support::seen(|| forbids::plain(1)).1.len(), 2);
+}
+
 /// Restriction lints that look at what the macros write: a user's own code may be held to them.
 mod strict {
     #![deny(

@@ -138,3 +138,81 @@ fn the_author_may_decide_instead() {
     assert!(failed(|| block_on(async_error_if(None))).is_some());
     assert!(failed(|| by_ok_if_on_alias(vec![1])).is_some());
 }
+
+/// Types of a user's own under the names of the language's and the standard library's.
+mod names {
+    #![allow(non_camel_case_types, reason = "the names are taken on purpose")]
+
+    use mcpcat::{ErrorInfo, Outcome, event};
+
+    pub(super) struct String(pub(super) bool);
+    #[derive(Debug)]
+    pub(super) struct u8;
+    pub(super) type Vec<T> = core::result::Result<T, &'static str>;
+    pub(super) struct Result<T, E>(pub(super) T, pub(super) E);
+
+    impl Outcome for String {
+        fn error(&self) -> Option<ErrorInfo> {
+            self.0.then(|| ErrorInfo::message("an own String"))
+        }
+    }
+
+    impl Outcome for u8 {
+        fn error(&self) -> Option<ErrorInfo> {
+            Some(ErrorInfo::message("an own u8"))
+        }
+    }
+
+    impl Outcome for Result<u8, u8> {
+        fn error(&self) -> Option<ErrorInfo> {
+            Some(ErrorInfo::message("an own Result"))
+        }
+    }
+
+    #[event]
+    pub(super) fn string(failed: bool) -> String {
+        String(failed)
+    }
+
+    #[event]
+    pub(super) async fn string_async(failed: bool) -> String {
+        String(failed)
+    }
+
+    #[event]
+    pub(super) fn borrowed(string: &String) -> &String {
+        string
+    }
+
+    #[event]
+    pub(super) fn number() -> u8 {
+        u8
+    }
+
+    #[event]
+    pub(super) fn number_in_result() -> core::result::Result<u8, &'static str> {
+        Ok(u8)
+    }
+
+    #[event]
+    pub(super) fn list() -> Vec<u8> {
+        Err("an alias named Vec")
+    }
+
+    #[event]
+    pub(super) fn result() -> Result<u8, u8> {
+        Result(u8, u8)
+    }
+}
+
+#[test]
+fn a_type_is_judged_by_itself_and_not_by_its_name() {
+    assert_eq!(failed(|| names::string(true)).as_deref(), Some("an own String"));
+    assert_eq!(failed(|| names::string(false)), None);
+    assert_eq!(failed(|| block_on(names::string_async(true))).as_deref(), Some("an own String"));
+    assert_eq!(failed(|| names::borrowed(&names::String(true)).0).as_deref(), Some("an own String"));
+    assert_eq!(failed(names::number).as_deref(), Some("an own u8"));
+    assert_eq!(failed(|| names::number_in_result().is_ok()).as_deref(), Some("an own u8"));
+    assert_eq!(failed(|| names::list().is_ok()).as_deref(), Some("an alias named Vec"));
+    assert_eq!(failed(names::result).as_deref(), Some("an own Result"));
+}

@@ -17,6 +17,8 @@
     clippy::never_loop,
     clippy::ignored_unit_patterns,
     clippy::unused_self,
+    clippy::needless_arbitrary_self_type,
+    clippy::borrowed_box,
     reason = "the shapes are small on purpose"
 )]
 
@@ -969,6 +971,30 @@ fn gives_fn_of_reference() -> impl Fn(&str) -> &str {
 }
 
 #[event]
+fn gives_fn_in_result(fail: bool) -> Result<impl Fn(u8) -> u8, Declined> {
+    if fail {
+        return Err(Declined("fn"));
+    }
+    Ok(|x| x + 1)
+}
+
+#[event]
+fn gives_boxed_fn() -> Box<impl Fn(u8) -> u8> {
+    Box::new(|x| x + 1)
+}
+
+#[event]
+async fn async_gives_fn_of_reference() -> impl Fn(&str) -> &str {
+    pause().await;
+    |text| text.trim()
+}
+
+#[event]
+extern "system" fn extern_system(a: u8) -> u8 {
+    a
+}
+
+#[event]
 #[track_caller]
 fn tracks_caller(early: bool) -> u32 {
     let line = std::panic::Location::caller().line();
@@ -998,6 +1024,11 @@ async fn async_panics() -> Reply<u8> {
 fn bodies_that_stay_in_place() {
     assert_eq!(shape!(gives_fn, gives_fn(1))(2), 3);
     assert_eq!(shape!(gives_fn_of_reference, gives_fn_of_reference())(" x"), "x");
+    assert_eq!(shape!(gives_fn_in_result, gives_fn_in_result(false)).map(|f| f(1)), Ok(2));
+    assert!(shape!(gives_fn_in_result, gives_fn_in_result(true), "declined: fn").is_err());
+    assert_eq!(shape!(gives_boxed_fn, gives_boxed_fn())(1), 2);
+    assert_eq!(shape!(async_gives_fn_of_reference, block_on(async_gives_fn_of_reference()))(" x"), "x");
+    assert_eq!(shape!(extern_system, extern_system(1)), 1);
     assert_eq!(shape!(tracks_caller, tracks_caller(true)), line!());
     assert_eq!(shape!(tracks_caller, tracks_caller(false)), line!() + 1000);
     let _ = shape!(
@@ -1070,6 +1101,64 @@ impl Receivers {
 
     #[event]
     fn by_pin(self: Pin<&mut Self>) -> u8 {
+        self.0
+    }
+
+    #[event]
+    fn by_self(self: Self) -> u8 {
+        self.0
+    }
+
+    #[event]
+    fn by_typed_ref(self: &Self) -> u8 {
+        self.0
+    }
+
+    #[event]
+    fn by_typed_mut(self: &mut Self) -> &mut u8 {
+        &mut self.0
+    }
+
+    #[event]
+    fn by_mut_box(mut self: Box<Self>) -> Box<Self> {
+        self.0 += 1;
+        self
+    }
+
+    #[event]
+    fn by_ref_rc(self: &Rc<Self>) -> &u8 {
+        &self.0
+    }
+
+    #[event]
+    fn by_ref_box(self: &Box<Self>) -> u8 {
+        self.0
+    }
+
+    #[event]
+    fn by_pin_ref(self: Pin<&Self>) -> u8 {
+        self.0
+    }
+
+    #[event]
+    fn by_pin_box(self: Pin<Box<Self>>) -> u8 {
+        self.0
+    }
+
+    #[event]
+    fn by_pin_arc(self: Pin<Arc<Self>>) -> Reply<u8> {
+        Err(Declined("pinned"))
+    }
+
+    #[event]
+    async fn async_by_box(self: Box<Self>) -> u8 {
+        pause().await;
+        self.0
+    }
+
+    #[event]
+    async fn async_by_pin(self: Pin<&mut Self>) -> u8 {
+        pause().await;
         self.0
     }
 
@@ -1159,6 +1248,17 @@ fn methods() {
     assert_eq!(shape!(by_arc, Arc::new(Receivers(1)).by_arc()), 1);
     assert_eq!(shape!(by_ref_arc, Arc::new(Receivers(1)).by_ref_arc()), 1);
     assert_eq!(shape!(by_pin, Pin::new(&mut it).by_pin()), 2);
+    assert_eq!(shape!(by_self, Receivers(1).by_self()), 1);
+    assert_eq!(shape!(by_typed_ref, it.by_typed_ref()), 2);
+    assert_eq!(shape!(by_typed_mut, *it.by_typed_mut()), 2);
+    assert_eq!(shape!(by_mut_box, Box::new(Receivers(1)).by_mut_box()).0, 2);
+    assert_eq!(shape!(by_ref_rc, *Rc::new(Receivers(1)).by_ref_rc()), 1);
+    assert_eq!(shape!(by_ref_box, Box::new(Receivers(1)).by_ref_box()), 1);
+    assert_eq!(shape!(by_pin_ref, Pin::new(&it).by_pin_ref()), 2);
+    assert_eq!(shape!(by_pin_box, Box::pin(Receivers(1)).by_pin_box()), 1);
+    let _ = shape!(by_pin_arc, Arc::pin(Receivers(1)).by_pin_arc(), "declined: pinned");
+    assert_eq!(shape!(async_by_box, block_on(Box::new(Receivers(1)).async_by_box())), 1);
+    assert_eq!(shape!(async_by_pin, block_on(Pin::new(&mut it).async_by_pin())), 2);
     assert_eq!(shape!(lends, it.lends().copied()), Ok(2));
     assert_eq!(shape!(lends_in_option, it.lends_in_option().copied()), Some(2));
     assert_eq!(shape!(async_by_ref, block_on(it.async_by_ref())), 2);
@@ -1438,6 +1538,19 @@ fn beside_other_attributes() {
     let _ = shape!(above_instrument, block_on(above_instrument(1)));
     let _ = shape!(below_instrument, block_on(below_instrument(0)), "declined: zero");
     assert_eq!(shape!(below_instrument_plain, below_instrument_plain(1)), 1);
+}
+
+#[event]
+#[tokio::test]
+async fn above_tokio_test() {
+    pause().await;
+}
+
+#[tokio::test]
+#[event]
+async fn below_tokio_test() -> Result<(), Declined> {
+    pause().await;
+    Ok(())
 }
 
 #[event]

@@ -52,6 +52,65 @@ impl Shop {
     }
 }
 
+struct Orders;
+
+#[tool_router]
+impl Orders {
+    #[mcpcat::event(name = "order")]
+    #[tracing::instrument(skip_all)]
+    #[tool(description = "1")]
+    async fn event_instrument_tool(&self) -> Result<String, ErrorData> {
+        Err(ErrorData::invalid_params("no", None))
+    }
+
+    #[mcpcat::event(name = "order")]
+    #[tool(description = "2")]
+    #[tracing::instrument(skip_all)]
+    async fn event_tool_instrument(&self) -> Result<String, ErrorData> {
+        Err(ErrorData::invalid_params("no", None))
+    }
+
+    #[tracing::instrument(skip_all)]
+    #[mcpcat::event(name = "order")]
+    #[tool(description = "3")]
+    async fn instrument_event_tool(&self) -> Result<String, ErrorData> {
+        Err(ErrorData::invalid_params("no", None))
+    }
+
+    #[tracing::instrument(skip_all)]
+    #[tool(description = "4")]
+    #[mcpcat::event(name = "order")]
+    async fn instrument_tool_event(&self) -> Result<String, ErrorData> {
+        Err(ErrorData::invalid_params("no", None))
+    }
+
+    #[tool(description = "5")]
+    #[mcpcat::event(name = "order")]
+    #[tracing::instrument(skip_all)]
+    async fn tool_event_instrument(&self) -> Result<String, ErrorData> {
+        Err(ErrorData::invalid_params("no", None))
+    }
+
+    #[tool(description = "6")]
+    #[tracing::instrument(skip_all)]
+    #[mcpcat::event(name = "order")]
+    async fn tool_instrument_event(&self) -> Result<String, ErrorData> {
+        Err(ErrorData::invalid_params("no", None))
+    }
+}
+
+#[test]
+fn three_attributes_stand_in_any_order() {
+    let failed = |body: Value| assert_eq!(failure(&body), (&json!("order"), &json!("no")));
+    failed(one(|| block_on(Orders.event_instrument_tool())));
+    failed(one(|| block_on(Orders.event_tool_instrument())));
+    failed(one(|| block_on(Orders.instrument_event_tool())));
+    failed(one(|| block_on(Orders.instrument_tool_event())));
+    failed(one(|| block_on(Orders.tool_event_instrument())));
+    failed(one(|| block_on(Orders.tool_instrument_event())));
+    assert_eq!(Orders::tool_router().list_all().len(), 6);
+}
+
 struct Whole;
 
 #[mcpcat::event(name = "whole")]

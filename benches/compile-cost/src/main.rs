@@ -1,6 +1,8 @@
 //! What the macros cost a user's build: `cargo run` writes one crate per row, checks it, and prints the CPU time of
 //! that crate alone, as a ratio to the same functions without macros. Every crate is the same code but for its macro.
-//! `cargo run -- code` prints the bytes of machine code of one `emit!` instead (it needs binutils' `size`).
+//! `cargo run -- instructions` counts the compiler's instructions instead, which do not depend on what else runs (it needs
+//! valgrind, and some minutes); `cargo run -- code` prints the bytes of machine code of one `emit!` (it needs binutils'
+//! `size`).
 //!
 //! The dependencies come from the registry; the crates and their target folder stand in this package's own `target`.
 
@@ -175,6 +177,51 @@ fn check(row: &Row, base: &Path) -> f64 {
     least
 }
 
+/// The variable that makes this program the compiler that cargo calls: the file to write the count into.
+const COUNT_INTO: &str = "COMPILE_COST_COUNT_INTO";
+
+/// Instructions that checking the crate takes, its dependencies already built; in millions.
+fn instructions(row: &Row, base: &Path, items: usize) -> f64 {
+    let folder = write(row, base, items);
+    let target = base.join("target");
+    cargo(&folder, &target, &["check", "--quiet"]);
+    let into = folder.join("instructions");
+    let status = Command::new(env!("CARGO"))
+        .args(["check", "--quiet"])
+        .current_dir(&folder)
+        .env("CARGO_TARGET_DIR", &target)
+        .env("CARGO_INCREMENTAL", "0")
+        .env("RUSTC_WORKSPACE_WRAPPER", std::env::current_exe().expect("this program has a path"))
+        .env(COUNT_INTO, &into)
+        .status()
+        .expect("cargo runs");
+    assert!(status.success(), "counting failed in {}", folder.display());
+    let text = fs::read_to_string(&into).expect("the count was written");
+    // cachegrind's summary: the sum of all instructions.
+    let summary = text.lines().find_map(|line| line.strip_prefix("summary: ")).expect("a summary");
+    let count = summary.split(' ').next().and_then(|count| count.parse::<f64>().ok()).expect("a number");
+    fs::remove_file(&into).expect("the count can be removed");
+    count / 1e6
+}
+
+/// What cargo calls instead of the compiler: the same, its instructions counted if it compiles a row.
+fn count(into: &Path, compiler: &str, arguments: &[String]) -> std::process::ExitStatus {
+    let row = arguments.windows(2).any(|pair| pair == ["--crate-name", "row"]);
+    let mut command = if row {
+        let mut command = Command::new("valgrind");
+        let out = format!("--cachegrind-out-file={}", into.display());
+        command.args(["--quiet", "--tool=cachegrind", "--cache-sim=no", &out]);
+        // Past rustup's proxy, which would be counted in its stead.
+        let sysroot = Command::new(compiler).args(["--print", "sysroot"]).output().expect("rustc runs");
+        let sysroot = String::from_utf8_lossy(&sysroot.stdout).trim().to_owned();
+        command.arg(Path::new(&sysroot).join("bin/rustc"));
+        command
+    } else {
+        Command::new(compiler)
+    };
+    command.args(arguments).status().expect("the compiler runs; counting needs valgrind")
+}
+
 /// Bytes of machine code in the object of a crate with that many calls.
 fn code(row: &Row, base: &Path, items: usize) -> u64 {
     let folder = write(row, base, items);
@@ -189,8 +236,14 @@ fn code(row: &Row, base: &Path, items: usize) -> u64 {
 }
 
 fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let (Some(into), [compiler, rest @ ..]) = (std::env::var_os(COUNT_INTO), &arguments[..]) {
+        let status = count(Path::new(&into), compiler, rest);
+        std::process::exit(status.code().unwrap_or(1));
+    }
     let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/rows");
-    if std::env::args().nth(1).as_deref() == Some("code") {
+    let what = arguments.first().map(String::as_str);
+    if what == Some("code") {
         let rows = rows();
         let emit = rows.iter().find(|row| row.name == "calls: mcpcat emit!").expect("the row above");
         let bytes = code(emit, &base, CALLS) - code(emit, &base, CALLS / 5);
@@ -200,21 +253,27 @@ fn main() {
         );
         return;
     }
-    println!("CPU seconds of `cargo check` of {FUNCTIONS} functions or {CALLS} calls, least of {RUNS} runs");
+    // Counting is slow, and what each item adds is the same for all: a quarter of them does.
+    let (counts, share, unit) = if what == Some("instructions") { (true, 4, "M") } else { (false, 1, "s") };
+    match counts {
+        true => println!("millions of instructions of `rustc` for {} functions or {} calls", FUNCTIONS / share, CALLS / share),
+        false => println!("CPU seconds of `cargo check` of {FUNCTIONS} functions or {CALLS} calls, least of {RUNS} runs"),
+    }
     let mut none = 0.0;
     let mut added = Vec::new();
     for row in rows() {
-        let seconds = check(&row, &base);
+        let items = row.items / share;
+        let cost = if counts { instructions(&row, &base, items) } else { check(&row, &base) };
         if row.name.ends_with(": none") {
-            none = seconds;
+            none = cost;
         }
         println!(
-            "{:34} {seconds:5.2} s   x{:.2}   added {:6.3} ms each",
+            "{:34} {cost:9.2} {unit}   x{:.2}   added {:8.3} thousandths each",
             row.name,
-            seconds / none,
-            (seconds - none) * 1e3 / row.items as f64
+            cost / none,
+            (cost - none) * 1e3 / items as f64
         );
-        added.push((row.name, seconds - none));
+        added.push((row.name, cost - none));
     }
     let cost = |name: &str| added.iter().find(|row| row.0 == name).map_or(f64::NAN, |row| row.1);
     for (ours, theirs) in [

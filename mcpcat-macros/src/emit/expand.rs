@@ -54,7 +54,7 @@ pub(crate) fn enabled(krate: &Krate, emit: Emit) -> TokenStream {
         kind: Kind::Emit,
         name: Name::Is(name),
         fields: &fields,
-        rule: TokenStream::new(),
+        rule: String::new(),
         doc: String::new(),
     }
     .item(krate);

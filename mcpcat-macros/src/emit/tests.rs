@@ -100,7 +100,7 @@ fn a_missing_name_is_told() {
 
 #[test]
 fn what_was_right_is_still_written_after_an_error() {
-    let output = super::expand(quote!($crate; "x", a = good, b = , c = also)).to_string();
+    let output = super::expand(true, quote!($crate; "x", a = good, b = , c = also)).to_string();
     assert!(
         output.contains("good") && output.contains("also") && output.contains("compile_error"),
         "{output}"

@@ -1,7 +1,7 @@
 //! The arguments of `#[event(…)]`: words, strings, numbers and lists, because rustfmt formats only those.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens as _, quote_spanned};
+use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::{Expr, Ident, Lit, LitStr, Token};
@@ -273,16 +273,12 @@ impl Args {
 }
 
 impl Rule {
-    /// The builder calls after `Callsite::new(…)`.
-    pub(crate) fn tokens(&self, krate: &Krate) -> TokenStream {
-        let span = Span::mixed_site();
-        if !self.on_error && self.slow_micros.is_none() && self.sample.is_none() {
-            return TokenStream::new();
-        }
-        let on_error = self.on_error.then(|| quote_spanned!(span=> .on_error()));
-        let slow = self.slow_micros.map(|micros| quote_spanned!(span=> .slow(#micros)));
-        let sample = self.sample.map(|share| quote_spanned!(span=> .sample(#share)));
-        quote_spanned!(span=> .rule(#krate::Rule::ALWAYS #on_error #slow #sample))
+    /// The words behind the callsite's kind.
+    pub(crate) fn text(&self) -> String {
+        let on_error = if self.on_error { " error" } else { "" };
+        let slow = self.slow_micros.map(|micros| format!(" slow={micros}")).unwrap_or_default();
+        let sample = self.sample.map(|share| format!(" sample={share}")).unwrap_or_default();
+        format!("{on_error}{slow}{sample}")
     }
 }
 

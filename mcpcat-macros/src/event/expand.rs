@@ -21,6 +21,25 @@ enum Ask {
     By(TokenStream),
 }
 
+impl Ask {
+    /// As an argument, with its comma.
+    fn argument(&self) -> Option<TokenStream> {
+        match self {
+            Ask::Nothing => None,
+            Ask::By(ask) => Some(quote_spanned!(Span::mixed_site()=> #ask,)),
+        }
+    }
+}
+
+/// What a function of the runtime begins with.
+#[derive(Clone, Copy)]
+enum Begun {
+    /// The callsite: nothing is captured.
+    Bare,
+    /// `__call`, with what was captured in it.
+    Call,
+}
+
 /// What the forms need.
 struct Parts<'a> {
     krate: Krate,
@@ -51,7 +70,7 @@ pub(crate) fn function(args: &Args, function: &Function, prefix: Option<&Name>) 
         kind: Kind::Function,
         name,
         fields: &fields,
-        rule: args.rule.tokens(&krate),
+        rule: args.rule.text(),
         doc: crate::docs::first_paragraph(&function.attrs),
     }
     .item(&krate);
@@ -63,7 +82,7 @@ pub(crate) fn function(args: &Args, function: &Function, prefix: Option<&Name>) 
         Returns::Boxed { output, whole } => parts.boxed(&output, &whole, &fields),
         Returns::ImplFuture(output) => parts.opaque_future(&output, &fields),
         Returns::Plain { output, may_be_future } => parts.plain(&output, may_be_future, &fields),
-        Returns::InPlace => parts.in_place(&fields),
+        Returns::InPlace(why) => parts.in_place(why, &fields)?,
     };
     let Function { attrs, vis, default, sig, .. } = function;
     let mut group = Group::new(Delimiter::Brace, quote_spanned!(Span::mixed_site()=> #inner #body));
@@ -107,14 +126,14 @@ impl Parts<'_> {
     ///          }
     /// ```
     fn asynchronous(&self, output: &Output, fields: &[callsite::Field]) -> TokenStream {
-        let (start, call) = self.begin(output, fields);
-        let finish = self.finish_block(output, &call);
+        let (start, begun) = self.begin(output, fields);
+        let finish = self.finish_block(output, begun);
         quote_spanned!(Span::mixed_site()=> #start #finish)
     }
 
     /// Runs the body in an `async` block and ends the call. What the user's own verdict captures should not live across
     /// an `await`, so it is asked behind it.
-    fn finish_block(&self, output: &Output, call: &TokenStream) -> TokenStream {
+    fn finish_block(&self, output: &Output, begun: Begun) -> TokenStream {
         let span = Span::mixed_site();
         let krate = &self.krate;
         let block = self.async_block(output);
@@ -130,10 +149,9 @@ impl Parts<'_> {
             None => (block, None),
         };
         if let Some(ask) = self.ask(output) {
-            return match ask {
-                Ask::Nothing => quote_spanned!(span=> #value #krate::pass_future(#call, #name).await),
-                Ask::By(ask) => quote_spanned!(span=> #value #krate::run_future(#call, #ask, #name).await),
-            };
+            let (run, first) = self.runs(begun, &ask, true);
+            let ask = ask.argument();
+            return quote_spanned!(span=> #value #krate::#run(#first, #ask #name).await);
         }
         let mutable = self.args.response.map(|_| quote_spanned!(span=> mut));
         let response = self.response(&quote_spanned!(span=> __ret));
@@ -154,17 +172,14 @@ impl Parts<'_> {
         if self.args.verdict.is_some() || self.args.response.is_some() {
             return None;
         }
-        match (output, output.knows()) {
-            (Output::Unit, _) | (_, Knows::Success) => Some(Ask::Nothing),
-            (Output::Type(ty), knows) => {
-                let how = match knows {
-                    Knows::OnlyFailure => quote_spanned!(span=> failure()),
-                    _ => quote_spanned!(span=> described().error()),
-                };
-                Some(Ask::By(quote_spanned!(span=> #krate::probe::of::<#ty>().#how)))
-            }
-            _ => None,
-        }
+        let first = match (output, output.knows()) {
+            (_, Knows::Success) => return Some(Ask::Nothing),
+            (Output::Type(_), Knows::Name) => quote_spanned!(span=> named),
+            (Output::Type(_), Knows::Nothing) => quote_spanned!(span=> of),
+            _ => return None,
+        };
+        let Output::Type(ty) = output else { return None };
+        Some(Ask::By(quote_spanned!(span=> #krate::probe::#first::<#ty>().described().error())))
     }
 
     /// An `async` block that says what it returns, as an `async fn` does by its signature.
@@ -201,12 +216,15 @@ impl Parts<'_> {
         if may_be_future {
             return self.perhaps_future(output, fields);
         }
-        let (start, call) = self.begin(output, fields);
+        let (start, begun) = self.begin(output, fields);
         let closure = self.closure(output);
         let krate = &self.krate;
         let run = match self.ask(output) {
-            Some(Ask::Nothing) => quote_spanned!(span=> #krate::pass(#call, #closure)),
-            Some(Ask::By(ask)) => quote_spanned!(span=> #krate::run(#call, #ask, #closure)),
+            Some(ask) => {
+                let (run, first) = self.runs(begun, &ask, false);
+                let ask = ask.argument();
+                quote_spanned!(span=> #krate::#run(#first, #ask #closure))
+            }
             None => self.end(output, quote_spanned!(span=> __call.scope_sync(#closure)), true),
         };
         quote_spanned!(span=> #start #run)
@@ -283,7 +301,7 @@ impl Parts<'_> {
                 body_span: block.span(),
                 body: block.stream(),
             };
-            let finish = inner.finish_block(output, &quote_spanned!(Span::mixed_site()=> __call));
+            let finish = inner.finish_block(output, Begun::Call);
             return quote_spanned! {span=> #start #(#leading)* #function(async move { __call.begin(); #finish }) };
         }
         let body = self.body_block();
@@ -327,23 +345,49 @@ impl Parts<'_> {
     ///              let __call = __call.guard();
     ///              { body } }
     /// ```
-    fn in_place(&self, fields: &[callsite::Field]) -> TokenStream {
+    fn in_place(&self, why: &str, fields: &[callsite::Field]) -> syn::Result<TokenStream> {
         let span = Span::mixed_site();
+        let refused = |at, word| {
+            let message =
+                format!("`{word}` looks at the returned value, which cannot be had of a function that {why}");
+            syn::Error::new(at, message)
+        };
+        if let Some(at) = self.args.response {
+            return Err(refused(at, "response"));
+        }
+        match &self.args.verdict {
+            Some(Verdict::OkIf(by)) => return Err(refused(syn::spanned::Spanned::span(by), "ok_if")),
+            Some(Verdict::ErrorIf(by)) => return Err(refused(syn::spanned::Spanned::span(by), "error_if")),
+            None => {}
+        }
         let start = self.start("start", fields);
         let body = self.body_block();
-        quote_spanned!(span=> #start let __call = __call.guard(); #body)
+        Ok(quote_spanned!(span=> #start let __call = __call.guard(); #body))
     }
 
-    /// The callsite, with the call if it needs a name; and the call.
-    fn begin(&self, output: &Output, fields: &[callsite::Field]) -> (TokenStream, TokenStream) {
-        let span = Span::mixed_site();
-        let (krate, site, item) = (&self.krate, callsite::ident(), &self.item);
+    /// The callsite, with the call if something is captured in it; and what the call is made of.
+    fn begin(&self, output: &Output, fields: &[callsite::Field]) -> (TokenStream, Begun) {
         let bare = fields.is_empty() && self.args.message.is_none() && self.args.session.is_none();
         if bare && self.ask(output).is_some() {
-            (item.clone(), quote_spanned!(span=> #krate::Call::start(&#site)))
+            (self.item.clone(), Begun::Bare)
         } else {
-            (self.start("start", fields), quote_spanned!(span=> __call))
+            (self.start("start", fields), Begun::Call)
         }
+    }
+
+    /// The function of the runtime that runs a body, and its first argument.
+    fn runs(&self, begun: Begun, ask: &Ask, future: bool) -> (syn::Ident, TokenStream) {
+        let span = Span::mixed_site();
+        let (bare, first) = match begun {
+            Begun::Bare => {
+                let site = callsite::ident();
+                ("_bare", quote_spanned!(span=> &#site))
+            }
+            Begun::Call => ("", quote_spanned!(span=> __call)),
+        };
+        let verb = if matches!(ask, Ask::Nothing) { "pass" } else { "run" };
+        let future = if future { "_future" } else { "" };
+        (syn::Ident::new(&format!("{verb}{future}{bare}"), span), first)
     }
 
     /// The callsite, the call and what is captured at entry.
@@ -449,8 +493,9 @@ impl Parts<'_> {
         let krate = &self.krate;
         let found = match output.knows() {
             Knows::Success => quote_spanned!(span=> #krate::None),
-            Knows::OnlyFailure => quote_spanned!(span=> #krate::probe::returned(#ret).failure()(#ret)),
-            Knows::Nothing => quote_spanned!(span=> #krate::probe::returned(#ret).described().error()(#ret)),
+            Knows::Name | Knows::Nothing => {
+                quote_spanned!(span=> #krate::probe::returned(#ret).described().error()(#ret))
+            }
         };
         let (function, not) = match &self.args.verdict {
             None => return found,

@@ -12,8 +12,8 @@ use args::Args;
 
 /// Parses the arguments and the item, and writes the item with its body timed. After an error the item is written as it
 /// was, with the error behind it, so that nothing else breaks and completion goes on working.
-pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
-    if !cfg!(feature = "enable") {
+pub(crate) fn expand(enabled: bool, args: TokenStream, item: TokenStream) -> TokenStream {
+    if !enabled {
         return item;
     }
     match try_expand(args, item.clone()) {

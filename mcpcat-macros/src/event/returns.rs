@@ -14,8 +14,8 @@ pub(crate) enum Returns {
     ImplFuture(Output),
     /// A plain function that may run inside a closure. `may_be_future` if the type's name says nothing about it.
     Plain { output: Output, may_be_future: bool },
-    /// A body that has to stay where it is.
-    InPlace,
+    /// A body that has to stay where it is, because the function does this.
+    InPlace(&'static str),
 }
 
 /// The type of the value whose outcome counts.
@@ -35,11 +35,18 @@ impl Returns {
             ReturnType::Type(_, ty) => Some(&**ty),
         };
         let output = Output::of(ty);
+        if matches!(ty, Some(Type::ImplTrait(opaque)) if opaque.bounds.iter().any(is_closure)) {
+            // A closure's own types are found through the function's return type alone.
+            return Returns::InPlace("returns a closure");
+        }
         if sig.asyncness.is_some() {
             return Returns::Async(output);
         }
-        if tracks_caller || matches!(output, Output::Never) {
-            return Returns::InPlace;
+        if tracks_caller {
+            return Returns::InPlace("is `#[track_caller]`");
+        }
+        if matches!(output, Output::Never) {
+            return Returns::InPlace("never returns");
         }
         let Some(ty) = ty else {
             return Returns::Plain { output, may_be_future: false };
@@ -48,9 +55,6 @@ impl Returns {
             Type::ImplTrait(opaque) => {
                 if let Some(of) = opaque.bounds.iter().find_map(future_output) {
                     Returns::ImplFuture(Output::of(Some(of)))
-                } else if opaque.bounds.iter().any(is_closure) {
-                    // A closure's own types are found through the function's return type alone.
-                    Returns::InPlace
                 } else {
                     Returns::Plain { output, may_be_future: false }
                 }
@@ -72,7 +76,7 @@ impl Output {
             Some(Type::Never(_)) => Output::Never,
             Some(ty) => {
                 let mut ty = Box::new(ty.clone());
-                let mut opaque = InferOpaque { found: false };
+                let mut opaque = InferOpaque::default();
                 opaque.visit_type_mut(&mut ty);
                 if opaque.found { Output::Unnamed(ty) } else { Output::Type(ty) }
             }
@@ -81,6 +85,7 @@ impl Output {
 }
 
 /// `impl Trait` has no place in a body.
+#[derive(Default)]
 struct InferOpaque {
     found: bool,
 }
@@ -146,18 +151,10 @@ fn boxed_output(path: &Path) -> Option<&Type> {
 impl Output {
     /// What is known of the outcome from the type as it is written.
     pub(crate) fn knows(&self) -> Knows {
-        let (Output::Type(ty) | Output::Unnamed(ty)) = self else { return Knows::Nothing };
-        if is_plain(ty) {
-            return Knows::Success;
-        }
-        let Type::Path(path) = &**ty else { return Knows::Nothing };
-        let Some(last) = path.path.segments.last().filter(|last| last.ident == "Result") else {
-            return Knows::Nothing;
-        };
-        let PathArguments::AngleBracketed(args) = &last.arguments else { return Knows::Nothing };
-        match args.args.iter().collect::<Vec<_>>()[..] {
-            [GenericArgument::Type(ok), GenericArgument::Type(_)] if is_plain(ok) => Knows::OnlyFailure,
-            _ => Knows::Nothing,
+        match self {
+            Output::Unit => Knows::Success,
+            Output::Type(ty) => knows(ty),
+            Output::Never | Output::Unnamed(_) => Knows::Nothing,
         }
     }
 }
@@ -166,26 +163,28 @@ impl Output {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Knows {
     Nothing,
+    /// It has the name of a type that is never a failure. Somebody's own type may have that name.
+    Name,
     /// No value of the type is a failure, so nothing is asked: each question costs the user's build.
     Success,
-    /// A `Result` whose `Ok` never is one.
-    OnlyFailure,
 }
 
 /// Whether a type is one of the language's and the standard library's for which nobody can implement `Outcome`.
-fn is_plain(ty: &Type) -> bool {
-    const PLAIN: [&str; 23] = [
+fn knows(ty: &Type) -> Knows {
+    const NAMES: [&str; 23] = [
         "bool", "char", "str", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128",
         "isize", "f32", "f64", "String", "Vec", "HashMap", "HashSet", "BTreeMap", "BTreeSet",
     ];
     match ty {
-        Type::Reference(reference) => is_plain(&reference.elem),
-        Type::Tuple(_) | Type::Array(_) | Type::Slice(_) => true,
+        Type::Reference(reference) => knows(&reference.elem),
+        Type::Tuple(_) | Type::Array(_) | Type::Slice(_) => Knows::Success,
         Type::Path(path) => {
             let last = path.path.segments.last();
-            path.qself.is_none() && last.is_some_and(|last| PLAIN.iter().any(|name| last.ident == name))
+            let named =
+                path.qself.is_none() && last.is_some_and(|last| NAMES.iter().any(|name| last.ident == name));
+            if named { Knows::Name } else { Knows::Nothing }
         }
-        _ => false,
+        _ => Knows::Nothing,
     }
 }
 

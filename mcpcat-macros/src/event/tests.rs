@@ -181,7 +181,6 @@ fn an_unnamed_block_takes_the_path_of_its_type() {
 }
 
 #[test]
-#[cfg(not(feature = "enable"))]
 fn without_the_feature_the_item_is_returned_token_for_token() {
     let item = quote!(
         /// Docs.
@@ -190,15 +189,16 @@ fn without_the_feature_the_item_is_returned_token_for_token() {
             a
         }
     );
-    let output = super::expand(quote!(anything = "at all"), item.clone());
+    let output = super::expand(false, quote!(anything = "at all"), item.clone());
     assert_eq!(output.to_string(), item.to_string());
+    let half = quote!(fn f() { half. });
+    assert_eq!(super::expand(false, quote!(nme), half.clone()).to_string(), half.to_string());
 }
 
 #[test]
-#[cfg(feature = "enable")]
 fn after_an_error_the_item_stays_as_it_was() {
     let item = quote!(fn f() { half. });
-    let output = super::expand(quote!(nme = "x"), item.clone()).to_string();
+    let output = super::expand(true, quote!(nme = "x"), item.clone()).to_string();
     assert!(output.starts_with(&item.to_string()), "{output}");
     assert!(output.contains("did you mean `name`?"), "{output}");
 }
@@ -273,4 +273,37 @@ fn a_bad_method_of_a_block_spoils_only_itself() {
     let item = quote!(impl A { #[event(nme = "x")] fn bad(&self) {} fn good(&self) {} });
     let output = expand(quote!(), item).to_string();
     assert!(output.contains("fn bad (& self) { }") && output.contains("A::good"), "{output}");
+}
+
+#[test]
+fn what_looks_at_a_value_is_refused_where_there_is_none_to_see() {
+    let closure = quote!(
+        fn f() -> impl Fn(u8) -> u8 {
+            |x| x
+        }
+    );
+    let never = quote!(
+        fn f() -> ! {
+            loop {}
+        }
+    );
+    let tracks = quote!(
+        #[track_caller]
+        fn f() -> u8 {
+            1
+        }
+    );
+    assert!(error(quote!(response), closure.clone()).contains("a function that returns a closure"));
+    assert!(error(quote!(ok_if = "f"), never).contains("a function that never returns"));
+    assert!(error(quote!(error_if = "f"), tracks).contains("a function that is `#[track_caller]`"));
+    let asynchronous = quote!(async #closure);
+    assert!(error(quote!(response), asynchronous).starts_with("`response` looks at the returned value"));
+}
+
+#[test]
+fn a_condition_on_a_parameter_is_left_to_the_compiler() {
+    let item = quote!(
+        fn f(a: u8, #[cfg(feature = "b")] b: u8, c: u8) {}
+    );
+    check("conditional", expand(quote!(name = "f", params(a, b, c), slow = "1s", sample = 0.25), item));
 }

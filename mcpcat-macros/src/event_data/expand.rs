@@ -161,7 +161,7 @@ fn record(krate: &Krate, record: &Record) -> TokenStream {
         kind: Kind::Data,
         name: Name::Is(name.clone()),
         fields: &record.fields,
-        rule: TokenStream::new(),
+        rule: String::new(),
         doc: record.doc.clone(),
     }
     .item(krate);

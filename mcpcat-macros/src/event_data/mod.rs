@@ -10,7 +10,7 @@ use crate::errors::Errors;
 
 /// Parses a struct or an enum and writes its implementation. After errors nothing but them is written: the item itself
 /// stands where it stood, since this is a derive.
-pub(crate) fn expand(input: TokenStream) -> TokenStream {
+pub(crate) fn expand(enabled: bool, input: TokenStream) -> TokenStream {
     let input: syn::DeriveInput = match syn::parse2(input) {
         Ok(input) => input,
         Err(error) => return error.to_compile_error(),
@@ -19,7 +19,7 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let event = model::Event::read(&input, &mut errors);
     match event {
         Some(event) if errors.is_empty() => {
-            if cfg!(feature = "enable") {
+            if enabled {
                 expand::enabled(&event)
             } else {
                 expand::disabled(&event)

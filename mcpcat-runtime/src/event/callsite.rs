@@ -2,7 +2,6 @@
 //! `emit!` and derived type. The macros write it, recording only points at it.
 
 use std::borrow::Cow;
-use std::panic::Location;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -10,107 +9,102 @@ use super::json;
 use crate::policy::keys;
 
 /// Everything constant about one place in the source that makes events.
+///
+/// Its name and one text, because each constant of a user's program is read, checked and evaluated by the compiler: a
+/// structure with a member for each of these took it more than twice as long. The text is read once, by the first event.
 #[derive(Debug)]
-#[non_exhaustive]
 pub struct Callsite {
-    /// Which macro wrote it.
-    pub kind: Kind,
     /// The event's name.
     pub name: &'static str,
+    /// The rest, by lines: the module's path, the file, the line, then what the macro wrote: the kind's letter (`F`, `E`
+    /// or `D`) with the rule behind it, the documentation, and each field (see [`Field::decode`]).
+    #[doc(hidden)]
+    pub text: &'static str,
+    /// What was read in it.
+    #[doc(hidden)]
+    pub read: Read,
+}
+
+/// A callsite's text, read or not yet.
+#[doc(hidden)]
+pub type Read = OnceLock<Box<Details>>;
+
+/// Not yet.
+#[doc(hidden)]
+#[allow(clippy::declare_interior_mutable_const, reason = "each static begins with one of its own")]
+pub const UNREAD: Read = OnceLock::new();
+
+/// What stands in a callsite's text.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Details {
+    /// Which macro wrote it.
+    pub kind: Kind,
     /// The path of the module it stands in.
     pub module: &'static str,
-    /// The declared fields, as the macros write them.
-    declared: Declared,
-    /// The same as recording needs them, read by the first event: while compiling it took most of the time that
-    /// `emit!` added to a build.
-    read: OnceLock<Read>,
+    /// The source file, as the compiler names it.
+    pub file: &'static str,
+    /// The line, from 1.
+    pub line: u32,
     /// Which of its events are published.
     pub rule: Rule,
     /// The first paragraph of the item's doc comment, or empty.
     pub doc: &'static str,
-    /// Where it stands: file, line, column.
-    pub location: &'static Location<'static>,
-}
-
-/// What is constant about the events of a callsite, as they carry it.
-#[derive(Debug)]
-pub(crate) struct Read {
-    pub(crate) fields: Box<[Field]>,
-    /// The name as JSON text.
-    pub(crate) name: Box<[u8]>,
-}
-
-/// The fields of a callsite as constants, each a letter and a key: see [`Field::decode`].
-#[derive(Debug, Clone, Copy)]
-enum Declared {
-    /// One to a line. A list would take a user's compiler more time than all else of a callsite together.
-    Lines(&'static str),
-    /// A list, where conditions decide which of them there are.
-    List(&'static [&'static str]),
+    /// The declared fields, in the order in which their values are passed.
+    pub fields: Box<[Field]>,
+    /// The event's name as JSON text, as each event carries it.
+    pub(crate) json_name: Box<[u8]>,
 }
 
 impl Callsite {
-    /// A callsite at the place of the call, its fields one to a line; one that always publishes and has no documentation.
-    #[track_caller]
-    pub const fn new(kind: Kind, name: &'static str, module: &'static str, fields: &'static str) -> Self {
-        Self {
-            kind,
-            name,
-            module,
-            declared: Declared::Lines(fields),
-            read: OnceLock::new(),
-            rule: Rule::ALWAYS,
-            doc: "",
-            location: Location::caller(),
-        }
+    /// A callsite with this text.
+    #[cfg(test)]
+    pub(crate) const fn new(name: &'static str, text: &'static str) -> Self {
+        Self { name, text, read: UNREAD }
     }
 
-    /// Sets the fields of a callsite that has some of them under a condition.
-    #[must_use]
-    pub const fn fields_of(mut self, fields: &'static [&'static str]) -> Self {
-        self.declared = Declared::List(fields);
-        self
-    }
-
-    /// The declared fields, in the order in which their values are passed.
-    pub fn fields(&'static self) -> impl Iterator<Item = Field> {
-        self.read().fields.iter().copied()
-    }
-
-    /// What the first event reads out of the constants.
+    /// What is known about it.
     #[inline]
-    pub(crate) fn read(&'static self) -> &'static Read {
+    pub fn details(&'static self) -> &'static Details {
         match self.read.get() {
-            Some(read) => read,
-            None => self.read_now(),
+            Some(details) => details,
+            None => self.read_text(),
         }
     }
 
     #[cold]
-    fn read_now(&'static self) -> &'static Read {
-        self.read.get_or_init(|| {
-            let fields = match self.declared {
-                Declared::Lines(lines) => lines.lines().map(Field::decode).collect(),
-                Declared::List(list) => list.iter().copied().map(Field::decode).collect(),
-            };
-            let mut name = Vec::new();
-            json::write_str(&mut name, self.name, usize::MAX);
-            Read { fields, name: name.into() }
-        })
+    fn read_text(&'static self) -> &'static Details {
+        self.read.get_or_init(|| Box::new(Details::read(self.name, self.text)))
     }
+}
 
-    /// Sets the documentation.
-    #[must_use]
-    pub const fn doc(mut self, doc: &'static str) -> Self {
-        self.doc = doc;
-        self
-    }
-
-    /// Sets which events are published.
-    #[must_use]
-    pub const fn rule(mut self, rule: Rule) -> Self {
-        self.rule = rule;
-        self
+impl Details {
+    fn read(name: &str, text: &'static str) -> Self {
+        let mut lines = text.split('\n');
+        let mut next = || lines.next().unwrap_or_default();
+        let (module, file, line) = (next(), next(), next().parse().unwrap_or_default());
+        let mut words = next().split(' ');
+        let kind = match words.next() {
+            Some("F") => Kind::Function,
+            Some("D") => Kind::Data,
+            _ => Kind::Emit,
+        };
+        let rule = words.fold(Rule::ALWAYS, |rule, word| match word.split_once('=') {
+            Some(("slow", micros)) => rule.slow(micros.parse().unwrap_or_default()),
+            Some(("sample", share)) => rule.sample(share.parse().unwrap_or(1.0)),
+            _ => rule.on_error(),
+        });
+        let doc = next();
+        let fields = lines.filter_map(|line| match line.split_once('?') {
+            // Behind a condition: the compiler wrote whether it holds.
+            Some(("true", field)) => Some(Field::decode(field)),
+            Some(("false", _)) => None,
+            _ => (!line.is_empty()).then(|| Field::decode(line)),
+        });
+        let mut json_name = Vec::new();
+        json::write_str(&mut json_name, name, usize::MAX);
+        let json_name = json_name.into();
+        Self { kind, module, file, line, rule, doc, fields: fields.collect(), json_name }
     }
 }
 
@@ -254,11 +248,37 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     #[test]
-    fn a_callsite_is_a_constant_that_knows_its_place() {
-        static SITE: Callsite = Callsite::new(Kind::Emit, "paid", "shop", "p\"plan\":").doc("Paid.");
-        assert!(SITE.location.file().ends_with("callsite.rs"));
-        let keys: Vec<_> = SITE.fields().map(|field| field.key()).collect();
-        assert_eq!((keys, SITE.doc, SITE.rule), (vec![Cow::Borrowed("plan")], "Paid.", Rule::ALWAYS));
+    fn a_callsite_is_a_name_and_a_text() {
+        static SITE: Callsite =
+            Callsite::new("paid", "shop\nsrc/a.rs\n7\nF error slow=250 sample=0.5\nPaid.\np\"plan\":");
+        let details = SITE.details();
+        assert_eq!(
+            (details.kind, details.module, details.file, details.line),
+            (Kind::Function, "shop", "src/a.rs", 7)
+        );
+        assert_eq!(details.rule, Rule::ALWAYS.on_error().slow(250).sample(0.5));
+        assert_eq!(details.doc, "Paid.");
+        let keys: Vec<_> = details.fields.iter().map(Field::key).collect();
+        assert_eq!(keys, ["plan"]);
+        static BARE: Callsite = Callsite::new("paid", "shop\nsrc/a.rs\n7\nE\n\n");
+        assert_eq!((BARE.details().kind, BARE.details().rule), (Kind::Emit, Rule::ALWAYS));
+        assert!(BARE.details().fields.is_empty() && BARE.details().doc.is_empty());
+    }
+
+    #[test]
+    fn a_field_that_is_not_there_is_none() {
+        static SITE: Callsite = Callsite::new(
+            "paid",
+            "shop\na.rs\n7\nE\n\np\"plan?\":\nfalse?p\"no\":\ntrue?t\"a\\nb\":\np\"password\":",
+        );
+        for _ in 0..2 {
+            let fields = &SITE.details().fields;
+            let all: Vec<(String, bool)> =
+                fields.iter().map(|field| (field.key().into_owned(), field.sensitive)).collect();
+            let expected = [("plan?", false), ("a\nb", false), ("password", true)];
+            assert_eq!(all, expected.map(|(key, sensitive)| (key.to_owned(), sensitive)));
+        }
+        assert_eq!(SITE.field(1).place, Place::Tag);
     }
 
     #[test]
@@ -267,27 +287,6 @@ mod tests {
         assert_eq!((field.place, field.redacted, &*field.key()), (Place::Tag, true, "a\"b"));
         assert_eq!(field.fragment, "\"a\\\"b\":");
         assert_eq!(Field::decode("r\"x\":").place, Place::Property);
-    }
-
-    #[test]
-    fn fields_stand_in_lines_or_in_a_list() {
-        static LINES: Callsite =
-            Callsite::new(Kind::Emit, "paid", "shop", "p\"plan\":\nt\"a\\nb\":\np\"password\":");
-        static LIST: Callsite =
-            Callsite::new(Kind::Emit, "paid", "shop", "").fields_of(&["p\"plan\":", "P\"password\":"]);
-        static NONE: Callsite = Callsite::new(Kind::Emit, "paid", "shop", "");
-        let all = |site: &'static Callsite| -> Vec<(String, bool)> {
-            site.fields().map(|field| (field.key().into_owned(), field.sensitive)).collect()
-        };
-        for _ in 0..2 {
-            assert_eq!(
-                all(&LINES),
-                [("plan".into(), false), ("a\nb".into(), false), ("password".into(), true)]
-            );
-            assert_eq!(all(&LIST), [("plan".into(), false), ("password".into(), true)]);
-            assert_eq!(all(&NONE), []);
-        }
-        assert_eq!(LINES.fields().nth(1).unwrap().place, Place::Tag);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::callsite::{Callsite, Place};
+use super::callsite::{Callsite, Field, Place};
 
 /// The callsites of the linked program, in the order in which the linker left them.
 #[doc(hidden)]
@@ -52,34 +52,45 @@ macro_rules! choose_section {
 /// See [`choose_section`]. `$d` is a dollar sign, for the macro that is written.
 macro_rules! define_callsite {
     (($d:tt) $section:expr) => {
-        /// One callsite: `callsite!(Emit = "name" "p\"key\":" .doc("…"))`, or with `+ "::path"` a name that follows the
-        /// module's path.
+        /// One callsite: `callsite!("name" "E\n\np\"key\":")`, or with `+ "::path"` a name that follows the module's path.
         #[doc(hidden)]
         #[macro_export]
         macro_rules! __mcpcat_callsite {
-            ($d kind:tt = $d name:tt $d fields:tt $d($d more:tt)*) => {
-                #[used]
-                #[unsafe(link_section = $section)]
-                static __MCPCAT_CALLSITE: $crate::private0::Callsite = $crate::private0::Callsite::new(
-                    $crate::private0::Kind::$d kind,
-                    $d name,
-                    $crate::private0::module_path!(),
-                    $d fields,
-                )
-                $d($d more)*;
-            };
-            ($d kind:tt + $d path:tt $d fields:tt $d($d more:tt)*) => {
-                #[used]
-                #[unsafe(link_section = $section)]
-                static __MCPCAT_CALLSITE: $crate::private0::Callsite = $crate::private0::Callsite::new(
-                    $crate::private0::Kind::$d kind,
-                    $crate::private0::concat!($crate::private0::module_path!(), $d path),
-                    $crate::private0::module_path!(),
-                    $d fields,
-                )
-                $d($d more)*;
-            };
-        }
+                    (+ $d path:tt $d($d text:tt)*) => {
+                        #[used]
+                        #[unsafe(link_section = $section)]
+                        static __MCPCAT_CALLSITE: $crate::private0::Callsite = $crate::private0::Callsite {
+                            name: $crate::private0::concat!($crate::private0::module_path!(), $d path),
+                            text: $crate::private0::concat!(
+                                $crate::private0::module_path!(),
+                                "\n",
+                                $crate::private0::file!(),
+                                "\n",
+                                $crate::private0::line!(),
+                                "\n",
+                                $d($d text)*
+                            ),
+                            read: $crate::private0::UNREAD,
+                        };
+                    };
+                    ($d name:tt $d($d text:tt)*) => {
+                        #[used]
+                        #[unsafe(link_section = $section)]
+                        static __MCPCAT_CALLSITE: $crate::private0::Callsite = $crate::private0::Callsite {
+                            name: $d name,
+                            text: $crate::private0::concat!(
+                                $crate::private0::module_path!(),
+                                "\n",
+                                $crate::private0::file!(),
+                                "\n",
+                                $crate::private0::line!(),
+                                "\n",
+                                $d($d text)*
+                            ),
+                            read: $crate::private0::UNREAD,
+                        };
+                    };
+                }
     };
 }
 
@@ -142,23 +153,20 @@ fn entries(callsites: &'static [Callsite]) -> Vec<Entry> {
 }
 
 fn entry(site: &'static Callsite) -> Entry {
-    let keys =
-        |place: Place| site.fields().filter(move |field| field.place == place).map(|field| field.key());
+    let details = site.details();
+    let fields = &details.fields;
+    let keys = |place: Place| fields.iter().filter(move |field| field.place == place).map(Field::key);
     Entry {
         name: site.name.to_owned(),
-        kind: site.kind.as_str(),
+        kind: details.kind.as_str(),
         parameters: keys(Place::Parameter).collect(),
         tags: keys(Place::Tag).collect(),
         properties: keys(Place::Property).collect(),
-        redacted: site
-            .fields()
-            .filter(|field| field.redacted || field.sensitive)
-            .map(|field| field.key())
-            .collect(),
-        description: site.doc,
-        module: site.module,
-        file: site.location.file(),
-        line: site.location.line(),
+        redacted: fields.iter().filter(|field| field.redacted || field.sensitive).map(Field::key).collect(),
+        description: details.doc,
+        module: details.module,
+        file: details.file,
+        line: details.line,
     }
 }
 
@@ -359,12 +367,13 @@ fn check_file(catalog: &Catalog, path: &std::path::Path, write: bool) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::callsite::Kind;
 
     static SITES: [Callsite; 2] = [
-        Callsite::new(Kind::Emit, "plan.upgraded", "shop::billing", "p\"plan\":\nt\"region\":")
-            .doc("A plan was upgraded."),
-        Callsite::new(Kind::Function, "invoice.charge", "other", "P\"email\":"),
+        Callsite::new(
+            "plan.upgraded",
+            "shop::billing\nsrc/lib.rs\n7\nE\nA plan was upgraded.\np\"plan\":\nt\"region\":\n",
+        ),
+        Callsite::new("invoice.charge", "other\nsrc/lib.rs\n9\nF\n\nP\"email\":\n"),
     ];
 
     fn shop() -> Catalog {
@@ -381,7 +390,7 @@ mod tests {
         assert_eq!(upgraded.parameters, ["plan"]);
         assert_eq!(upgraded.tags, ["region"]);
         assert_eq!(upgraded.description, "A plan was upgraded.");
-        assert!(upgraded.file.ends_with("catalog.rs") && upgraded.line > 0);
+        assert_eq!((upgraded.file, upgraded.line), ("src/lib.rs", 7));
         assert_eq!(catalog.entries()[0].redacted, ["email"]);
         assert_eq!(shop().of_crate("shop").entries().len(), 1);
     }

@@ -143,7 +143,7 @@ impl Fields {
             return self.name(callsite.name);
         }
         line.extend_from_slice(NAME);
-        line.extend_from_slice(&callsite.read().name);
+        line.extend_from_slice(&callsite.details().json_name);
         self.name_end = line.len();
     }
 
@@ -237,7 +237,7 @@ impl Fields {
         if self.muted {
             return;
         }
-        if let Some(field) = callsite.read().fields.get(index) {
+        if let Some(field) = callsite.details().fields.get(index) {
             self.declared(std::slice::from_ref(field), &[value]);
         }
     }
@@ -246,7 +246,7 @@ impl Fields {
     #[doc(hidden)]
     pub fn values(&mut self, callsite: &'static Callsite, values: &[&dyn Value]) {
         if !self.muted {
-            self.declared(&callsite.read().fields, values);
+            self.declared(&callsite.details().fields, values);
         }
     }
 
@@ -323,7 +323,7 @@ impl Fields {
     /// Adds a declared field whose value must never be read.
     #[doc(hidden)]
     pub fn redacted(&mut self, callsite: &'static Callsite, index: usize) {
-        if let Some(field) = callsite.read().fields.get(index) {
+        if let Some(field) = callsite.details().fields.get(index) {
             self.hide(field);
         }
     }

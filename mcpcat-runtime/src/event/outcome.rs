@@ -91,6 +91,7 @@ impl Outcome for ErrorInfo {
 #[doc(hidden)]
 pub mod probe {
     use std::any::type_name;
+    use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
     use std::convert::Infallible;
     use std::error::Error;
     use std::fmt::{Debug, Display};
@@ -235,6 +236,48 @@ pub mod probe {
         )))))))))
     }
 
+    /// The same for a type that has the name of one that is never a failure: a single question when it is that one.
+    pub fn named<R>() -> ByName<R> {
+        ByName(of())
+    }
+
+    /// See [`named`].
+    #[derive(Debug)]
+    pub struct ByName<R>(ByOutcome<R>);
+
+    impl<R> Deref for ByName<R> {
+        type Target = ByOutcome<R>;
+
+        fn deref(&self) -> &ByOutcome<R> {
+            &self.0
+        }
+    }
+
+    impl<R: Never> ByName<R> {
+        /// It is no failure.
+        pub fn described(&self) -> OwnAsIs<R> {
+            OwnAsIs(PhantomData)
+        }
+    }
+
+    /// A type that is never a failure.
+    pub trait Never {}
+
+    macro_rules! never {
+        ($([$($parameter:ident),*] $ty:ty),* $(,)?) => {
+            $(impl<$($parameter),*> Never for $ty {})*
+        };
+    }
+
+    never!(
+        [] bool, [] char, [] str, [] u8, [] u16, [] u32, [] u64, [] u128, [] usize, [] i8, [] i16, [] i32, [] i64,
+        [] i128, [] isize, [] f32, [] f64, [] String, [T] Vec<T>, [K, V, S] HashMap<K, V, S>, [T, S] HashSet<T, S>,
+        [K, V] BTreeMap<K, V>, [T] BTreeSet<T>,
+    );
+
+    impl<T: Never + ?Sized> Never for &T {}
+    impl<T: Never + ?Sized> Never for &mut T {}
+
     /// The same for the type of a value, where it has no name.
     pub fn returned<R>(_: &R) -> ByOutcome<R> {
         of()
@@ -276,13 +319,13 @@ pub mod probe {
     });
     step!(ByJson, [], Json, |error| Some(ErrorInfo::from_value(error.json())));
     step!(ByDisplay, [], Display, |error| {
-        Some(ErrorInfo::message(error.to_string()).with_type(named::<E>()))
+        Some(ErrorInfo::message(error.to_string()).with_type(type_of::<E>()))
     });
     step!(ByDebug, [], Debug, |error| {
-        Some(ErrorInfo::message(format!("{error:?}")).with_type(named::<E>()))
+        Some(ErrorInfo::message(format!("{error:?}")).with_type(type_of::<E>()))
     });
     step!(ByType, [], , |_error| {
-        let name = named::<E>();
+        let name = type_of::<E>();
         Some(ErrorInfo::message(format!("an error of type {name}")).with_type(name))
     });
 
@@ -428,7 +471,7 @@ pub mod probe {
         }
     }
 
-    fn named<E: ?Sized>() -> &'static str {
+    fn type_of<E: ?Sized>() -> &'static str {
         type_name::<E>().trim_start_matches('&')
     }
 
@@ -443,7 +486,7 @@ pub mod probe {
             (false, _) => None,
             (true, Some(found)) => Some(found),
             (true, None) => {
-                Some(ErrorInfo::message("the returned value counts as an error").with_type(named::<R>()))
+                Some(ErrorInfo::message("the returned value counts as an error").with_type(type_of::<R>()))
             }
         }
     }
