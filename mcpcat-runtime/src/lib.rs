@@ -34,3 +34,6 @@ pub mod spool;
 pub mod testing;
 #[cfg(feature = "rmcp")]
 pub mod track;
+
+#[cfg(test)]
+mod outage;

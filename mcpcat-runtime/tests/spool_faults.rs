@@ -478,7 +478,7 @@ fn a_killed_adopter_loses_nothing_and_repeats_little() {
 #[test]
 fn eight_processes_on_one_home_with_random_kills_lose_nothing() {
     let mut random = Random::new();
-    let seconds = std::env::var("SPOOL_TEST_SECONDS").map_or(4, |seconds| seconds.parse().unwrap());
+    let seconds = std::env::var("SPOOL_TEST_SECONDS").map_or(10, |seconds| seconds.parse().unwrap());
     let dir = tempfile::tempdir().unwrap();
     let mut lives = 0_u64;
     // Each child's socket is drained by a thread of its own, so that no child waits for the test.

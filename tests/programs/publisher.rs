@@ -8,6 +8,22 @@
 use std::io::Write as _;
 use std::time::Duration;
 
+/// From a handler that the C library calls after `main` has returned: no thread-local of this thread is left then.
+#[cfg(unix)]
+#[allow(unsafe_code, reason = "the C library's list of handlers has no safe form")]
+fn publish_at_exit() {
+    extern "C" fn last() {
+        if let Some(client) = mcpcat::Client::installed() {
+            let _ = client.publish("atexit", mcpcat::CustomEvent::new("last"));
+        }
+    }
+    unsafe extern "C" {
+        fn atexit(handler: extern "C" fn()) -> std::ffi::c_int;
+    }
+    // SAFETY: a function of the C library, given a function that does not unwind and lives as long as the program.
+    assert_eq!(unsafe { atexit(last) }, 0);
+}
+
 /// Ends when the process is told to.
 fn own_handler() -> std::thread::JoinHandle<()> {
     let (ready, is_ready) = std::sync::mpsc::channel();
@@ -57,6 +73,8 @@ fn main() {
     out.flush().expect("the test reads");
     match way.as_str() {
         "return" => {}
+        #[cfg(unix)]
+        "atexit" => publish_at_exit(),
         "flush" => drop(client.flush_blocking(Duration::from_secs(60))),
         "exit" => std::process::exit(7),
         "abort" => std::process::abort(),

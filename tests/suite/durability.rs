@@ -148,3 +148,51 @@ async fn each_event_reaches_only_the_collector_it_was_meant_for() {
     assert_eq!(taken(&first, refused[0]).0, promised[0]);
     assert_eq!(taken(&second, refused[1]).0, promised[1]);
 }
+
+/// `exit` has run the destructors of the thread by then: what they held is not there to help.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_of_an_exit_handler_is_kept_like_any_other() {
+    let (collector, well) = sick_collector().await;
+    let state = state_dir();
+    let child = start(&collector.url, &state, "atexit", 20);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", output.status);
+    let refused = collector.received().len();
+    well.store(true, Ordering::SeqCst);
+    assert_eq!(deliver(&collector.url, &state), [21, 21, 0, 0]);
+    let last = |body: &serde_json::Value| body["resource_name"] == "last";
+    assert_eq!(collector.bodies()[refused..].iter().filter(|body| last(body)).count(), 1);
+}
+
+/// A suspended container, a laptop that sleeps: the process stands still and goes on. `MCPCAT_STOP_SECONDS` makes it a
+/// longer sleep than two seconds.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_was_stopped_delivers_when_it_goes_on() {
+    let seconds = std::env::var("MCPCAT_STOP_SECONDS").map_or(2, |text| text.parse().unwrap());
+    let (collector, well) = sick_collector().await;
+    let state = state_dir();
+    let mut child = start(&collector.url, &state, "kill", 300);
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let promised: BTreeSet<String> = lines.take(300).map(Result::unwrap).collect();
+    collector.wait(1).await;
+    let tell = |signal: &str| {
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+    };
+    tell("-STOP");
+    // The time is what is tested: the endpoint becomes well while nobody looks, and another start adopts nothing.
+    tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
+    let refused = collector.received().len();
+    well.store(true, Ordering::SeqCst);
+    assert_eq!(deliver(&collector.url, &state), [0, 0, 0, 0], "stopped is not dead");
+    tell("-CONT");
+    collector.wait(refused + 300).await;
+    let (taken, twice) = taken(&collector, refused);
+    assert_eq!((taken == promised, twice), (true, 0));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // At most what it had not marked as delivered when it was killed.
+    let [adopted, delivered, dropped, pending] = deliver(&collector.url, &state);
+    assert_eq!((delivered, dropped, pending), (adopted, 0, 0));
+}

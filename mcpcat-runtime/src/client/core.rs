@@ -140,6 +140,12 @@ impl Core {
         (Arc::new(Self::new(config, Arc::default(), Some(live))), opened.reader)
     }
 
+    /// The log, for a test that is the delivery.
+    #[cfg(test)]
+    pub(crate) fn spool(&self) -> Option<Arc<Spool>> {
+        self.live.as_ref().map(|live| Arc::clone(&live.spool))
+    }
+
     /// Whether events go anywhere.
     pub(crate) fn records(&self) -> bool {
         self.live.is_some()

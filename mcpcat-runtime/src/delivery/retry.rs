@@ -1,7 +1,9 @@
 //! What an answer means and when the next attempt may start: decisions without I/O and without a clock of
 //! their own, so that a ten-minute outage can be tested in a millisecond.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Requests in flight at the start, and at most.
 const WINDOW_START: usize = 8;

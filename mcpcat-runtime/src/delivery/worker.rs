@@ -10,12 +10,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::Notify;
+// The runtime's clock, which tests let run ahead.
+use tokio::time::Instant;
 
 use super::backlog::{Backlog, What};
 use super::batch::{self, Fate, MAX_BATCHES, Offer};
@@ -151,13 +153,13 @@ pub(crate) type Reply = Box<dyn FnOnce(Stats) + Send>;
 pub(crate) enum Command {
     /// Answer when everything before the mark numbered `mark` has ended, or at the deadline. Sent before
     /// the mark is appended.
-    Flush { mark: u64, scope: Scope, deadline: Instant, reply: Reply },
+    Flush { mark: u64, scope: Scope, deadline: std::time::Instant, reply: Reply },
     /// The mark found no room: answer when nothing is left.
     MarkRefused(u64),
     /// Send the dead letters again, and say how many there are.
     Resend(Box<dyn FnOnce(u64) + Send>),
     /// Deliver what there is until the deadline, answer, end the worker.
-    Shutdown { deadline: Instant, reply: Reply },
+    Shutdown { deadline: std::time::Instant, reply: Reply },
 }
 
 impl Command {
@@ -206,8 +208,13 @@ pub(crate) fn spawn(setup: Setup) -> std::io::Result<Running> {
     let last_word = LastWord(Arc::clone(&setup.mailbox));
     thread::run(move || async move {
         let _last_word = last_word;
-        Worker::new(setup).run().await;
+        deliver(setup).await;
     })
+}
+
+/// The work itself, until [`Command::Shutdown`].
+pub(crate) async fn deliver(setup: Setup) {
+    Worker::new(setup).run().await;
 }
 
 /// Closes the mailbox of a worker that ended by a panic: whoever asks it something is not to wait for ever.
@@ -441,7 +448,7 @@ impl Worker {
                         free: false,
                         rested: None,
                         scope,
-                        deadline,
+                        deadline: deadline.into(),
                         reply,
                     });
                 }
@@ -453,7 +460,7 @@ impl Worker {
                 Command::Resend(reply) => reply(self.resend()),
                 Command::Shutdown { deadline, reply } => {
                     self.pace.hurry();
-                    if let Some((_, earlier)) = self.shutdown.replace((deadline, reply)) {
+                    if let Some((_, earlier)) = self.shutdown.replace((deadline.into(), reply)) {
                         earlier(self.setup.ledger.stats());
                     }
                 }
@@ -1110,7 +1117,7 @@ impl Worker {
         }
         let sleep = async {
             match until {
-                Some(until) => tokio::time::sleep_until(until.into()).await,
+                Some(until) => tokio::time::sleep_until(until).await,
                 None => std::future::pending().await,
             }
         };
