@@ -8,6 +8,7 @@ pub(crate) mod ledger;
 pub(crate) mod letters;
 mod resting;
 pub(crate) mod retry;
+pub(crate) mod types;
 pub(crate) mod worker;
 
 pub use ledger::{DropReason, Loss, Stats};

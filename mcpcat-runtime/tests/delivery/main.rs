@@ -10,3 +10,4 @@ mod forked;
 mod kept;
 mod places;
 mod resting;
+mod types;
