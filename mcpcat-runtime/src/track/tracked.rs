@@ -4,6 +4,7 @@
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 
 use futures_util::FutureExt as _;
@@ -206,13 +207,6 @@ impl<H: ServerHandler> Tracked<H> {
         options.injection.wanted(linked)
     }
 
-    /// The session that the transport tells, and what is known of its two ends.
-    fn find(&self, client: &Client, asked: &Asked<'_>, named: Option<Implementation>) -> Found {
-        let found = self.shared.connection.session(client.core(), asked);
-        self.introduce(&found, asked, named);
-        found
-    }
-
     /// Tells a session who its two ends are.
     fn introduce(&self, found: &Found, asked: &Asked<'_>, named: Option<Implementation>) {
         if found.session.needs_facts() {
@@ -259,8 +253,8 @@ impl<H: ServerHandler> Tracked<H> {
             source = Some(from);
             told = Some(Told { source: from, session: found.session.id(), agent: sent.agent_id.clone() });
         }
-        self.introduce(&found, &asked, context.meta.client_info());
-        if !self.options.records(method) {
+        self.introduce(&found, &asked, context.meta.client_info().or_else(|| subject.client.cloned()));
+        if found.replayed || !self.options.records(method) {
             return Watched::Inside { scope: Scope { session: found.session, parent: None }, told };
         }
         // Before anybody is asked about the call, and before anything of it is written.
@@ -312,24 +306,32 @@ impl<H: ServerHandler> Tracked<H> {
                 }
             }
         }
-        Watched::Recorded { call, ending: Ending::of(context, single), told, payload }
+        Watched::Recorded { call, ending: Ending::of(context, single, method.lasts), told, payload }
     }
 
-    /// The scope of a notification.
-    fn scope(&self, asked: &Asked<'_>) -> Option<Scope> {
-        let session = self.find(self.recorder()?, asked, None).session;
-        Some(Scope { session, parent: None })
+    /// The scope of a notification: no event, but the session of what is published while it is handled.
+    fn scope(&self, method: &str, context: &NotificationContext<RoleServer>) -> Option<Scope> {
+        let client = self.recorder()?;
+        let asked =
+            Asked { extensions: &context.extensions, version: None, peer: &context.peer, opens: false };
+        let mut found = self.shared.connection.session(client.core(), &asked);
+        if self.options.has_resolver()
+            && let Some(text) = self.options.resolve(&RequestInfo::of_notification(method, context))
+        {
+            found.session = client.session(&text);
+        }
+        self.introduce(&found, &asked, None);
+        Some(Scope { session: found.session, parent: None })
     }
 
     /// Forwards a notification in its session.
     pub(super) fn notified<F: Future<Output = ()>>(
         &self,
+        method: &str,
         context: &NotificationContext<RoleServer>,
         forward: F,
     ) -> Scoped<F> {
-        let asked =
-            Asked { extensions: &context.extensions, version: None, peer: &context.peer, opens: false };
-        within(self.scope(&asked), forward)
+        within(self.scope(method, context), forward)
     }
 }
 
@@ -355,6 +357,8 @@ pub(super) struct Subject<'a> {
     pub(super) name: Option<&'a str>,
     pub(super) arguments: Option<&'a JsonObject>,
     pub(super) sent: Option<&'a Sent>,
+    /// Who asks, where the request itself says it.
+    pub(super) client: Option<&'a Implementation>,
 }
 
 impl<'a> Subject<'a> {
@@ -390,29 +394,75 @@ pub(super) async fn watch<A: Answer, F>(watched: Watched, future: F) -> Result<A
 where
     F: Future<Output = Result<A, ErrorData>>,
 {
-    let (mut call, ending, payload) = match watched {
+    let (call, ending, payload) = match watched {
         Watched::Recorded { call, ending, payload, .. } => (call, ending, payload),
         Watched::Inside { scope, .. } => return scope.wrap(future).await,
         Watched::Untouched => return future.await,
     };
-    let inside = call.scope(future);
-    match AssertUnwindSafe(inside).catch_unwind().await {
-        Ok(Ok(answer)) => {
-            if let Some(fields) = call.fields() {
-                answer.record(fields, payload);
+    let mut running = pin!(AssertUnwindSafe(call.scope(future)).catch_unwind());
+    let mut open = Open { call: Some(call), ending };
+    if open.ending.lasts() {
+        // A handler that does not look whether anybody listens runs on; the subscription is over.
+        tokio::select! {
+            biased;
+            ended = &mut running => return open.conclude(ended, payload),
+            () = open.ending.cancelled() => open.finish(None),
+        }
+    }
+    open.conclude(running.await, payload)
+}
+
+/// A request that runs, and how it ended when nobody has said it.
+struct Open {
+    call: Option<Call>,
+    ending: Ending,
+}
+
+impl Open {
+    /// Ends it as its handler did, and goes on so.
+    fn conclude<A: Answer>(
+        &mut self,
+        ended: std::thread::Result<Result<A, ErrorData>>,
+        payload: Payload,
+    ) -> Result<A, ErrorData> {
+        match ended {
+            Ok(Ok(answer)) => {
+                if let Some(fields) = self.call.as_mut().and_then(Call::fields) {
+                    answer.record(fields, payload);
+                }
+                self.finish(answer.failure());
+                Ok(answer)
             }
-            let failure = answer.failure();
-            call.finish(ending.interruption(failure.as_ref()).or(failure));
-            Ok(answer)
+            Ok(Err(error)) => {
+                self.finish(error.error());
+                Err(error)
+            }
+            Err(panic) => {
+                if let Some(call) = self.call.take() {
+                    call.finish(Some(ErrorInfo::message(panic_text(&*panic)).with_type("panic")));
+                }
+                resume_unwind(panic)
+            }
         }
-        Ok(Err(error)) => {
-            let failure = error.error();
-            call.finish(ending.interruption(failure.as_ref()).or(failure));
-            Err(error)
+    }
+
+    /// Ends it with an answer, or with what the handler failed with.
+    fn finish(&mut self, failure: Option<ErrorInfo>) {
+        let Some(mut call) = self.call.take() else { return };
+        if let (Some(how), Some(fields)) = (self.ending.of_lasting(), call.fields()) {
+            fields.property("mcpcat_ended", how);
         }
-        Err(panic) => {
-            call.finish(Some(ErrorInfo::message(panic_text(&*panic)).with_type("panic")));
-            resume_unwind(panic)
+        // Whatever a handler says when its client has hung up on a subscription: nothing has failed.
+        let failure = failure.filter(|_| !self.ending.is_clients_end());
+        call.finish(self.ending.interruption(failure.as_ref()).or(failure));
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        // Otherwise the call itself knows what a drop means.
+        if self.ending.is_clients_end() && !std::thread::panicking() {
+            self.finish(None);
         }
     }
 }
