@@ -14,6 +14,8 @@ mod privacy;
 mod publish;
 mod scopes;
 mod sessions;
+mod sessions_http;
+mod sessions_pipes;
 #[cfg(unix)]
 mod signals;
 mod stdio;
@@ -22,7 +24,9 @@ mod tracking_endings;
 mod tracking_exchange;
 mod tracking_hooks;
 mod tracking_injection;
+mod tracking_notifications;
 mod tracking_served;
+mod tracking_subscriptions;
 mod tracking_travel;
 mod tracking_volume;
 mod ways_out;

@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 
 use rmcp::model::*;
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
+use rmcp::transport::streamable_http_server::StreamableHttpServerConfig;
 use rmcp::{RoleServer, ServerHandler, ServiceExt as _};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream};
 use tokio::sync::watch;
 
-use crate::support::{Collector, PATIENCE};
+use crate::sessions::serve;
+use crate::support::{Collector, PATIENCE, of_type};
 
 /// How often each method was called.
 type Calls = BTreeMap<&'static str, usize>;
@@ -261,6 +263,31 @@ const METHODS: [&str; 30] = [
     "update_task",
 ];
 
+/// The methods of the scripts that are events when nobody says otherwise: all but `ping`.
+const RECORDED: [&str; 21] = [
+    "a/method/of/their/own",
+    "completion/complete",
+    "initialize",
+    "logging/setLevel",
+    "prompts/get",
+    "prompts/list",
+    "resources/directory/read",
+    "resources/list",
+    "resources/read",
+    "resources/subscribe",
+    "resources/templates/list",
+    "resources/unsubscribe",
+    "server/discover",
+    "skills/get",
+    "skills/list",
+    "subscriptions/listen",
+    "tasks/cancel",
+    "tasks/get",
+    "tasks/update",
+    "tools/call",
+    "tools/list",
+];
+
 /// A session of the older revisions: a handshake, every request, every notification, and malformed ones.
 fn legacy() -> Vec<Value> {
     let capabilities = json!({ "extensions": { TASKS_EXTENSION_ID: {} } });
@@ -368,9 +395,71 @@ async fn answers_of<H: ServerHandler>(server: H, script: &[Value]) -> Vec<String
     play(script, client).await
 }
 
+/// The same over HTTP: status and body of each answer, one request after the other.
+async fn post(url: &str, script: &[Value], newest: bool) -> Vec<(u16, String)> {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut session = None;
+    let mut answers = Vec::new();
+    for (id, step) in script.iter().enumerate() {
+        let mut message = json!({ "jsonrpc": "2.0", "method": step["method"] });
+        if let Some(params) = step.get("params") {
+            message["params"] = params.clone();
+        }
+        if step.get("notify").is_none() {
+            message["id"] = json!(id);
+        }
+        let mut request = http.post(url).header("accept", "application/json, text/event-stream");
+        if newest {
+            let method = step["method"].as_str().unwrap();
+            request = request.header("mcp-protocol-version", "2026-07-28").header("mcp-method", method);
+            if let Some(name) = step["params"]["name"].as_str() {
+                request = request.header("mcp-name", name);
+            }
+        }
+        if let Some(session) = &session {
+            request = request.header("mcp-session-id", session);
+        }
+        let answer = request.json(&message).send().await.unwrap();
+        session = session.or_else(|| answer.headers().get("mcp-session-id").cloned());
+        let status = answer.status().as_u16();
+        let text = tokio::time::timeout(PATIENCE, answer.text()).await;
+        answers.push((status, text.unwrap_or_else(|_| panic!("no end of the answer to {message}")).unwrap()));
+    }
+    answers
+}
+
+#[tokio::test]
+async fn every_method_answers_the_same_over_http() {
+    let collector = Collector::start().await;
+    let client = collector.client();
+    let (plain, tracked) = (Oracle(watch::Sender::default()), Oracle(watch::Sender::default()));
+    for (stateful, newest) in [(true, false), (false, false), (true, true)] {
+        let config = || StreamableHttpServerConfig::default().with_legacy_session_mode(stateful);
+        let (one, other, tracker) = (plain.clone(), tracked.clone(), client.clone());
+        let untouched = serve(move || Ok(one.clone()), config()).await;
+        let wrapped = serve(move || Ok(tracker.track(other.clone())), config()).await;
+        let script = if newest { modern() } else { legacy() };
+        let untouched = post(&untouched, &script, newest).await;
+        let wrapped = post(&wrapped, &script, newest).await;
+        assert!(untouched.iter().any(|(_, text)| text.contains("the oracle heard")), "{untouched:#?}");
+        assert_eq!(untouched, wrapped, "byte for byte; stateful {stateful}, newest {newest}");
+    }
+    for side in [&plain, &tracked] {
+        let mut calls = side.0.subscribe();
+        let all = calls.wait_for(|calls| METHODS.iter().all(|method| calls.contains_key(method)));
+        let reached = tokio::time::timeout(PATIENCE, all).await.is_ok();
+        let calls = side.0.borrow();
+        let missing: Vec<_> = METHODS.iter().filter(|method| !calls.contains_key(*method)).collect();
+        assert!(reached, "never called: {missing:?}");
+    }
+    assert_eq!(*plain.0.borrow(), *tracked.0.borrow(), "the same calls, as often");
+    let stats = client.flush(PATIENCE).await;
+    assert!(stats.delivered >= 15 && stats.pending == 0, "{stats}");
+}
+
 #[tokio::test]
 async fn every_method_answers_the_same_tracked_and_plain() {
-    let collector = Collector::start().await;
+    let collector = Collector::offering_any_type().await;
     let client = collector.client();
     let (plain, tracked) = (Oracle(watch::Sender::default()), Oracle(watch::Sender::default()));
     for script in [legacy(), modern()] {
@@ -405,4 +494,15 @@ async fn every_method_answers_the_same_tracked_and_plain() {
     assert_eq!(*plain.0.borrow(), *tracked.0.borrow(), "the same calls, as often");
     let stats = client.flush(PATIENCE).await;
     assert!(stats.delivered >= 15 && stats.pending == 0, "{stats}");
+    let bodies = collector.bodies();
+    for method in RECORDED {
+        let events = of_type(&bodies, &format!("mcp:{method}"));
+        assert!(!events.is_empty(), "{method} is no event");
+        // What the oracle refuses is an error, in the oracle's words.
+        assert!(
+            events.iter().all(|it| method == "initialize" || it["is_error"] == true),
+            "{method}: {events:#?}"
+        );
+    }
+    assert!(of_type(&bodies, "mcp:ping").is_empty());
 }

@@ -12,7 +12,7 @@ use tokio::process::Command;
 
 use crate::support::{Collector, PATIENCE, call, named, of_type, program, state_dir};
 
-fn example() -> Command {
+pub fn example() -> Command {
     static BUILT: LazyLock<PathBuf> = LazyLock::new(|| program("stdio_server"));
     let mut command = Command::new(&*BUILT);
     command.kill_on_drop(true);

@@ -58,6 +58,11 @@ impl Collector {
         .await
     }
 
+    /// One that offers to take events of any type, as `mcpcat-timeline` does.
+    pub async fn offering_any_type() -> Self {
+        Self::answering(|_| (StatusCode::ACCEPTED, [("mcpcat-event-types", "any")]).into_response()).await
+    }
+
     /// One that answers the n-th request (from 0) as `answer` says.
     pub async fn answering(answer: impl Fn(usize) -> Response + Send + Sync + 'static) -> Self {
         let shared = Arc::new(Shared {
@@ -110,6 +115,10 @@ async fn receive(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
+    if method == Method::OPTIONS {
+        // No event: a client wants to know what is taken here. This is one that does not know the question.
+        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+    }
     let index = {
         let mut received = shared.received.lock().unwrap();
         received.push(Received { method, uri, headers, bytes });

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::sessions::serve;
-use crate::support::{Collector, PATIENCE, call, connect, named, of_type};
+use crate::support::{Collector, PATIENCE, Sample, call, connect, named, of_type};
 
 /// A server whose tool says that it has begun, waits until its request is cancelled, and answers well.
 #[derive(Clone)]
@@ -99,9 +99,33 @@ async fn a_client_that_hangs_up_is_recorded_as_disconnected() {
     assert_eq!(named(&bodies, "left")["error"]["type"], "disconnected");
 }
 
+/// rmcp hands a `tools/call` that does not parse to the server's custom requests; it was meant as a tool call.
+#[tokio::test]
+async fn a_malformed_tool_call_is_recorded_as_a_tool_call() {
+    let collector = Collector::start().await;
+    let client = collector.client();
+    let agent = connect(client.track(Sample)).await;
+    let malformed = [json!({ "name": "greet", "arguments": "text" }), json!({ "arguments": [] })];
+    for params in &malformed {
+        let request = CustomRequest::new("tools/call", Some(params.clone()));
+        agent.send_request(ClientRequest::CustomRequest(request)).await.unwrap_err();
+    }
+    let stats = client.flush(PATIENCE).await;
+    assert_eq!((stats.delivered, stats.not_offered), (3, 0), "{stats}");
+    let bodies = collector.bodies();
+    let mut calls = of_type(&bodies, "mcp:tools/call");
+    calls.sort_by_key(|call| call["sequence"].as_u64());
+    let named: Vec<_> = calls.iter().map(|call| call.get("resource_name")).collect();
+    assert_eq!(named, [Some(&json!("greet")), None]);
+    for (call, params) in calls.iter().zip(&malformed) {
+        assert_eq!((&call["is_error"], &call["parameters"]["request"]["params"]), (&json!(true), params));
+        assert!(!call["error"]["message"].as_str().unwrap().is_empty());
+    }
+}
+
 #[tokio::test]
 async fn a_filter_chooses_what_is_recorded() {
-    let collector = Collector::start().await;
+    let collector = Collector::offering_any_type().await;
     let client = collector.client();
     let ping = || ClientRequest::PingRequest(PingRequest::default());
     let own = || ClientRequest::CustomRequest(CustomRequest::new("shop/open", Some(json!({ "till": 3 }))));
@@ -110,7 +134,9 @@ async fn a_filter_chooses_what_is_recorded() {
     usual.send_request(ping()).await.unwrap();
     usual.send_request(own()).await.unwrap();
     let _ = client.flush(PATIENCE).await;
-    assert_eq!(collector.bodies().len(), 1, "only the handshake: {:#?}", collector.bodies());
+    let bodies = collector.bodies();
+    assert_eq!(bodies.len(), 2, "all but the ping: {bodies:#?}");
+    assert_eq!(of_type(&bodies, "mcp:shop/open").len(), 1);
 
     let chosen = client.track(Patient::new()).record(|method| method == "ping" || method == "shop/open");
     let chosen = connect(chosen).await;
@@ -118,9 +144,9 @@ async fn a_filter_chooses_what_is_recorded() {
     chosen.send_request(own()).await.unwrap();
     let _ = client.flush(PATIENCE).await;
     let bodies = collector.bodies();
-    assert_eq!(bodies.len(), 3, "the second handshake is not recorded: {bodies:#?}");
+    assert_eq!(bodies.len(), 4, "the second handshake is not recorded: {bodies:#?}");
     assert_eq!(of_type(&bodies, "mcp:ping").len(), 1);
-    let own = of_type(&bodies, "mcp:shop/open")[0];
+    let own = of_type(&bodies, "mcp:shop/open")[1];
     assert_eq!(own["parameters"]["request"]["params"], json!({ "till": 3 }));
     assert_eq!(own["response"], json!({ "own": true }));
 }

@@ -1,10 +1,13 @@
 //! What a tracker adds to tools when it is asked to: the intent, the wish tool, the session handle and the
 //! agent's name. Tools never see any of it.
 
-use rmcp::model::{CallToolResult, ContentBlock};
-use rmcp::service::{RoleClient, RunningService};
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, ListToolsResult,
+    PaginatedRequestParams,
+};
+use rmcp::service::{RequestContext, RoleClient, RunningService};
 use rmcp::transport::streamable_http_server::StreamableHttpServerConfig;
-use rmcp::{ServerHandler, tool, tool_handler, tool_router};
+use rmcp::{RoleServer, ServerHandler, tool, tool_handler, tool_router};
 use serde_json::{Value, json};
 
 use crate::sessions::{agent, serve};
@@ -173,6 +176,90 @@ async fn a_handle_links_the_calls_of_a_stateless_client() {
     let invalid = linked("invalid")[0];
     assert_eq!(invalid["properties"]["mcpcat_session"], "unlinked");
     assert!(!sessions.iter().any(|handle| invalid["session_id"] == **handle));
+}
+
+/// A server that dispatches by hand, without `get_tool`: only its listing says what its tools declare. It has two
+/// pages, and is asked in the name of whoever calls.
+#[derive(Clone)]
+struct ByHand;
+
+impl ServerHandler for ByHand {
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let arguments = request.arguments.unwrap_or_default();
+        Ok(CallToolResult::structured(Value::Object(arguments)).into())
+    }
+
+    async fn list_tools(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let parts = context.extensions.get::<http::request::Parts>();
+        assert!(parts.is_some_and(|parts| parts.headers.contains_key("accept")), "a caller's own listing");
+        let tool = |name: &'static str, properties: Value| {
+            let schema = json!({ "type": "object", "properties": properties });
+            rmcp::model::Tool::new(name, "By hand", schema.as_object().unwrap().clone())
+        };
+        let mut list = ListToolsResult::default();
+        if request.and_then(|request| request.cursor).is_none() {
+            list.tools.push(tool("first", json!({ "x": {} })));
+            list.next_cursor = Some("2".to_owned());
+        } else {
+            list.tools.push(tool("echo", json!({ "x": {} })));
+            list.tools.push(tool("owns", json!({ "context": {}, "session_id": {} })));
+        }
+        Ok(list)
+    }
+}
+
+/// On a stateless service each request has an instance of its own, which has never listed anything.
+#[tokio::test]
+async fn a_server_that_dispatches_by_hand_never_sees_what_was_injected() {
+    let collector = Collector::start().await;
+    let client = collector.client();
+    let tracker = client.clone();
+    let config = StreamableHttpServerConfig::default().with_legacy_session_mode(false);
+    let make = move || Ok(tracker.track(ByHand).session_handle().intent().agent_id().wish_tool());
+    let url = serve(make, config).await;
+    let (first, second) = tokio::join!(agent(&url), agent(&url));
+    let given = |x: u32| json!({ "session_id": "start", "context": "why", "agent_id": "planner", "x": x });
+    for (agent, x) in [(&first, 1), (&second, 2)] {
+        let listed = tool_named(agent, "echo").await;
+        assert_eq!(required(&listed), ["session_id", "agent_id", "context"]);
+        let answer = agent.call_tool(call("echo", given(x))).await.unwrap();
+        let mut seen = answer.structured_content.unwrap();
+        seen.as_object_mut().unwrap().remove("mcp_session").expect("the handle is told");
+        assert_eq!(seen, json!({ "x": x }), "the tool has seen what is its own and nothing else");
+    }
+    let own = json!({ "session_id": "mine", "context": "mine", "agent_id": "planner" });
+    let answer = first.call_tool(call("owns", own)).await.unwrap();
+    assert_eq!(answer.structured_content, Some(json!({ "session_id": "mine", "context": "mine" })));
+    let unlisted = json!({ "session_id": "s", "context": "c" });
+    let answer = first.call_tool(call("unlisted", unlisted.clone())).await.unwrap();
+    assert_eq!(answer.structured_content, Some(unlisted), "nobody was asked for anything here");
+    let wish = first.call_tool(call("get_more_tools", json!({ "context": "a printer" }))).await.unwrap();
+    assert!(text(&wish, 0).contains("noted") || text(&wish, 1).contains("noted"), "{wish:?}");
+
+    let _ = client.flush(PATIENCE).await;
+    let bodies = collector.bodies();
+    let echoed: Vec<_> = bodies.iter().filter(|body| body["resource_name"] == "echo").collect();
+    assert_eq!(echoed.len(), 2);
+    assert_ne!(echoed[0]["session_id"], echoed[1]["session_id"]);
+    for echo in echoed {
+        assert_eq!(
+            (&echo["user_intent"], &echo["tags"]["agentcat_agent_id"]),
+            (&json!("why"), &json!("planner"))
+        );
+    }
+    let owns = named(&bodies, "owns");
+    assert_eq!(owns["tags"]["agentcat_session_id_source"], "foreign");
+    assert!(owns.get("user_intent").is_none());
+    let listings = bodies.iter().filter(|body| body["event_type"] == "mcp:tools/list").count();
+    assert_eq!(listings, 4, "two pages for each client; what is asked for here is nobody's request");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, PROXY_AUTHORIZATION, RETRY_AFTER, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Request, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -20,6 +20,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use super::batch::{self, OFFER_HEADER, Offer};
 use super::proxy::{self, Rules};
 use super::retry::Answer;
+use super::types;
 
 /// The product's ingest path; the slash at its end is part of it.
 const INGEST_PATH: &str = "/v1/public/events/";
@@ -146,6 +147,14 @@ fn pooled() -> Result<Http, String> {
     POOL.with(|pool| pool.get_or_init(open).clone())
 }
 
+/// What an answer offers beside one event of a known type a request.
+#[derive(Debug, Default)]
+pub(crate) struct Offers {
+    pub(crate) batches: Option<Offer>,
+    /// Events of any type.
+    pub(crate) any_type: bool,
+}
+
 /// Sends bodies to one endpoint over kept connections.
 #[derive(Debug)]
 pub(crate) struct Sender {
@@ -188,23 +197,37 @@ impl Sender {
         self.http.as_ref().err().map(String::as_str)
     }
 
-    /// Sends one event, and learns whether more could be sent at once.
-    pub(crate) async fn post(&self, body: Bytes) -> (Answer, Option<Offer>) {
+    /// Sends one event, and learns what else could be sent.
+    pub(crate) async fn post(&self, body: Bytes) -> (Answer, Offers) {
         if self.dry {
             let mut line = body.to_vec();
             line.push(b'\n');
             // A closed stderr is no reason to keep events.
             let _ = std::io::stderr().lock().write_all(&line);
-            return (Answer::Status { code: 202, retry_after: None }, None);
+            return (Answer::Status { code: 202, retry_after: None }, Offers::default());
         }
-        let (answer, response) = self.exchange(None, body).await;
-        let Some(response) = response else { return (answer, None) };
-        let offer = self.may_batch.then(|| response.headers().get(OFFER_HEADER)).flatten();
-        let offer = offer.and_then(|value| value.to_str().ok()).and_then(Offer::parse);
-        // A body that breaks off or drips does not change what the status said.
-        let body = Limited::new(response.into_body(), ANSWER_BYTES).collect();
-        let _ = tokio::time::timeout(ANSWER_TIME, body).await;
-        (answer, offer)
+        let (answer, response) = self.exchange(Method::POST, None, body).await;
+        let Some(response) = response else { return (answer, Offers::default()) };
+        let offers = self.offers(&response);
+        discard(response).await;
+        (answer, offers)
+    }
+
+    /// Asks what could be sent, without sending anything.
+    pub(crate) async fn ask(&self) -> (Answer, Offers) {
+        let (answer, response) = self.exchange(Method::OPTIONS, None, Bytes::new()).await;
+        let Some(response) = response else { return (answer, Offers::default()) };
+        let offers = self.offers(&response);
+        discard(response).await;
+        (answer, offers)
+    }
+
+    fn offers(&self, response: &http::Response<hyper::body::Incoming>) -> Offers {
+        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+        Offers {
+            batches: header(OFFER_HEADER).filter(|_| self.may_batch).and_then(Offer::parse),
+            any_type: header(types::OFFER_HEADER).is_some_and(types::offers_any),
+        }
     }
 
     /// Sends a batch of lines to the place that was offered. The answer's body comes with it, because it says
@@ -213,7 +236,8 @@ impl Sender {
         // On one machine the bytes cost less than packing them.
         let small = if offer.gzip && !self.base.is_loopback() { batch::packed(&body) } else { None };
         let packed = small.is_some();
-        let (answer, response) = self.exchange(Some((offer, packed)), small.unwrap_or(body)).await;
+        let (answer, response) =
+            self.exchange(Method::POST, Some((offer, packed)), small.unwrap_or(body)).await;
         let Some(response) = response else { return (answer, None) };
         let body = Limited::new(response.into_body(), BATCH_ANSWER_BYTES).collect();
         match tokio::time::timeout(self.timeout, body).await {
@@ -224,6 +248,7 @@ impl Sender {
 
     async fn exchange(
         &self,
+        method: Method,
         batch: Option<(&Offer, bool)>,
         body: Bytes,
     ) -> (Answer, Option<http::Response<hyper::body::Incoming>>) {
@@ -239,7 +264,8 @@ impl Sender {
                 Err(_) => return (Answer::Status { code: 404, retry_after: None }, None),
             },
         };
-        let mut request = Request::post(uri).body(Full::new(body)).unwrap_or_default();
+        let mut request =
+            Request::builder().method(method).uri(uri).body(Full::new(body)).unwrap_or_default();
         let headers = request.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
@@ -270,6 +296,13 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let until = httpdate::parse_http_date(asked).ok()?;
     let now = text(DATE).and_then(|date| httpdate::parse_http_date(date).ok()).unwrap_or(now);
     Some(until.duration_since(now).unwrap_or_default())
+}
+
+/// Reads what is left of an answer, so that its connection can be kept. A body that breaks off or drips does not
+/// change what the status said.
+async fn discard(response: http::Response<hyper::body::Incoming>) {
+    let body = Limited::new(response.into_body(), ANSWER_BYTES).collect();
+    let _ = tokio::time::timeout(ANSWER_TIME, body).await;
 }
 
 fn plain(rules: Rules) -> proxy::Connector {

@@ -96,7 +96,8 @@ pub(crate) struct Ledger {
     hook_failures: AtomicU64,
     sampled_out: AtomicU64,
     without_consent: AtomicU64,
-    /// Events that were published and then sampled out: no longer counted as published.
+    not_offered: AtomicU64,
+    /// Events that were published and then left out: no longer counted as published.
     withdrawn: AtomicU64,
     last_hook_failure: Mutex<Option<String>>,
 }
@@ -237,6 +238,17 @@ impl Ledger {
         self.without_consent.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// An event of a type that the endpoint does not offer to take, no longer counted as published; an adopted one
+    /// no longer as adopted.
+    pub(crate) fn not_offered(&self, adopted: bool) {
+        self.not_offered.fetch_add(1, Ordering::Relaxed);
+        if adopted {
+            self.adopted.fetch_sub(1, Ordering::Release);
+        } else {
+            self.withdrawn.fetch_add(1, Ordering::Release);
+        }
+    }
+
     /// A hook gave nothing.
     pub(crate) fn hook_failed(&self, what: String) {
         tracing::warn!(target: "mcpcat", "{what}");
@@ -271,6 +283,7 @@ impl Ledger {
             last_failure: self.last_failure.lock().ok().and_then(|last| last.clone()),
             sampled_out: self.sampled_out.load(Ordering::Relaxed),
             without_consent: self.without_consent.load(Ordering::Relaxed),
+            not_offered: self.not_offered.load(Ordering::Relaxed),
             hook_failures: self.hook_failures.load(Ordering::Acquire),
             last_hook_failure: self.last_hook_failure.lock().ok().and_then(|last| last.clone()),
             by_reason,
@@ -310,6 +323,10 @@ pub struct Stats {
     /// Events of sessions whose consent hook said no, failed, or has not answered. None of the other numbers
     /// counts them.
     pub without_consent: u64,
+    /// Requests that were not sent because the product has no event type for them (a method of the server's own,
+    /// `skills/*`, `server/discover`) and the endpoint did not offer to take any. `mcpcat-timeline` offers it. None of
+    /// the other numbers counts them.
+    pub not_offered: u64,
     /// Answers that the author's hooks (`identify`, `event_tags`, `event_properties`) failed to give in time;
     /// their events went out without. Those of `consent` too; nothing of their sessions is recorded.
     pub hook_failures: u64,
@@ -337,6 +354,9 @@ impl fmt::Display for Stats {
             if self.dropped_for(reason) > 0 {
                 write!(f, "; {reason} {}", self.dropped_for(reason))?;
             }
+        }
+        if self.not_offered > 0 {
+            write!(f, "; {} of types that the endpoint does not offer to take", self.not_offered)?;
         }
         match &self.last_failure {
             Some(failure) => write!(f, "; last failure: {failure}"),

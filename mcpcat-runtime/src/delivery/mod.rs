@@ -10,6 +10,7 @@ mod proxy;
 mod resting;
 pub(crate) mod retry;
 pub(crate) mod thread;
+pub(crate) mod types;
 pub(crate) mod worker;
 
 pub use ledger::{DropReason, Loss, Stats};

@@ -21,12 +21,13 @@ use tokio::time::Instant;
 
 use super::backlog::{Backlog, What};
 use super::batch::{self, Fate, MAX_BATCHES, Offer};
-use super::http::{BaseUrl, Sender};
+use super::http::{BaseUrl, Offers, Sender};
 use super::ledger::{DropReason, Ledger, LossHook, Stats};
 use super::letters::Letters;
 use super::resting::{CLEARED, Resting};
 use super::retry::{Answer, MAX_STRIKES, Pace, Verdict, judge};
 use super::thread::{self, Running};
+use super::types::{Sorted, Types};
 use crate::event::EventId;
 use crate::event::id;
 use crate::event::record::{self, Definition, Header};
@@ -301,7 +302,9 @@ struct Waiter {
 
 /// How an attempt ended.
 enum Attempt {
-    One(Item, Answer, Option<Offer>),
+    One(Item, Answer, Offers),
+    /// The endpoint was asked what it takes.
+    Asked(Answer, Offers),
     /// With the answer's body, which says what became of each.
     Many(Vec<Item>, Answer, Option<Bytes>),
     /// Privacy kept every one of them back.
@@ -345,6 +348,10 @@ struct Worker {
     offer: Option<Offer>,
     /// The endpoint's batches did not work: single events from now on.
     single: bool,
+    /// Which types of events the endpoint takes.
+    types: Types<Item>,
+    /// Nobody has been told yet that some are not sent.
+    types_untold: bool,
     /// Dead letters on their way, and those that arrived.
     letters_out: usize,
     letters_taken: HashSet<EventId>,
@@ -368,6 +375,8 @@ impl Worker {
         let adopter = std::mem::replace(&mut setup.adopter, Adopter::none());
         let hooked = setup.privacy.has_hooks();
         let resting = setup.resting.take().map(|(spool, reader)| Resting::new(spool, reader, hooked));
+        // A dry run shows everything that could leave.
+        let types = Types::new(setup.dry_run.then_some(true));
         Self {
             sender: Arc::new(sender),
             privacy: Arc::new(setup.privacy.clone()),
@@ -385,6 +394,8 @@ impl Worker {
             shutdown: None,
             offer: None,
             single: false,
+            types,
+            types_untold: true,
             letters_out: 0,
             letters_taken: HashSet::new(),
             resting,
@@ -477,13 +488,81 @@ impl Worker {
             allowed = allowed.min(MAX_BATCHES.saturating_sub(self.in_flight.len()));
         }
         while allowed > 0 {
-            let Some(item) = self.next(probing) else { return };
+            let Some(item) = self.next_taken(probing) else { break };
             match self.offer.clone().filter(|_| !probing && !item.alone) {
                 Some(offer) => self.send_batch(item, offer),
                 None => self.send(item),
             }
             allowed -= 1;
         }
+        if allowed > 0 && self.types.due(self.patience()).is_some_and(|due| due <= Instant::now()) {
+            self.ask();
+        }
+    }
+
+    /// The next event to send of those whose type the endpoint takes. While that is not known they wait for somebody
+    /// else's answer.
+    fn next_taken(&mut self, probing: bool) -> Option<Item> {
+        loop {
+            let item = self.next(probing)?;
+            match self.types.sort(item, |item| &item.body, Instant::now()) {
+                Sorted::Goes(item) => return Some(item),
+                Sorted::Stays(item) => self.leave(item),
+                Sorted::Waits => {}
+                Sorted::Blocked(item) => {
+                    self.retries.push_front(item);
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Asks the endpoint which types it takes: no other event's answer has said it.
+    fn ask(&mut self) {
+        self.types.set_asking(true);
+        let sender = Arc::clone(&self.sender);
+        self.in_flight.push(Box::pin(async move {
+            let (answer, offers) = sender.ask().await;
+            Ended { attempt: Attempt::Asked(answer, offers), withheld: Vec::new() }
+        }));
+    }
+
+    fn asked(&mut self, answer: &Answer, any: bool) {
+        self.types.set_asking(false);
+        match judge(answer) {
+            // Also one that does not know the question: it has offered nothing.
+            Verdict::Retry { after } if !matches!(answer, Answer::Status { code: 501, .. }) => {
+                self.failed(answer, after);
+            }
+            _ => {
+                self.pace.succeeded(Instant::now());
+                self.heard(any);
+            }
+        }
+    }
+
+    /// An answer has said which types are taken.
+    fn heard(&mut self, any: bool) {
+        for item in self.types.heard(any) {
+            match any {
+                true => self.retries.push_back(item),
+                false => self.leave(item),
+            }
+        }
+    }
+
+    /// An event that nobody would take is not sent.
+    fn leave(&mut self, item: Item) {
+        if std::mem::take(&mut self.types_untold) {
+            let base = self.setup.base.text();
+            tracing::info!(
+                target: "mcpcat",
+                "{base} does not offer to take events of types that the product has none for (a method of your own, \
+                 `skills/*`, `server/discover`): they are not sent, and counted as `not_offered`"
+            );
+        }
+        self.setup.ledger.not_offered(matches!(item.at, Place::Adopted(_) | Place::Letter));
+        self.ended(item.at);
     }
 
     /// The next event to send: those that failed before, then new ones; for a probe the other way round.
@@ -509,8 +588,8 @@ impl Worker {
                 Err(withheld) => return Ended { attempt: Attempt::Nothing, withheld: vec![withheld] },
             };
             ledger.request();
-            let (answer, offer) = sender.post(item.body.clone()).await;
-            Ended { attempt: Attempt::One(item, answer, offer), withheld: Vec::new() }
+            let (answer, offers) = sender.post(item.body.clone()).await;
+            Ended { attempt: Attempt::One(item, answer, offers), withheld: Vec::new() }
         }));
     }
 
@@ -521,7 +600,7 @@ impl Worker {
         let mut bytes = first.body.len() + 1;
         let mut items = vec![first];
         while items.len() < most && bytes < offer.max_bytes {
-            let Some(item) = self.next(false) else { break };
+            let Some(item) = self.next_taken(false) else { break };
             bytes += item.body.len() + 1;
             if item.alone || bytes > offer.max_bytes {
                 self.retries.push_front(item);
@@ -843,12 +922,16 @@ impl Worker {
             self.withhold(withheld);
         }
         match ended.attempt {
-            Attempt::One(item, answer, offer) => {
-                if !self.single && offer.is_some() && self.offer.is_none() {
-                    self.offer = offer;
+            Attempt::One(item, answer, offers) => {
+                if !self.single && offers.batches.is_some() && self.offer.is_none() {
+                    self.offer = offers.batches;
+                }
+                if judge(&answer) == Verdict::Delivered {
+                    self.heard(offers.any_type);
                 }
                 self.conclude_one(item, &answer);
             }
+            Attempt::Asked(answer, offers) => self.asked(&answer, offers.any_type),
             Attempt::Many(items, answer, body) => self.conclude_many(items, &answer, body),
             Attempt::Nothing => {}
         }
@@ -1150,7 +1233,8 @@ impl Worker {
         let patience = self.patience();
         let waiters = self.waiters.iter().map(|waiter| waiter.deadline).min();
         let held = self.held.front().map(|held| held.since + patience);
-        earliest(earliest(waiters, held), self.end())
+        let types = self.types.due(patience);
+        earliest(earliest(waiters, held), earliest(types, self.end()))
     }
 }
 

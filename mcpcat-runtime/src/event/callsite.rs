@@ -278,7 +278,7 @@ mod tests {
             let expected = [("plan?", false), ("a\nb", false), ("password", true)];
             assert_eq!(all, expected.map(|(key, sensitive)| (key.to_owned(), sensitive)));
         }
-        assert_eq!(SITE.field(1).place, Place::Tag);
+        assert_eq!(SITE.details().fields[1].place, Place::Tag);
     }
 
     #[test]

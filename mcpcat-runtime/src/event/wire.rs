@@ -134,11 +134,40 @@ fn merged(own: &[u8], added: &str, tags: bool) -> Vec<u8> {
     serde_json::to_vec(&all).unwrap_or_else(|_| own.to_vec())
 }
 
-/// The members of `,"key":value,"key":value…`, which this crate's own serialiser wrote: keys need no escapes.
+/// The event types that the product has, behind `mcp:`.
+const TYPES: [&str; 17] = [
+    "ping",
+    "initialize",
+    "completion/complete",
+    "logging/setLevel",
+    "prompts/get",
+    "prompts/list",
+    "resources/list",
+    "resources/templates/list",
+    "resources/read",
+    "resources/subscribe",
+    "resources/unsubscribe",
+    "tools/call",
+    "tools/list",
+    "tasks/get",
+    "tasks/result",
+    "tasks/list",
+    "tasks/cancel",
+];
+
+/// Whether a body is an event of a type that the product has none for: a request that is not among [`TYPES`].
+pub(crate) fn is_of_another_type(body: &[u8]) -> bool {
+    let of_type = top_level(body).find(|(key, _)| *key == b"event_type").map(|(_, value)| value);
+    let method = of_type.and_then(|value| value.strip_prefix(b"\"mcp:")?.strip_suffix(b"\""));
+    method.is_some_and(|method| !TYPES.iter().any(|known| known.as_bytes() == method))
+}
+
+/// The members of `,"key":value,"key":value…`, or of an object that begins like that, which this crate's own
+/// serialiser wrote: keys need no escapes.
 fn top_level(members: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let mut rest = members;
     std::iter::from_fn(move || {
-        let inside = rest.strip_prefix(b",\"")?;
+        let inside = rest.strip_prefix(b",\"").or_else(|| rest.strip_prefix(b"{\""))?;
         let (key, value) = inside.split_at_checked(inside.iter().position(|b| *b == b'"')?)?;
         let value = value.strip_prefix(b"\":")?;
         let (value, after) = value.split_at(end_of_value(value));
@@ -147,7 +176,7 @@ fn top_level(members: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
-/// Where the value that `text` begins with ends: at a comma outside of strings and brackets.
+/// Where the value that `text` begins with ends: at a comma outside of strings and brackets, or with what it is in.
 fn end_of_value(text: &[u8]) -> usize {
     let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
     for (index, byte) in text.iter().enumerate() {
@@ -157,7 +186,8 @@ fn end_of_value(text: &[u8]) -> usize {
             b'"' => quoted = !quoted,
             _ if quoted => {}
             b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'}' | b']' if depth == 0 => return index,
+            b'}' | b']' => depth -= 1,
             b',' if depth == 0 => return index,
             _ => {}
         }

@@ -34,7 +34,9 @@ impl<H> Tracked<H> {
     ///
     /// A tool that declares a `context` of its own keeps it, and it is not an intent. A schema with `oneOf`,
     /// `allOf` or `anyOf` at its root stays as it is. For a handler that writes `call_tool` by hand,
-    /// implement `get_tool` too: it is how the wrapper knows what a tool declares.
+    /// implement `get_tool` too: it is how the wrapper knows what a tool declares. Without it the handler's
+    /// `list_tools` is asked at the first call of a tool; on a stateless service, where each request has a
+    /// wrapper of its own, at every call.
     #[must_use]
     pub fn intent(self) -> Self {
         self.configure(|options| options.injection.intent = Some(None))
@@ -77,6 +79,9 @@ impl<H> Tracked<H> {
     /// extensions, `_meta`, an argument. The string is what [`Client::session`](crate::client::Client::session)
     /// takes: the same string is the same session in every process. `None` leaves the session to the
     /// transport.
+    ///
+    /// Notifications are asked about too, so that what is published while one is handled belongs to the same
+    /// session; they have no name and no arguments.
     ///
     /// Runs on the call path of every request: it must not block. A panic counts as `None`.
     ///

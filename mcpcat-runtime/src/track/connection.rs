@@ -6,16 +6,19 @@
 //! | stateful HTTP | one for each `mcp-session-id`, which exists only after `initialize` |
 //! | stateless HTTP | one for each request, marked as unlinked |
 //!
-//! Two HTTP sessions never merge, whatever instances the server is built from.
+//! Two HTTP sessions never merge, whatever instances the server is built from. A session that the transport takes
+//! up again from a store goes on; it does not begin a second time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::request::Parts;
 use rmcp::RoleServer;
-use rmcp::model::{Extensions, Implementation, ProtocolVersion};
+use rmcp::model::{Extensions, Implementation, InitializeRequestParams, ProtocolVersion};
 use rmcp::service::Peer as RmcpPeer;
+// The clock of the host's runtime: where that is paused, as in a test, sessions age with it.
+use tokio::time::Instant;
 
 use crate::client::Core;
 use crate::session::{Peer, Session, SessionId};
@@ -39,7 +42,7 @@ pub(super) struct Connection(Mutex<State>);
 #[derive(Default)]
 struct State {
     lone: Option<Lone>,
-    by_header: HashMap<Box<str>, Session>,
+    by_header: HashMap<Box<str>, Bound>,
     openings: Vec<Opening>,
 }
 
@@ -47,6 +50,13 @@ struct State {
 struct Lone {
     session: Session,
     last_request: Instant,
+}
+
+/// A session that its transport has named.
+struct Bound {
+    session: Session,
+    /// The handshake of the connection that serves it, where that is known: another one is another connection.
+    handshake: Option<Arc<InitializeRequestParams>>,
 }
 
 /// A session between its `initialize` and the first request that carries its id.
@@ -71,27 +81,35 @@ pub(super) struct Found {
     pub(super) unlinked: bool,
     /// The peer's handshake is real: not one that a stateless service made up.
     pub(super) handshake: bool,
+    /// An `initialize` that no client has sent: the transport took up a session from its store, and plays again what
+    /// began it.
+    pub(super) replayed: bool,
 }
 
 impl Connection {
     /// The session of a request; makes one where there is none yet.
     pub(super) fn session(&self, core: &Arc<Core>, asked: &Asked<'_>) -> Found {
         let Some(parts) = asked.extensions.get::<Parts>() else {
-            return Found { session: self.lone(core), unlinked: false, handshake: true };
+            return Found { session: self.lone(core), unlinked: false, handshake: true, replayed: false };
         };
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let header = parts.headers.get(SESSION_HEADER).and_then(|value| value.to_str().ok());
         match header.filter(|_| !is_sessionless(asked, parts)) {
-            Some(id) => Found { session: state.by_header(core, id, asked), unlinked: false, handshake: true },
+            Some(id) => {
+                let (session, replayed) = state.by_header(core, id, asked);
+                Found { session, unlinked: false, handshake: true, replayed }
+            }
             None if asked.opens => {
                 let session = Session::awaiting_name(core);
                 if state.openings.len() == OPENINGS {
                     state.openings.remove(0);
                 }
                 state.openings.push(Opening { peer: asked.peer.clone(), session: session.clone() });
-                Found { session, unlinked: false, handshake: true }
+                Found { session, unlinked: false, handshake: true, replayed: false }
             }
-            None => Found { session: Session::fresh(core), unlinked: true, handshake: false },
+            None => {
+                Found { session: Session::fresh(core), unlinked: true, handshake: false, replayed: false }
+            }
         }
     }
 
@@ -137,17 +155,25 @@ impl Asked<'_> {
 }
 
 impl State {
-    fn by_header(&mut self, core: &Arc<Core>, id: &str, asked: &Asked<'_>) -> Session {
-        if let Some(session) = self.by_header.get(id) {
-            return session.clone();
+    /// The session of this id, and whether its `initialize` is a replay. A client sends that without an id, which
+    /// it does not have yet; with one, it is said again on a connection that served it before, or else replayed.
+    fn by_header(&mut self, core: &Arc<Core>, id: &str, asked: &Asked<'_>) -> (Session, bool) {
+        if let Some(bound) = self.by_header.get_mut(id) {
+            let replayed = asked.opens
+                && bound.handshake.is_some()
+                && !is_same(&bound.handshake, &asked.peer.peer_info());
+            if asked.opens {
+                // What is negotiated now will be stored in its place: learned with what follows.
+                bound.handshake = None;
+            } else if bound.handshake.is_none() {
+                bound.handshake = asked.peer.peer_info();
+            }
+            return (bound.session.clone(), replayed);
         }
         let name = SessionId::derive(id, &core.config.project);
-        // The handshake is stored once for each connection, so its address tells connections apart.
         let here = asked.peer.peer_info();
-        let opening = self.openings.iter().position(|opening| match (&here, opening.peer.peer_info()) {
-            (Some(here), Some(there)) => Arc::ptr_eq(here, &there),
-            _ => false,
-        });
+        let opening = self.openings.iter().position(|it| is_same(&here, &it.peer.peer_info()));
+        let replayed = asked.opens && opening.is_none();
         let session = match opening {
             Some(index) => {
                 let session = self.openings.remove(index).session;
@@ -160,9 +186,18 @@ impl State {
             // A forgotten session is only defined anew: its id depends on nothing but the header.
             self.by_header.clear();
         }
-        self.by_header.insert(id.into(), session.clone());
-        session
+        let handshake = here.filter(|_| !asked.opens);
+        self.by_header.insert(id.into(), Bound { session: session.clone(), handshake });
+        (session, replayed)
     }
+}
+
+/// Whether two handshakes are of one connection: each stores its own once, so that the address tells.
+fn is_same(
+    here: &Option<Arc<InitializeRequestParams>>,
+    there: &Option<Arc<InitializeRequestParams>>,
+) -> bool {
+    matches!((here, there), (Some(here), Some(there)) if Arc::ptr_eq(here, there))
 }
 
 fn is_sessionless(asked: &Asked<'_>, parts: &Parts) -> bool {

@@ -13,19 +13,49 @@ pub(super) struct Ending {
     peer: Peer<RoleServer>,
     /// One HTTP exchange is all there is: a client can cancel only by hanging up.
     single: bool,
+    /// The request lasts until somebody ends it: that its client does is no error.
+    lasts: bool,
 }
 
 impl Ending {
-    pub(super) fn of(context: &RequestContext<RoleServer>, single: bool) -> Self {
-        Self { cancelled: context.ct.clone(), peer: context.peer.clone(), single }
+    pub(super) fn of(context: &RequestContext<RoleServer>, single: bool, lasts: bool) -> Self {
+        Self { cancelled: context.ct.clone(), peer: context.peer.clone(), single, lasts }
+    }
+
+    /// Whether the request lasts until somebody ends it.
+    pub(super) fn lasts(&self) -> bool {
+        self.lasts
+    }
+
+    /// Until the client has ended the request.
+    pub(super) fn cancelled(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.cancelled.clone().cancelled_owned()
+    }
+
+    fn is_disconnected(&self) -> bool {
+        self.single || self.peer.is_transport_closed()
+    }
+
+    /// In a word, how a request ended that lasts; `None` for any other.
+    pub(super) fn of_lasting(&self) -> Option<&'static str> {
+        self.lasts.then(|| match self.cancelled.is_cancelled() {
+            false => "completed",
+            true if self.is_disconnected() => "disconnected",
+            true => "cancelled",
+        })
+    }
+
+    /// Whether its client has ended a request that lasts until then.
+    pub(super) fn is_clients_end(&self) -> bool {
+        self.lasts && self.cancelled.is_cancelled()
     }
 
     /// Why nobody got the answer, if nobody did. `error` is what the handler itself failed with.
     pub(super) fn interruption(&self, error: Option<&ErrorInfo>) -> Option<ErrorInfo> {
-        if !self.cancelled.is_cancelled() {
+        if self.lasts || !self.cancelled.is_cancelled() {
             return None;
         }
-        let mut why = if self.single || self.peer.is_transport_closed() {
+        let mut why = if self.is_disconnected() {
             ErrorInfo::message("the client went away while the request ran; its answer was discarded")
                 .with_type("disconnected")
         } else {

@@ -5,7 +5,10 @@
 
 use std::borrow::Cow;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 
+use futures_util::FutureExt as _;
+use futures_util::future::{Either, lazy};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CancelledNotificationParam,
     CompleteRequestParams, CompleteResult, ContentBlock, CustomNotification, CustomRequest, CustomResult,
@@ -19,19 +22,21 @@ use rmcp::model::{
 use rmcp::service::{MaybeSendFuture, NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 
-use super::inject::{Sent, WISH_ANSWER, WISH_TOOL, decorate, wish_tool};
+use super::inject::{Injected, Sent, WISH_ANSWER, WISH_TOOL, decorate, wish_tool};
 use super::options::Options;
+use super::payload::Notifications;
 use super::request::Method;
-use super::tracked::{Subject, Tracked, watch};
+use super::tracked::{Subject, Tracked};
+use super::watch::watch;
 
-/// Declares the requests; those with `off` are recorded only when a filter asks for them.
+/// Declares the requests.
 macro_rules! methods {
-    ($($name:ident = $method:literal $(, opens: $opens:literal)? $(, off: $off:literal)?;)*) => {
+    ($($name:ident = $method:literal $(, opens: $opens:literal)? $(, lasts: $lasts:literal)?;)*) => {
         $(static $name: Method<'static> = Method {
             name: $method,
             event_type: Some(concat!("mcp:", $method)),
             opens: false $(|| $opens)?,
-            by_default: true $(&& !$off)?,
+            lasts: false $(|| $lasts)?,
         };)*
     };
 }
@@ -51,13 +56,17 @@ methods! {
     LIST_TOOLS = "tools/list";
     GET_TASK = "tasks/get";
     CANCEL_TASK = "tasks/cancel";
-    PING = "ping", off: true;
-    DISCOVER = "server/discover", off: true;
-    UPDATE_TASK = "tasks/update", off: true;
-    LIST_SKILLS = "skills/list", off: true;
-    GET_SKILL = "skills/get", off: true;
-    READ_DIRECTORY = "resources/directory/read", off: true;
+    PING = "ping";
+    DISCOVER = "server/discover";
+    UPDATE_TASK = "tasks/update";
+    LIST_SKILLS = "skills/list";
+    GET_SKILL = "skills/get";
+    READ_DIRECTORY = "resources/directory/read";
+    LISTEN = "subscriptions/listen", lasts: true;
 }
+
+/// Pages of a handler's tools that are read to learn what one of them declares.
+const PAGES: usize = 100;
 
 type Answered<A> = Result<A, ErrorData>;
 
@@ -65,6 +74,80 @@ impl<H: ServerHandler> Tracked<H> {
     /// Whether the wish tool is ours to answer: asked for, and not a tool of the server's own.
     fn answers_wishes(&self, options: &Options, own: Option<&Tool>) -> bool {
         options.injection.wish_tool && own.is_none() && !options.injection.tools.knows(WISH_TOOL)
+    }
+
+    /// What an agent sent for the injected parameters of a call, and whether the call is a wish.
+    async fn sent(
+        &self,
+        options: &Options,
+        request: &CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> (bool, Sent) {
+        let tool = self.handler().get_tool(&request.name);
+        let wanted = self.wanted(options, context);
+        let tools = &options.injection.tools;
+        let wishes = options.injection.wish_tool && request.name == WISH_TOOL;
+        if tool.is_none() && (wishes || wanted != Injected::default()) && !tools.knows(&request.name) {
+            self.list_for(options, context).await;
+        }
+        let wish = request.name == WISH_TOOL && self.answers_wishes(options, tool.as_ref());
+        let declared = tools.declared(&request.name, tool.as_ref());
+        (wish, Sent::read(wanted, declared, wish, request.arguments.as_ref()))
+    }
+
+    /// A tool call whose agent may have sent what was asked for in the tool's schema.
+    async fn call_injected(
+        &self,
+        mut request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Answered<CallToolResponse> {
+        let sent = match self.injecting() {
+            Some(options) => Some(self.sent(options, &request, &context).await),
+            None => None,
+        };
+        let subject = Subject {
+            name: Some(&request.name),
+            arguments: request.arguments.as_ref(),
+            sent: sent.as_ref().map(|(_, sent)| sent),
+            client: None,
+        };
+        let mut call = self.begin(&CALL_TOOL, subject, &request, &context);
+        let told = call.told();
+        let wish = sent.is_some_and(|(wish, sent)| {
+            sent.strip(&mut request.arguments);
+            wish
+        });
+        let answering = async move {
+            if wish {
+                return Ok(CallToolResult::success(vec![ContentBlock::text(WISH_ANSWER)]).into());
+            }
+            self.handler().call_tool(request, context).await
+        };
+        let mut answered = watch(call, answering).await;
+        if let (Some(told), Ok(answer)) = (told, &mut answered) {
+            told.tell(answer);
+        }
+        answered
+    }
+
+    /// Learns what the handler's tools declare from its listing, as the caller was shown it: perhaps by another
+    /// instance, of which this one has heard nothing. A handler with `get_tool` is never asked.
+    async fn list_for(&self, options: &Options, context: &RequestContext<RoleServer>) {
+        let mut cursor = None;
+        for _ in 0..PAGES {
+            let page =
+                cursor.take().map(|cursor| PaginatedRequestParams::default().with_cursor(Some(cursor)));
+            let listing = AssertUnwindSafe(self.handler().list_tools(page, context.clone())).catch_unwind();
+            // What fails here fails for its client too, in its own words.
+            let Ok(Ok(list)) = listing.await else { return };
+            for tool in &list.tools {
+                options.injection.tools.learn(tool);
+            }
+            match list.next_cursor {
+                Some(next) => cursor = Some(next),
+                None => return,
+            }
+        }
     }
 }
 
@@ -84,7 +167,9 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         request: InitializeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<InitializeResult>> + MaybeSendFuture + '_ {
-        let call = self.begin(&INITIALIZE, Subject::default(), &request, &context);
+        // A stateless service makes up what its peer is said to be; the request knows.
+        let subject = Subject { client: Some(&request.client_info), ..Subject::default() };
+        let call = self.begin(&INITIALIZE, subject, &request, &context);
         watch(call, async move { self.handler().initialize(request, context).await })
     }
 
@@ -175,7 +260,11 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         &self,
         context: SubscriptionContext,
     ) -> impl Future<Output = Answered<()>> + MaybeSendFuture + '_ {
-        self.handler().listen(context)
+        let asked = Notifications(context.requested());
+        let call = self.begin(&LISTEN, Subject::default(), &asked, context.request_context());
+        let accepted = Notifications(context.accepted().clone());
+        let listening = async move { self.handler().listen(context).await.map(|()| accepted) };
+        async move { watch(call, listening).await.map(drop) }
     }
 
     fn subscribe(
@@ -201,41 +290,19 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<CallToolResponse>> + MaybeSendFuture + '_ {
-        let mut request = request;
-        let sent = self.injecting().map(|options| {
-            let tool = self.handler().get_tool(&request.name);
-            let wish = request.name == WISH_TOOL && self.answers_wishes(options, tool.as_ref());
-            let declared = options.injection.tools.declared(&request.name, tool.as_ref());
-            let wanted = self.wanted(options, &context);
-            (wish, Sent::read(wanted, declared, wish, request.arguments.as_ref()))
-        });
+        if self.injecting().is_some() {
+            // In a box, because a task is as large as the largest way through it, and this one is seldom gone.
+            return Either::Right(Box::pin(self.call_injected(request, context)));
+        }
         let subject = Subject {
             name: Some(&request.name),
             arguments: request.arguments.as_ref(),
-            sent: sent.as_ref().map(|(_, sent)| sent),
+            ..Subject::default()
         };
-        let mut call = self.begin(&CALL_TOOL, subject, &request, &context);
-        let told = call.told();
-        let wish = match sent {
-            Some((wish, sent)) => {
-                sent.strip(&mut request.arguments);
-                wish
-            }
-            None => false,
-        };
-        async move {
-            let answering = async move {
-                if wish {
-                    return Ok(CallToolResult::success(vec![ContentBlock::text(WISH_ANSWER)]).into());
-                }
-                self.handler().call_tool(request, context).await
-            };
-            let mut answered = watch(call, answering).await;
-            if let (Some(told), Ok(answer)) = (told, &mut answered) {
-                told.tell(answer);
-            }
-            answered
-        }
+        let call = self.begin(&CALL_TOOL, subject, &request, &context);
+        // Also what the handler does before its future is polled belongs to the call.
+        let handler = lazy(move |_| self.handler().call_tool(request, context)).flatten();
+        Either::Left(watch(call, handler))
     }
 
     fn list_tools(
@@ -288,7 +355,7 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         let (method, subject) = if malformed {
             (&CALL_TOOL, Subject { name, ..Subject::default() })
         } else {
-            custom = Method { name: &request.method, event_type: None, opens: false, by_default: false };
+            custom = Method { name: &request.method, event_type: None, opens: false, lasts: false };
             (&custom, Subject::default())
         };
         let call = self.begin(method, subject, &request.params, &context);
@@ -300,10 +367,9 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         notification: CancelledNotificationParam,
         context: NotificationContext<RoleServer>,
     ) -> impl Future<Output = ()> + MaybeSendFuture + '_ {
-        self.notified(
-            &context.clone(),
-            async move { self.handler().on_cancelled(notification, context).await },
-        )
+        self.notified("notifications/cancelled", &context.clone(), async move {
+            self.handler().on_cancelled(notification, context).await
+        })
     }
 
     fn on_progress(
@@ -311,24 +377,27 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         notification: ProgressNotificationParam,
         context: NotificationContext<RoleServer>,
     ) -> impl Future<Output = ()> + MaybeSendFuture + '_ {
-        self.notified(
-            &context.clone(),
-            async move { self.handler().on_progress(notification, context).await },
-        )
+        self.notified("notifications/progress", &context.clone(), async move {
+            self.handler().on_progress(notification, context).await
+        })
     }
 
     fn on_initialized(
         &self,
         context: NotificationContext<RoleServer>,
     ) -> impl Future<Output = ()> + MaybeSendFuture + '_ {
-        self.notified(&context.clone(), async move { self.handler().on_initialized(context).await })
+        self.notified("notifications/initialized", &context.clone(), async move {
+            self.handler().on_initialized(context).await
+        })
     }
 
     fn on_roots_list_changed(
         &self,
         context: NotificationContext<RoleServer>,
     ) -> impl Future<Output = ()> + MaybeSendFuture + '_ {
-        self.notified(&context.clone(), async move { self.handler().on_roots_list_changed(context).await })
+        self.notified("notifications/roots/list_changed", &context.clone(), async move {
+            self.handler().on_roots_list_changed(context).await
+        })
     }
 
     fn on_custom_notification(
@@ -336,7 +405,7 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         notification: CustomNotification,
         context: NotificationContext<RoleServer>,
     ) -> impl Future<Output = ()> + MaybeSendFuture + '_ {
-        self.notified(&context.clone(), async move {
+        self.notified(&notification.method.clone(), &context.clone(), async move {
             self.handler().on_custom_notification(notification, context).await
         })
     }

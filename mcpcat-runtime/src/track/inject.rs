@@ -104,7 +104,12 @@ impl Declared {
 pub(super) struct Tools(Mutex<HashMap<Box<str>, Declared>>);
 
 impl Tools {
-    fn learn(&self, name: &str, declared: Declared) {
+    /// Remembers what a tool declares, as the handler shows it.
+    pub(super) fn learn(&self, tool: &Tool) {
+        self.remember(&tool.name, Declared::of(&tool.input_schema));
+    }
+
+    fn remember(&self, name: &str, declared: Declared) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.get(name) != Some(&declared) {
             known.insert(name.into(), declared);
@@ -127,7 +132,7 @@ impl Tools {
 /// Shows a tool as clients shall see it.
 pub(super) fn decorate(tool: &mut Tool, injection: &Injection, wanted: Injected) {
     let declared = Declared::of(&tool.input_schema);
-    injection.tools.learn(&tool.name, declared);
+    injection.tools.remember(&tool.name, declared);
     add(tool, injection, wanted.within(declared));
 }
 

@@ -14,6 +14,7 @@ mod request;
 mod shape;
 mod tracked;
 mod version;
+mod watch;
 
 pub use hooks::{HookAnswer, Identity};
 pub use options::{Payload, recorded_by_default};

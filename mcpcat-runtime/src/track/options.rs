@@ -13,29 +13,16 @@ use super::inject::Injection;
 use super::request::{Method, RequestInfo};
 use crate::session::TraceContext;
 
-/// The product's recorded methods, without `ping`, which says nothing but that somebody is there.
-const DEFAULT: [&str; 14] = [
-    "initialize",
-    "completion/complete",
-    "logging/setLevel",
-    "prompts/get",
-    "prompts/list",
-    "resources/list",
-    "resources/templates/list",
-    "resources/read",
-    "resources/subscribe",
-    "resources/unsubscribe",
-    "tools/call",
-    "tools/list",
-    "tasks/get",
-    "tasks/cancel",
-];
-
-/// Whether a method is recorded when no [`Tracked::record`](super::Tracked::record) says otherwise: those that the hosted product
-/// has an event type for, without `ping`.
+/// Whether a method is recorded when no [`Tracked::record`](super::Tracked::record) says otherwise: all but `ping`,
+/// which says nothing but that somebody is there.
+///
+/// For some of them the hosted product has no event type: methods of the server's own, `skills/*`, `tasks/update`,
+/// `resources/directory/read`, `server/discover`, `subscriptions/listen`. Their events go only to an endpoint that
+/// offers to take them, as `mcpcat-timeline` does; elsewhere they are counted in
+/// [`Stats::not_offered`](crate::delivery::Stats::not_offered).
 #[must_use]
 pub fn recorded_by_default(method: &str) -> bool {
-    DEFAULT.contains(&method)
+    method != "ping"
 }
 
 /// How much an automatic event records of a request's parameters and its answer.
@@ -68,11 +55,10 @@ pub(super) struct Options {
 impl Options {
     pub(super) fn records(&self, method: &Method<'_>) -> bool {
         match &self.record {
-            None => method.by_default,
+            None => recorded_by_default(method.name),
             // The author's code: its panic must not become the host's.
-            Some(filter) => {
-                catch_unwind(AssertUnwindSafe(|| filter(method.name))).unwrap_or(method.by_default)
-            }
+            Some(filter) => catch_unwind(AssertUnwindSafe(|| filter(method.name)))
+                .unwrap_or_else(|_| recorded_by_default(method.name)),
         }
     }
 
@@ -121,7 +107,7 @@ mod tests {
 
     #[test]
     fn ping_is_not_recorded_by_default() {
-        assert!(recorded_by_default("tools/call"));
+        assert!(recorded_by_default("tools/call") && recorded_by_default("shop/open"));
         assert!(!recorded_by_default("ping"));
     }
 }

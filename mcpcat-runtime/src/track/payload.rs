@@ -8,6 +8,7 @@ use rmcp::model::{
     CallToolResponse, CompleteResult, CustomResult, DiscoverResult, Extensions, GetPromptResponse,
     GetSkillResult, GetTaskResult, InitializeResult, ListPromptsResult, ListResourceTemplatesResult,
     ListResourcesResult, ListSkillsResult, ListToolsResult, ReadResourceResponse, RequestId,
+    SubscriptionFilter,
 };
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -136,6 +137,23 @@ serialised!(
     ListSkillsResult,
     GetSkillResult,
 );
+
+/// What is listened for, as a request asks for it and as it was acknowledged.
+pub(super) struct Notifications<F>(pub(super) F);
+
+impl<F: std::borrow::Borrow<SubscriptionFilter>> Serialize for Notifications<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry("notifications", self.0.borrow())?;
+        map.end()
+    }
+}
+
+impl Answer for Notifications<SubscriptionFilter> {
+    fn record(&self, fields: &mut Fields, payload: Payload) {
+        respond(fields, self, payload);
+    }
+}
 
 impl Answer for CallToolResponse {
     fn record(&self, fields: &mut Fields, payload: Payload) {

@@ -1,13 +1,13 @@
-//! What a hook is shown of a request: enough to tell who is calling and what for.
+//! What a hook is shown of a request or a notification: enough to tell who is calling and what for.
 
 use std::borrow::Cow;
 
 use http::request::Parts;
 use rmcp::RoleServer;
-use rmcp::model::{Extensions, JsonObject, RequestMetaObject};
-use rmcp::service::RequestContext;
+use rmcp::model::{Extensions, JsonObject, NotificationMetaObject, RequestMetaObject};
+use rmcp::service::{NotificationContext, RequestContext};
 
-/// A request, as hooks see it.
+/// A request, as hooks see it; for [`resolve_session`](super::Tracked::resolve_session) also a notification.
 #[derive(Debug, Clone)]
 pub struct RequestInfo<'a> {
     method: Cow<'a, str>,
@@ -33,7 +33,20 @@ impl<'a> RequestInfo<'a> {
         }
     }
 
-    /// The method: `tools/call`, `initialize`, …
+    /// A notification, which has a method and neither name nor arguments.
+    pub(super) fn of_notification(method: &'a str, context: &'a NotificationContext<RoleServer>) -> Self {
+        // rmcp 3.11 takes the extensions away before it looks for the metadata in them.
+        let meta = context.extensions.get::<NotificationMetaObject>().unwrap_or(&context.meta);
+        Self {
+            method: method.into(),
+            name: None,
+            arguments: None,
+            meta: Cow::Owned(RequestMetaObject(meta.0.clone())),
+            extensions: Cow::Borrowed(&context.extensions),
+        }
+    }
+
+    /// The method: `tools/call`, `initialize`, `notifications/progress`, …
     #[must_use]
     pub fn method(&self) -> &str {
         &self.method
@@ -51,7 +64,7 @@ impl<'a> RequestInfo<'a> {
         self.arguments.as_deref()
     }
 
-    /// The request's `_meta`.
+    /// Its `_meta`.
     #[must_use]
     pub fn meta(&self) -> &RequestMetaObject {
         &self.meta
@@ -96,6 +109,6 @@ pub(super) struct Method<'a> {
     pub(super) event_type: Option<&'static str>,
     /// It opens a session that its transport names later.
     pub(super) opens: bool,
-    /// It is recorded unless the author says otherwise.
-    pub(super) by_default: bool,
+    /// It lasts until its client has enough of it.
+    pub(super) lasts: bool,
 }

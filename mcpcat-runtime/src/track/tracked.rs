@@ -3,11 +3,9 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::{Arc, OnceLock};
 
-use futures_util::FutureExt as _;
-use rmcp::model::{ErrorData, Implementation, JsonObject};
+use rmcp::model::{Implementation, JsonObject};
 use rmcp::service::{NotificationContext, RequestContext};
 use rmcp::{RoleServer, ServerHandler};
 use serde::Serialize;
@@ -17,12 +15,12 @@ use super::ending::Ending;
 use super::handle::{Source, Told, session_of};
 use super::inject::{Injected, Sent};
 use super::options::{Options, Payload};
-use super::payload::{Answer, Extra, Parameters};
+use super::payload::{Extra, Parameters};
 use super::request::{Method, RequestInfo};
 use super::shape::Shape;
+use super::watch::Watched;
 use crate::call::Call;
 use crate::client::{Client, for_project};
-use crate::event::{ErrorInfo, Outcome as _};
 use crate::session::{InSession as _, Kind, Peer, Scope, Scoped, Session, Target};
 
 /// Wraps a server: every request is recorded, none is changed.
@@ -206,13 +204,6 @@ impl<H: ServerHandler> Tracked<H> {
         options.injection.wanted(linked)
     }
 
-    /// The session that the transport tells, and what is known of its two ends.
-    fn find(&self, client: &Client, asked: &Asked<'_>, named: Option<Implementation>) -> Found {
-        let found = self.shared.connection.session(client.core(), asked);
-        self.introduce(&found, asked, named);
-        found
-    }
-
     /// Tells a session who its two ends are.
     fn introduce(&self, found: &Found, asked: &Asked<'_>, named: Option<Implementation>) {
         if found.session.needs_facts() {
@@ -259,9 +250,9 @@ impl<H: ServerHandler> Tracked<H> {
             source = Some(from);
             told = Some(Told { source: from, session: found.session.id(), agent: sent.agent_id.clone() });
         }
-        self.introduce(&found, &asked, context.meta.client_info());
+        self.introduce(&found, &asked, context.meta.client_info().or_else(|| subject.client.cloned()));
         let settles = settles(client, &found.session);
-        if !self.options.records(method) {
+        if found.replayed || !self.options.records(method) {
             let scope = Scope { session: found.session, parent: None };
             return Watched::Inside { scope, told, settles };
         }
@@ -315,24 +306,33 @@ impl<H: ServerHandler> Tracked<H> {
                 }
             }
         }
-        Watched::Recorded { call, ending: Ending::of(context, single), told, payload, settles }
+        let ending = Ending::of(context, single, method.lasts);
+        Watched::Recorded { call, ending, told, payload, settles }
     }
 
-    /// The scope of a notification.
-    fn scope(&self, asked: &Asked<'_>) -> Option<Scope> {
-        let session = self.find(self.recorder()?, asked, None).session;
-        Some(Scope { session, parent: None })
+    /// The scope of a notification: no event, but the session of what is published while it is handled.
+    fn scope(&self, method: &str, context: &NotificationContext<RoleServer>) -> Option<Scope> {
+        let client = self.recorder()?;
+        let asked =
+            Asked { extensions: &context.extensions, version: None, peer: &context.peer, opens: false };
+        let mut found = self.shared.connection.session(client.core(), &asked);
+        if self.options.has_resolver()
+            && let Some(text) = self.options.resolve(&RequestInfo::of_notification(method, context))
+        {
+            found.session = client.session(&text);
+        }
+        self.introduce(&found, &asked, None);
+        Some(Scope { session: found.session, parent: None })
     }
 
     /// Forwards a notification in its session.
     pub(super) fn notified<F: Future<Output = ()>>(
         &self,
+        method: &str,
         context: &NotificationContext<RoleServer>,
         forward: F,
     ) -> Scoped<F> {
-        let asked =
-            Asked { extensions: &context.extensions, version: None, peer: &context.peer, opens: false };
-        within(self.scope(&asked), forward)
+        within(self.scope(method, context), forward)
     }
 }
 
@@ -358,6 +358,8 @@ pub(super) struct Subject<'a> {
     pub(super) name: Option<&'a str>,
     pub(super) arguments: Option<&'a JsonObject>,
     pub(super) sent: Option<&'a Sent>,
+    /// Who asks, where the request itself says it.
+    pub(super) client: Option<&'a Implementation>,
 }
 
 impl<'a> Subject<'a> {
@@ -366,83 +368,10 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// What is done about a request.
-#[expect(clippy::large_enum_variant, reason = "a box would cost every call an allocation")]
-pub(super) enum Watched {
-    /// Its event has begun.
-    Recorded { call: Call, ending: Ending, told: Option<Told>, payload: Payload, settles: Option<Client> },
-    /// It runs in its session and is no event.
-    Inside { scope: Scope, told: Option<Told>, settles: Option<Client> },
-    /// Nothing is recorded at all.
-    Untouched,
-}
-
-impl Watched {
-    /// What the answer of a tool call shall tell its agent.
-    pub(super) fn told(&mut self) -> Option<Told> {
-        match self {
-            Self::Recorded { told, .. } | Self::Inside { told, .. } => told.take(),
-            Self::Untouched => None,
-        }
-    }
-}
-
-/// Runs a request and ends its event with what came of it. A panic is recorded and goes on unchanged; a
-/// future that is dropped ends as cancelled.
-pub(super) async fn watch<A: Answer, F>(watched: Watched, future: F) -> Result<A, ErrorData>
-where
-    F: Future<Output = Result<A, ErrorData>>,
-{
-    let (mut call, ending, payload, settles) = match watched {
-        Watched::Recorded { call, ending, payload, settles, .. } => (call, ending, payload, settles),
-        Watched::Inside { scope, settles, .. } => {
-            let answer = scope.wrap(future).await;
-            if let Some(client) = settles {
-                client.settle_before_answer().await;
-            }
-            return answer;
-        }
-        Watched::Untouched => return future.await,
-    };
-    let inside = call.scope(future);
-    let answered = match AssertUnwindSafe(inside).catch_unwind().await {
-        Ok(Ok(answer)) => {
-            if let Some(fields) = call.fields() {
-                answer.record(fields, payload);
-            }
-            let failure = answer.failure();
-            call.finish(ending.interruption(failure.as_ref()).or(failure));
-            Ok(answer)
-        }
-        Ok(Err(error)) => {
-            let failure = error.error();
-            call.finish(ending.interruption(failure.as_ref()).or(failure));
-            Err(error)
-        }
-        Err(panic) => {
-            call.finish(Some(ErrorInfo::message(panic_text(&*panic)).with_type("panic")));
-            resume_unwind(panic)
-        }
-    };
-    if let Some(client) = settles {
-        client.settle_before_answer().await;
-    }
-    answered
-}
-
 /// Who is waited for before the answer goes out. A session without a name gets it after the answer: waiting for
 /// its events would be in vain.
 fn settles(client: &Client, session: &Session) -> Option<Client> {
     (client.answers_wait() && session.id().is_some()).then(|| client.clone())
-}
-
-/// What a panic said.
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "the handler panicked with a value that is not text".to_owned())
 }
 
 impl<H: Clone> Clone for Tracked<H> {

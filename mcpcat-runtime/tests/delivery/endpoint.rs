@@ -51,6 +51,7 @@ pub(crate) struct Post {
     pub(crate) at: Instant,
     /// The other end of its connection.
     pub(crate) from: SocketAddr,
+    pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) media: String,
     pub(crate) body: String,
@@ -164,7 +165,7 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Post> {
         let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with(name))?;
         Some(line[name.len()..].trim_start_matches(':').trim().to_owned())
     };
-    let length: usize = header("content-length").unwrap().parse().unwrap();
+    let length: usize = header("content-length").map_or(0, |length| length.parse().unwrap());
     while buffer.len() < length {
         if stream.read_buf(buffer).await.ok()? == 0 {
             return None;
@@ -173,6 +174,7 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Post> {
     Some(Post {
         at: Instant::now(),
         from: stream.peer_addr().ok()?,
+        method: head.split(' ').next().unwrap().to_owned(),
         path: head.split(' ').nth(1).unwrap().to_owned(),
         media: header("content-type").unwrap(),
         body: String::from_utf8(buffer.drain(..length).collect()).unwrap(),

@@ -11,3 +11,4 @@ mod kept;
 mod places;
 mod resting;
 mod together;
+mod types;

@@ -3,8 +3,9 @@
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
+use axum::http::header::ALLOW;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 
 use super::Shared;
 use super::body::{self, Media};
@@ -23,6 +24,25 @@ const BATCH_BYTES_TAKEN: usize = 16 * 1024 * 1024;
 /// Tells a sender that can batch where and how, on every 202.
 pub(crate) const BATCH_HEADER: HeaderName = HeaderName::from_static("mcpcat-batch");
 
+/// Tells a sender that events of any type are taken, on every 202 and to who asks with `OPTIONS`.
+const TYPES_HEADER: HeaderName = HeaderName::from_static("mcpcat-event-types");
+
+/// `OPTIONS …/v1/public/events/`: what may be sent here.
+pub(crate) async fn offers(State(app): State<Shared>) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST, OPTIONS"));
+    offer_in(&app, &mut response);
+    response
+}
+
+fn offer_in(app: &Shared, response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.insert(TYPES_HEADER, HeaderValue::from_static("any"));
+    if let Ok(offer) = HeaderValue::from_str(&app.batch_offer) {
+        headers.insert(BATCH_HEADER, offer);
+    }
+}
+
 /// `POST …/v1/public/events/`: one event. The answer comes after the commit.
 pub(crate) async fn one(
     State(app): State<Shared>,
@@ -38,9 +58,7 @@ pub(crate) async fn one(
     }
     taken?;
     let mut response = json(StatusCode::ACCEPTED, r#"{"status":"accepted"}"#);
-    if let Ok(offer) = HeaderValue::from_str(&app.batch_offer) {
-        response.headers_mut().insert(BATCH_HEADER, offer);
-    }
+    offer_in(&app, &mut response);
     Ok(response)
 }
 

@@ -68,16 +68,16 @@ pub(crate) async fn ask_store<T: Send + 'static>(
 pub(crate) fn router(app: Shared) -> Router {
     let needs = |right: Right| from_fn_with_state((Arc::clone(&app), right), guard::require);
     let ingest = Router::new()
-        .route("/v1/public/events/", post(ingest::one))
-        .route("/v1/public/events", post(ingest::one))
+        .route("/v1/public/events/", post(ingest::one).options(ingest::offers))
+        .route("/v1/public/events", post(ingest::one).options(ingest::offers))
         // A base URL that ends in a slash gives two of them in every official SDK.
-        .route("//v1/public/events/", post(ingest::one))
-        .route("//v1/public/events", post(ingest::one))
+        .route("//v1/public/events/", post(ingest::one).options(ingest::offers))
+        .route("//v1/public/events", post(ingest::one).options(ingest::offers))
         .route("/v1/public/events/batch", post(ingest::batch))
         .route("//v1/public/events/batch", post(ingest::batch));
     let in_path = Router::new()
-        .route("/t/{token}/v1/public/events/", post(ingest::one))
-        .route("/t/{token}/v1/public/events", post(ingest::one))
+        .route("/t/{token}/v1/public/events/", post(ingest::one).options(ingest::offers))
+        .route("/t/{token}/v1/public/events", post(ingest::one).options(ingest::offers))
         .route("/t/{token}/v1/public/events/batch", post(ingest::batch))
         .route_layer(from_fn_with_state(Arc::clone(&app), guard::token_in_path));
     let read = Router::new()

@@ -1,0 +1,139 @@
+//! Types of events that the product has none for go only to a collector that offers to take them. What an answer says
+//! of it, and the events that wait to hear. No I/O.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::event::wire;
+
+/// The header with which a collector offers to take events of any type. Its value is a list; `any` is the only word
+/// that is known.
+pub(crate) const OFFER_HEADER: &str = "mcpcat-event-types";
+/// Events that wait to hear at once; beyond it nothing more is read before somebody has been asked.
+const MAX_WAITING: usize = 256;
+
+/// Whether a header's value offers it.
+pub(crate) fn offers_any(value: &str) -> bool {
+    value.split(',').any(|word| word.trim().eq_ignore_ascii_case("any"))
+}
+
+/// What the endpoint takes, as far as it has been heard, and who waits for it.
+#[derive(Debug)]
+pub(super) struct Types<T> {
+    takes_any: Option<bool>,
+    waiting: VecDeque<T>,
+    /// When the first of them began to wait.
+    since: Option<Instant>,
+    asking: bool,
+}
+
+/// What becomes of an event now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Sorted<T> {
+    Goes(T),
+    /// Nobody would take it.
+    Stays(T),
+    Waits,
+    /// It would wait, and there is no room to.
+    Blocked(T),
+}
+
+impl<T> Types<T> {
+    /// `takes_any` where it is known beforehand.
+    pub(super) fn new(takes_any: Option<bool>) -> Self {
+        Self { takes_any, waiting: VecDeque::new(), since: None, asking: false }
+    }
+
+    /// What to do with an event that could be sent now.
+    pub(super) fn sort(&mut self, item: T, body: impl Fn(&T) -> &[u8], now: Instant) -> Sorted<T> {
+        if self.takes_any == Some(true) || !wire::is_of_another_type(body(&item)) {
+            return Sorted::Goes(item);
+        }
+        match self.takes_any {
+            Some(_) => Sorted::Stays(item),
+            None if self.waiting.len() >= MAX_WAITING => Sorted::Blocked(item),
+            None => {
+                self.waiting.push_back(item);
+                self.since.get_or_insert(now);
+                Sorted::Waits
+            }
+        }
+    }
+
+    /// An answer has said whether any type is taken. The first one decides, and who has offered it is believed for
+    /// good. Those that waited go back: to be sent, or to be let go.
+    pub(super) fn heard(&mut self, any: bool) -> impl Iterator<Item = T> + use<T> {
+        self.takes_any = Some(any || self.takes_any == Some(true));
+        self.since = None;
+        std::mem::take(&mut self.waiting).into_iter()
+    }
+
+    /// When the endpoint is to be asked, if no other event's answer tells until then.
+    pub(super) fn due(&self, patience: Duration) -> Option<Instant> {
+        let full = self.waiting.len() >= MAX_WAITING;
+        self.since.filter(|_| !self.asking).map(|since| if full { since } else { since + patience })
+    }
+
+    /// It is being asked, or no longer.
+    pub(super) fn set_asking(&mut self, asking: bool) {
+        self.asking = asking;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KNOWN: &[u8] = br#"{"id":"evt_1","event_type":"mcp:tools/call"}"#;
+    const OTHER: &[u8] = br#"{"id":"evt_2","event_type":"mcp:shop/open"}"#;
+
+    fn body<'a>(item: &&'a [u8]) -> &'a [u8] {
+        item
+    }
+
+    #[test]
+    fn the_offer_is_a_word_in_a_list() {
+        for (value, offers) in [("any", true), ("later, ANY ", true), ("", false), ("anything", false)] {
+            assert_eq!(offers_any(value), offers, "{value}");
+        }
+    }
+
+    #[test]
+    fn an_event_of_another_type_waits_for_the_first_answer() {
+        for offered in [true, false] {
+            let now = Instant::now();
+            let mut types = Types::new(None);
+            assert_eq!(types.sort(KNOWN, |it| body(it), now), Sorted::Goes(KNOWN));
+            assert_eq!(types.due(Duration::ZERO), None);
+            assert_eq!(types.sort(OTHER, |it| body(it), now), Sorted::Waits);
+            let patience = Duration::from_secs(5);
+            assert_eq!(types.due(patience), Some(now + patience));
+            types.set_asking(true);
+            assert_eq!(types.due(patience), None, "it is asked once at a time");
+            assert_eq!(types.heard(offered).collect::<Vec<_>>(), [OTHER]);
+            let after = types.sort(OTHER, |it| body(it), now);
+            assert_eq!(after, if offered { Sorted::Goes(OTHER) } else { Sorted::Stays(OTHER) });
+        }
+    }
+
+    #[test]
+    fn an_offer_is_not_taken_back_by_an_answer_that_says_nothing() {
+        let mut types = Types::<&[u8]>::new(None);
+        drop(types.heard(true));
+        drop(types.heard(false));
+        assert_eq!(types.sort(OTHER, |it| body(it), Instant::now()), Sorted::Goes(OTHER));
+    }
+
+    #[test]
+    fn waiting_is_bounded_and_asking_then_is_due_at_once() {
+        let now = Instant::now();
+        let mut types = Types::new(None);
+        for _ in 0..MAX_WAITING {
+            assert_eq!(types.sort(OTHER, |it| body(it), now), Sorted::Waits);
+        }
+        assert_eq!(types.sort(OTHER, |it| body(it), now), Sorted::Blocked(OTHER));
+        assert_eq!(types.due(Duration::from_secs(5)), Some(now));
+    }
+}

@@ -1,0 +1,173 @@
+//! A request on its way: its handler runs in its session, and its event ends with what came of it.
+//!
+//! A future of its own and not an `async fn`: those keep what they were given beside what they make of it, and each
+//! layer of them would double the task that is moved about for every request.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::thread;
+
+use futures_util::FutureExt as _;
+use futures_util::future::CatchUnwind;
+use rmcp::model::ErrorData;
+
+use super::ending::Ending;
+use super::handle::Told;
+use super::options::Payload;
+use super::payload::Answer;
+use crate::call::Call;
+use crate::client::Client;
+use crate::event::{ErrorInfo, Outcome as _};
+use crate::session::{InSession as _, Scope, Scoped};
+
+/// What is done about a request.
+#[expect(clippy::large_enum_variant, reason = "a box would cost every call an allocation")]
+pub(super) enum Watched {
+    /// Its event has begun.
+    Recorded { call: Call, ending: Ending, told: Option<Told>, payload: Payload, settles: Option<Client> },
+    /// It runs in its session and is no event.
+    Inside { scope: Scope, told: Option<Told>, settles: Option<Client> },
+    /// Nothing is recorded at all.
+    Untouched,
+}
+
+impl Watched {
+    /// What the answer of a tool call shall tell its agent.
+    pub(super) fn told(&mut self) -> Option<Told> {
+        match self {
+            Self::Recorded { told, .. } | Self::Inside { told, .. } => told.take(),
+            Self::Untouched => None,
+        }
+    }
+}
+
+/// Runs a request and ends its event with what came of it. A panic is recorded and goes on unchanged; a
+/// future that is dropped ends as cancelled.
+pub(super) fn watch<A: Answer, F>(watched: Watched, handler: F) -> Watching<F, A>
+where
+    F: Future<Output = Result<A, ErrorData>>,
+{
+    let (running, open, settles) = match watched {
+        Watched::Recorded { call, ending, payload, settles, .. } => {
+            (call.scope(handler), Some(Open { call: Some(call), ending, payload }), settles)
+        }
+        Watched::Inside { scope, settles, .. } => (scope.wrap(handler), None, settles),
+        Watched::Untouched => (handler.in_current_session(), None, None),
+    };
+    let lasting = open.as_ref().filter(|open| open.ending.lasts());
+    let hung_up = lasting.map(|open| -> Waiting { Box::pin(open.ending.cancelled()) });
+    Watching { running: AssertUnwindSafe(running).catch_unwind(), open, hung_up, settles, settling: None }
+}
+
+type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+pin_project_lite::pin_project! {
+    /// See [`watch`]. The handler comes first: what it does while it is dropped belongs to the call.
+    #[must_use = "futures do nothing unless polled"]
+    pub(super) struct Watching<F, A> {
+        #[pin]
+        running: CatchUnwind<AssertUnwindSafe<Scoped<F>>>,
+        open: Option<Open>,
+        // Of a request that lasts until its client ends it.
+        hung_up: Option<Waiting>,
+        settles: Option<Client>,
+        // The answer, while it waits for its events.
+        settling: Option<(Waiting, Option<Result<A, ErrorData>>)>,
+    }
+}
+
+impl<A: Answer, F> Future for Watching<F, A>
+where
+    F: Future<Output = Result<A, ErrorData>>,
+{
+    type Output = Result<A, ErrorData>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if this.settling.is_none() {
+            let Poll::Ready(ended) = this.running.poll(context) else {
+                // A handler that does not look whether anybody listens runs on; the subscription is over.
+                if let (Some(hung_up), Some(open)) = (&mut *this.hung_up, &mut *this.open) {
+                    ready!(hung_up.as_mut().poll(context));
+                    open.finish(None);
+                    *this.hung_up = None;
+                }
+                return Poll::Pending;
+            };
+            let answered = match this.open.take() {
+                Some(mut open) => open.conclude(ended),
+                None => ended.unwrap_or_else(|panic| resume_unwind(panic)),
+            };
+            let Some(client) = this.settles.take() else { return Poll::Ready(answered) };
+            let settling = Box::pin(async move { client.settle_before_answer().await });
+            *this.settling = Some((settling, Some(answered)));
+        }
+        let Some((settling, answered)) = this.settling else { unreachable!("set above") };
+        ready!(settling.as_mut().poll(context));
+        answered.take().map_or_else(|| unreachable!("polled after its end"), Poll::Ready)
+    }
+}
+
+/// A request that runs, and how it ended when nobody has said it.
+struct Open {
+    call: Option<Call>,
+    ending: Ending,
+    payload: Payload,
+}
+
+impl Open {
+    /// Ends it as its handler did, and goes on so.
+    fn conclude<A: Answer>(&mut self, ended: thread::Result<Result<A, ErrorData>>) -> Result<A, ErrorData> {
+        match ended {
+            Ok(Ok(answer)) => {
+                if let Some(fields) = self.call.as_mut().and_then(Call::fields) {
+                    answer.record(fields, self.payload);
+                }
+                self.finish(answer.failure());
+                Ok(answer)
+            }
+            Ok(Err(error)) => {
+                self.finish(error.error());
+                Err(error)
+            }
+            Err(panic) => {
+                if let Some(call) = self.call.take() {
+                    call.finish(Some(ErrorInfo::message(panic_text(&*panic)).with_type("panic")));
+                }
+                resume_unwind(panic)
+            }
+        }
+    }
+
+    /// Ends it with an answer, or with what the handler failed with.
+    fn finish(&mut self, failure: Option<ErrorInfo>) {
+        let Some(mut call) = self.call.take() else { return };
+        if let (Some(how), Some(fields)) = (self.ending.of_lasting(), call.fields()) {
+            fields.property("mcpcat_ended", how);
+        }
+        // Whatever a handler says when its client has hung up on a subscription: nothing has failed.
+        let failure = failure.filter(|_| !self.ending.is_clients_end());
+        call.finish(self.ending.interruption(failure.as_ref()).or(failure));
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        // Otherwise the call itself knows what a drop means.
+        if self.ending.is_clients_end() && !thread::panicking() {
+            self.finish(None);
+        }
+    }
+}
+
+/// What a panic said.
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "the handler panicked with a value that is not text".to_owned())
+}
