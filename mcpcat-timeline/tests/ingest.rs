@@ -62,9 +62,28 @@ async fn an_accepted_event_is_answered_as_the_sdks_need_it_and_offers_batches() 
             response.headers()["mcpcat-batch"],
             "v1; path=/v1/public/events/batch; max-events=500; max-bytes=4194304; encodings=zstd,gzip"
         );
+        assert_eq!(response.headers()["mcpcat-event-types"], "any");
         assert_eq!(response.text().await.unwrap(), r#"{"status":"accepted"}"#);
     }
     assert_eq!(collector.events("s").await.len(), 3);
+}
+
+/// A sender with nothing but events of its own types asks before it sends them.
+#[tokio::test]
+async fn what_may_be_sent_is_told_to_who_asks_and_may_send() {
+    let collector = Collector::start().await;
+    for path in ["/v1/public/events/", "/v1/public/events", "//v1/public/events/"] {
+        let response = collector.request(Method::OPTIONS, path).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::NO_CONTENT, "{path}");
+        assert_eq!(response.headers()["mcpcat-event-types"], "any");
+        assert_eq!(response.headers()["allow"], "POST, OPTIONS");
+        assert!(response.headers()["mcpcat-batch"].to_str().unwrap().starts_with("v1; "));
+    }
+    assert_eq!(collector.sessions("").await.len(), 0);
+    let guarded = Collector::with(|builder| builder.token("secret")).await;
+    let stranger = guarded.request(Method::OPTIONS, "/v1/public/events/").send().await.unwrap();
+    assert_eq!(stranger.status(), StatusCode::UNAUTHORIZED);
+    assert!(stranger.headers().get("mcpcat-event-types").is_none());
 }
 
 #[tokio::test]

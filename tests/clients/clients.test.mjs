@@ -23,6 +23,8 @@ async function collector(t) {
   const server = createServer(async (request, response) => {
     let body = "";
     for await (const chunk of request) body += chunk;
+    // No event: a sender asks what is taken here.
+    if (request.method === "OPTIONS") return response.writeHead(405).end();
     events.push(JSON.parse(body));
     response.writeHead(202, { "content-type": "application/json" }).end('{"status":"accepted"}');
     for (const check of waiting) check();

@@ -8,7 +8,7 @@ use std::cell::Cell;
 
 use super::keys::is_sensitive;
 
-/// Lines of the table; a key has one that it can be in.
+/// Lines of the table; a key has a pair of them that it can be in.
 const LINES: usize = 128;
 /// The longest key that is remembered, in bytes.
 const LONGEST: usize = 23;
@@ -31,23 +31,27 @@ pub(super) fn is_known_sensitive(key: &str) -> bool {
     }
     let line = line_of(key.as_bytes());
     // A thread that is ending has no table any more.
-    TABLE.try_with(|table| look(&table[place_of(line)], line, key)).unwrap_or_else(|_| is_sensitive(key))
+    let place = place_of(line);
+    TABLE
+        .try_with(|table| look(&table[place], &table[place ^ 1], line, key))
+        .unwrap_or_else(|_| is_sensitive(key))
 }
 
 #[inline]
-fn look(cell: &Cell<Line>, line: Line, key: &str) -> bool {
-    let known = cell.get();
-    let (sensitive, harmless) = (with_verdict(line, true), line);
-    if known == harmless {
+fn look(newer: &Cell<Line>, older: &Cell<Line>, line: Line, key: &str) -> bool {
+    let known = [newer.get(), older.get()];
+    if known.contains(&line) {
         return false;
     }
-    known == sensitive || judge(cell, line, key)
+    known.contains(&with_verdict(line, true)) || judge(newer, older, line, key)
 }
 
+/// What was in the newer line of the pair stays in the older one, so that two keys that share it do not displace
+/// each other for ever.
 #[cold]
-fn judge(cell: &Cell<Line>, line: Line, key: &str) -> bool {
+fn judge(newer: &Cell<Line>, older: &Cell<Line>, line: Line, key: &str) -> bool {
     let verdict = is_sensitive(key);
-    cell.set(with_verdict(line, verdict));
+    older.set(newer.replace(with_verdict(line, verdict)));
     verdict
 }
 
@@ -69,11 +73,11 @@ fn with_verdict([a, b, c]: Line, sensitive: bool) -> Line {
     [a, b, if sensitive { c | u64::from(SENSITIVE) << 56 } else { c }]
 }
 
-/// The multiplier is the golden ratio's, as in Fibonacci hashing.
+/// The first line of the pair. The multiplier is the golden ratio's, as in Fibonacci hashing.
 #[inline]
 fn place_of([a, b, c]: Line) -> usize {
     let mixed = (a ^ b.rotate_left(21) ^ c.rotate_left(42)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    (mixed >> (64 - LINES.trailing_zeros())) as usize
+    (mixed >> (64 - LINES.trailing_zeros())) as usize & !1
 }
 
 #[cfg(test)]
