@@ -1249,3 +1249,32 @@ fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
 fn random() -> f64 {
     (id::random(0).0 >> 11) as f64 / (1_u64 << 53) as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever asks a worker that has panicked gets his command back, or his reply dropped: nobody waits for ever.
+    #[test]
+    fn nobody_waits_for_a_worker_that_has_panicked() {
+        let mailbox = Arc::new(Mailbox::new());
+        let (sender, receiver) = std::sync::mpsc::channel::<Stats>();
+        let flush = |sender: std::sync::mpsc::Sender<Stats>| Command::Flush {
+            mark: 1,
+            scope: Scope::All,
+            deadline: std::time::Instant::now() + Duration::from_secs(600),
+            reply: Box::new(move |stats| drop(sender.send(stats))),
+        };
+        mailbox.command(flush(sender.clone())).unwrap();
+        let last_word = LastWord(Arc::clone(&mailbox));
+        let running = thread::run(move || async move {
+            let _last_word = last_word;
+            std::panic::resume_unwind(Box::new("on purpose"));
+        })
+        .unwrap();
+        running.wait();
+        assert!(mailbox.has_ended());
+        assert!(mailbox.command(flush(sender)).is_err());
+        assert!(receiver.recv().is_err(), "the reply of before went with its worker");
+    }
+}

@@ -123,7 +123,8 @@ impl Endpoint {
         Client::builder("proj_delivery")
             .base_url(&self.url)
             .state_dir(state)
-            .request_timeout(Duration::from_millis(400))
+            // All clients of this process are on one thread: a busy machine answers late, not never.
+            .request_timeout(Duration::from_millis(1_500))
             .drain_on_drop(Duration::ZERO)
     }
 

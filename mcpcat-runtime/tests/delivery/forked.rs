@@ -10,7 +10,7 @@ use mcpcat_runtime::event::CustomEvent;
 use crate::endpoint::{Endpoint, PATIENCE, Way};
 
 /// Runs `child` in a forked process; whether it ended by returning true.
-pub(crate) fn in_child(child: impl FnOnce() -> bool) -> bool {
+fn in_child(child: impl FnOnce() -> bool) -> bool {
     // SAFETY: the child uses what the C library prepares for it at a fork, and ends with `_exit`.
     match unsafe { libc::fork() } {
         0 => {
