@@ -89,10 +89,9 @@ impl Callsite<'_> {
         // The compiler writes into the text whether a condition holds.
         let mut conditional = Vec::new();
         for field in self.fields {
-            if let [cfgs @ ..] = &field.cfgs[..]
-                && !cfgs.is_empty()
-            {
-                let conditions = cfgs.iter().filter_map(|cfg| Some(&cfg.meta.require_list().ok()?.tokens));
+            if !field.cfgs.is_empty() {
+                let conditions =
+                    field.cfgs.iter().filter_map(|cfg| Some(&cfg.meta.require_list().ok()?.tokens));
                 let before = std::mem::take(&mut text);
                 conditional.push(quote_spanned!(span=> #before, #krate::cfg!(all(#(#conditions),*)),));
                 text.push('?');

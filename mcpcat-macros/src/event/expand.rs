@@ -172,14 +172,21 @@ impl Parts<'_> {
         if self.args.verdict.is_some() || self.args.response.is_some() {
             return None;
         }
-        let first = match (output, output.knows()) {
+        let (first, rest) = match (output, output.knows()) {
             (_, Knows::Success) => return Some(Ask::Nothing),
-            (Output::Type(_), Knows::Name) => quote_spanned!(span=> named),
-            (Output::Type(_), Knows::Nothing) => quote_spanned!(span=> of),
+            (Output::Type(_), Knows::OnlyFailure) => {
+                (quote_spanned!(span=> of), quote_spanned!(span=> failure()))
+            }
+            (Output::Type(_), Knows::Name) => {
+                (quote_spanned!(span=> named), quote_spanned!(span=> described().error()))
+            }
+            (Output::Type(_), Knows::Nothing) => {
+                (quote_spanned!(span=> of), quote_spanned!(span=> described().error()))
+            }
             _ => return None,
         };
         let Output::Type(ty) = output else { return None };
-        Some(Ask::By(quote_spanned!(span=> #krate::probe::#first::<#ty>().described().error())))
+        Some(Ask::By(quote_spanned!(span=> #krate::probe::#first::<#ty>().#rest)))
     }
 
     /// An `async` block that says what it returns, as an `async fn` does by its signature.
@@ -493,8 +500,8 @@ impl Parts<'_> {
         let krate = &self.krate;
         let found = match output.knows() {
             Knows::Success => quote_spanned!(span=> #krate::None),
-            Knows::Name | Knows::Nothing => {
-                quote_spanned!(span=> #krate::probe::returned(#ret).described().error()(#ret))
+            Knows::OnlyFailure | Knows::Name | Knows::Nothing => {
+                quote_spanned!(span=> #krate::probe::returned(#ret).described().error().of(#ret))
             }
         };
         let (function, not) = match &self.args.verdict {
