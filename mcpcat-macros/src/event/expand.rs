@@ -113,18 +113,18 @@ impl Parts<'_> {
     /// ```text
     /// Input:   async fn charge(id: Id) -> Result<Receipt, Error> { body }
     /// Output:  async fn charge(id: Id) -> Result<Receipt, Error> {
-    ///              static __MCPCAT_CALLSITE: Callsite = …;
+    ///              callsite! { + "::charge" "F\n\np\"id\":\n" }
     ///              let mut __call = Call::start(&__MCPCAT_CALLSITE);
     ///              if let Some(fields) = __call.fields() { fields.values(&__MCPCAT_CALLSITE, &[&id]); }
     ///              let __body = async move {
     ///                  if false { return never::<Result<Receipt, Error>>(); }
     ///                  { body }
     ///              };
-    ///              finished(__call, __body, |__call, __ret| {
-    ///                  __call.finish(returned(__ret).described().error());
-    ///              }).await
+    ///              run_future(__call, of::<Result<Receipt, Error>>().described().error(), __body).await
     ///          }
     /// ```
+    /// Without captures it is `run_future_bare(&__MCPCAT_CALLSITE, …)`. What looks at the value has a closure at the end:
+    /// `finished(__call, __body, |__call, __ret| { … })`.
     fn asynchronous(&self, output: &Output, fields: &[callsite::Field]) -> TokenStream {
         let (start, begun) = self.begin(output, fields);
         let finish = self.finish_block(output, begun);
@@ -213,8 +213,14 @@ impl Parts<'_> {
     /// Input:   fn charge(id: Id) -> Result<Receipt, Error> { body }
     /// Output:  fn charge(id: Id) -> Result<Receipt, Error> {
     ///              (as above)
-    ///              let __ret = __call.scope_sync(move || -> Result<Receipt, Error> { body });
-    ///              __call.finish(returned(&__ret).described().error());
+    ///              run(__call, of::<Result<Receipt, Error>>().described().error(), move || -> Result<Receipt, Error> { body })
+    ///          }
+    ///
+    /// Input:   #[event(response)] fn charge(id: Id) -> u8 { body }
+    /// Output:  … { (as above)
+    ///              let __ret = __call.scope_sync(move || -> u8 { body });
+    ///              (the response)
+    ///              __call.finish(None);
     ///              __ret
     ///          }
     /// ```
