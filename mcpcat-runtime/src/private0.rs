@@ -32,7 +32,7 @@ pub fn never<R>() -> R {
 pub fn run<R>(call: Call, ask: Ask<R>, body: impl FnOnce() -> R) -> R {
     let returned = call.scope_sync(body);
     if call.is_live() {
-        call.finish(ask(&returned));
+        call.finish(ask.of(&returned));
     }
     returned
 }
@@ -118,7 +118,7 @@ pub struct Asked<R>(Ask<R>);
 impl<R> Ending<R> for Asked<R> {
     fn end(self, call: Call, returned: &R) {
         if call.is_live() {
-            call.finish((self.0)(returned));
+            call.finish(self.0.of(returned));
         }
     }
 }

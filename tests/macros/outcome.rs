@@ -141,13 +141,13 @@ fn the_author_may_decide_instead() {
 
 /// Types of a user's own under the names of the language's and the standard library's.
 mod names {
-    #![allow(non_camel_case_types, reason = "the names are taken on purpose")]
-
     use mcpcat::{ErrorInfo, Outcome, event};
 
     pub(super) struct String(pub(super) bool);
     #[derive(Debug)]
-    pub(super) struct u8;
+    pub(super) struct Number;
+    #[derive(Debug)]
+    pub(super) struct HashMap;
     pub(super) type Vec<T> = core::result::Result<T, &'static str>;
     pub(super) struct Result<T, E>(pub(super) T, pub(super) E);
 
@@ -157,13 +157,19 @@ mod names {
         }
     }
 
-    impl Outcome for u8 {
+    impl Outcome for Number {
         fn error(&self) -> Option<ErrorInfo> {
-            Some(ErrorInfo::message("an own u8"))
+            Some(ErrorInfo::message("an own number"))
         }
     }
 
-    impl Outcome for Result<u8, u8> {
+    impl Outcome for HashMap {
+        fn error(&self) -> Option<ErrorInfo> {
+            Some(ErrorInfo::message("an own HashMap"))
+        }
+    }
+
+    impl Outcome for Result<Number, Number> {
         fn error(&self) -> Option<ErrorInfo> {
             Some(ErrorInfo::message("an own Result"))
         }
@@ -185,23 +191,23 @@ mod names {
     }
 
     #[event]
-    pub(super) fn number() -> u8 {
-        u8
+    pub(super) fn number() -> Number {
+        Number
     }
 
     #[event]
-    pub(super) fn number_in_result() -> core::result::Result<u8, &'static str> {
-        Ok(u8)
+    pub(super) fn map_in_result() -> core::result::Result<HashMap, &'static str> {
+        Ok(HashMap)
     }
 
     #[event]
-    pub(super) fn list() -> Vec<u8> {
+    pub(super) fn list() -> Vec<Number> {
         Err("an alias named Vec")
     }
 
     #[event]
-    pub(super) fn result() -> Result<u8, u8> {
-        Result(u8, u8)
+    pub(super) fn result() -> Result<Number, Number> {
+        Result(Number, Number)
     }
 }
 
@@ -211,8 +217,8 @@ fn a_type_is_judged_by_itself_and_not_by_its_name() {
     assert_eq!(failed(|| names::string(false)), None);
     assert_eq!(failed(|| block_on(names::string_async(true))).as_deref(), Some("an own String"));
     assert_eq!(failed(|| names::borrowed(&names::String(true)).0).as_deref(), Some("an own String"));
-    assert_eq!(failed(names::number).as_deref(), Some("an own u8"));
-    assert_eq!(failed(|| names::number_in_result().is_ok()).as_deref(), Some("an own u8"));
+    assert_eq!(failed(names::number).as_deref(), Some("an own number"));
+    assert_eq!(failed(|| names::map_in_result().is_ok()).as_deref(), Some("an own HashMap"));
     assert_eq!(failed(|| names::list().is_ok()).as_deref(), Some("an alias named Vec"));
     assert_eq!(failed(names::result).as_deref(), Some("an own Result"));
 }

@@ -256,8 +256,14 @@ fn main() {
     // Counting is slow, and what each item adds is the same for all: a quarter of them does.
     let (counts, share, unit) = if what == Some("instructions") { (true, 4, "M") } else { (false, 1, "s") };
     match counts {
-        true => println!("millions of instructions of `rustc` for {} functions or {} calls", FUNCTIONS / share, CALLS / share),
-        false => println!("CPU seconds of `cargo check` of {FUNCTIONS} functions or {CALLS} calls, least of {RUNS} runs"),
+        true => println!(
+            "millions of instructions of `rustc` for {} functions or {} calls",
+            FUNCTIONS / share,
+            CALLS / share
+        ),
+        false => println!(
+            "CPU seconds of `cargo check` of {FUNCTIONS} functions or {CALLS} calls, least of {RUNS} runs"
+        ),
     }
     let mut none = 0.0;
     let mut added = Vec::new();

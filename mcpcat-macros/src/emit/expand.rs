@@ -168,7 +168,7 @@ fn with_reserved(krate: &Krate, items: &[Item]) -> TokenStream {
                         statements.push(quote_spanned! {at=>
                             if let #krate::Some(__error) = #krate::probe::held(#name).failing() {
                                 if let #krate::Some(__error) =
-                                    #krate::probe::returned(&__error).failure()(&__error)
+                                    #krate::probe::returned(&__error).failure().of(&__error)
                                 {
                                     __event.error(__error);
                                 }

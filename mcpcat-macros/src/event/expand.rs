@@ -113,18 +113,18 @@ impl Parts<'_> {
     /// ```text
     /// Input:   async fn charge(id: Id) -> Result<Receipt, Error> { body }
     /// Output:  async fn charge(id: Id) -> Result<Receipt, Error> {
-    ///              static __MCPCAT_CALLSITE: Callsite = …;
+    ///              callsite! { + "::charge" "F\n\np\"id\":\n" }
     ///              let mut __call = Call::start(&__MCPCAT_CALLSITE);
     ///              if let Some(fields) = __call.fields() { fields.values(&__MCPCAT_CALLSITE, &[&id]); }
     ///              let __body = async move {
     ///                  if false { return never::<Result<Receipt, Error>>(); }
     ///                  { body }
     ///              };
-    ///              finished(__call, __body, |__call, __ret| {
-    ///                  __call.finish(returned(__ret).described().error());
-    ///              }).await
+    ///              run_future(__call, of::<Result<Receipt, Error>>().described().error(), __body).await
     ///          }
     /// ```
+    /// Without captures it is `run_future_bare(&__MCPCAT_CALLSITE, …)`. What looks at the value has a closure at the end:
+    /// `finished(__call, __body, |__call, __ret| { … })`.
     fn asynchronous(&self, output: &Output, fields: &[callsite::Field]) -> TokenStream {
         let (start, begun) = self.begin(output, fields);
         let finish = self.finish_block(output, begun);
@@ -172,14 +172,21 @@ impl Parts<'_> {
         if self.args.verdict.is_some() || self.args.response.is_some() {
             return None;
         }
-        let first = match (output, output.knows()) {
+        let (first, rest) = match (output, output.knows()) {
             (_, Knows::Success) => return Some(Ask::Nothing),
-            (Output::Type(_), Knows::Name) => quote_spanned!(span=> named),
-            (Output::Type(_), Knows::Nothing) => quote_spanned!(span=> of),
+            (Output::Type(_), Knows::OnlyFailure) => {
+                (quote_spanned!(span=> of), quote_spanned!(span=> failure()))
+            }
+            (Output::Type(_), Knows::Name) => {
+                (quote_spanned!(span=> named), quote_spanned!(span=> described().error()))
+            }
+            (Output::Type(_), Knows::Nothing) => {
+                (quote_spanned!(span=> of), quote_spanned!(span=> described().error()))
+            }
             _ => return None,
         };
         let Output::Type(ty) = output else { return None };
-        Some(Ask::By(quote_spanned!(span=> #krate::probe::#first::<#ty>().described().error())))
+        Some(Ask::By(quote_spanned!(span=> #krate::probe::#first::<#ty>().#rest)))
     }
 
     /// An `async` block that says what it returns, as an `async fn` does by its signature.
@@ -206,8 +213,14 @@ impl Parts<'_> {
     /// Input:   fn charge(id: Id) -> Result<Receipt, Error> { body }
     /// Output:  fn charge(id: Id) -> Result<Receipt, Error> {
     ///              (as above)
-    ///              let __ret = __call.scope_sync(move || -> Result<Receipt, Error> { body });
-    ///              __call.finish(returned(&__ret).described().error());
+    ///              run(__call, of::<Result<Receipt, Error>>().described().error(), move || -> Result<Receipt, Error> { body })
+    ///          }
+    ///
+    /// Input:   #[event(response)] fn charge(id: Id) -> u8 { body }
+    /// Output:  … { (as above)
+    ///              let __ret = __call.scope_sync(move || -> u8 { body });
+    ///              (the response)
+    ///              __call.finish(None);
     ///              __ret
     ///          }
     /// ```
@@ -493,8 +506,8 @@ impl Parts<'_> {
         let krate = &self.krate;
         let found = match output.knows() {
             Knows::Success => quote_spanned!(span=> #krate::None),
-            Knows::Name | Knows::Nothing => {
-                quote_spanned!(span=> #krate::probe::returned(#ret).described().error()(#ret))
+            Knows::OnlyFailure | Knows::Name | Knows::Nothing => {
+                quote_spanned!(span=> #krate::probe::returned(#ret).described().error().of(#ret))
             }
         };
         let (function, not) = match &self.args.verdict {

@@ -163,6 +163,8 @@ impl Output {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Knows {
     Nothing,
+    /// A `Result` whose `Ok` is never a failure.
+    OnlyFailure,
     /// It has the name of a type that is never a failure. Somebody's own type may have that name.
     Name,
     /// No value of the type is a failure, so nothing is asked: each question costs the user's build.
@@ -171,18 +173,33 @@ pub(crate) enum Knows {
 
 /// Whether a type is one of the language's and the standard library's for which nobody can implement `Outcome`.
 fn knows(ty: &Type) -> Knows {
-    const NAMES: [&str; 23] = [
+    // The language's own: nobody gives a type such a name.
+    const PRIMITIVE: [&str; 17] = [
         "bool", "char", "str", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128",
-        "isize", "f32", "f64", "String", "Vec", "HashMap", "HashSet", "BTreeMap", "BTreeSet",
+        "isize", "f32", "f64",
     ];
+    const NAMES: [&str; 6] = ["String", "Vec", "HashMap", "HashSet", "BTreeMap", "BTreeSet"];
     match ty {
         Type::Reference(reference) => knows(&reference.elem),
         Type::Tuple(_) | Type::Array(_) | Type::Slice(_) => Knows::Success,
-        Type::Path(path) => {
-            let last = path.path.segments.last();
-            let named =
-                path.qself.is_none() && last.is_some_and(|last| NAMES.iter().any(|name| last.ident == name));
-            if named { Knows::Name } else { Knows::Nothing }
+        Type::Path(path) if path.qself.is_none() => {
+            let Some(last) = path.path.segments.last() else { return Knows::Nothing };
+            let is_one_of = |names: &[&str]| names.iter().any(|name| last.ident == name);
+            if path.path.segments.len() == 1 && is_one_of(&PRIMITIVE) {
+                return Knows::Success;
+            }
+            if is_one_of(&NAMES) {
+                return Knows::Name;
+            }
+            let PathArguments::AngleBracketed(args) = &last.arguments else { return Knows::Nothing };
+            match args.args.iter().collect::<Vec<_>>()[..] {
+                [GenericArgument::Type(ok), GenericArgument::Type(_)]
+                    if last.ident == "Result" && knows(ok) == Knows::Success =>
+                {
+                    Knows::OnlyFailure
+                }
+                _ => Knows::Nothing,
+            }
         }
         _ => Knows::Nothing,
     }

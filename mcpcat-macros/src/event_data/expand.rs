@@ -203,7 +203,7 @@ fn statement(krate: &Krate, member: &MemberUse, value: &Ident) -> TokenStream {
         Role::Duration => quote_spanned!(at=> #fields.duration_of(#value);),
         Role::Error => quote_spanned! {at=>
             if let #krate::Some(__error) = #krate::probe::held(#value).failing() {
-                if let #krate::Some(__error) = #krate::probe::returned(&__error).failure()(&__error) {
+                if let #krate::Some(__error) = #krate::probe::returned(&__error).failure().of(&__error) {
                     #fields.error(__error);
                 }
             }

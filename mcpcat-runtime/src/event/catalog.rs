@@ -1,6 +1,6 @@
 //! The event catalogue: every callsite of the linked program, before any of them has run.
 //!
-//! The macros put a pointer-free constant per callsite into one section of the binary (`linkme`), so the list costs
+//! The macros put one static per callsite into one section of the binary (`linkme`'s), so the list costs
 //! nothing at start and nothing at the call; `inventory` would run a constructor per callsite before `main`.
 
 use std::borrow::Cow;

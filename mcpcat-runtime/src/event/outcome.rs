@@ -179,7 +179,23 @@ pub mod probe {
     }
 
     /// How a value of type `R` is asked whether it is a failure.
-    pub type Ask<R> = fn(&R) -> Option<ErrorInfo>;
+    #[derive(Debug)]
+    pub struct Ask<R> {
+        failed: fn(&R) -> Option<ErrorInfo>,
+        /// What a success says of itself.
+        succeeded: Option<fn(&R) -> Option<ErrorInfo>>,
+    }
+
+    impl<R> Ask<R> {
+        fn only(failed: fn(&R) -> Option<ErrorInfo>) -> Self {
+            Self { failed, succeeded: None }
+        }
+
+        /// Asks a value.
+        pub fn of(&self, value: &R) -> Option<ErrorInfo> {
+            (self.failed)(value).or_else(|| self.succeeded?(value))
+        }
+    }
 
     /// One way of describing what a failure holds.
     pub trait Describe<E> {
@@ -191,11 +207,8 @@ pub mod probe {
         value.side()?.err().and_then(D::describe)
     }
 
-    fn failed_or<R: Sides<Ok: Outcome>, D: Describe<R::Err>>(value: &R) -> Option<ErrorInfo> {
-        match value.side()? {
-            Ok(value) => value.error(),
-            Err(error) => D::describe(error),
-        }
+    fn succeeded<R: Sides<Ok: Outcome>>(value: &R) -> Option<ErrorInfo> {
+        value.side()?.ok()?.error()
     }
 
     macro_rules! chain {
@@ -295,12 +308,12 @@ pub mod probe {
             impl<$($life,)? R: Sides> $step<R> $(where R::Err: $bound)? {
                 /// Asks for the side of failure alone.
                 pub fn failure(&self) -> Ask<R> {
-                    failed::<R, $step<()>>
+                    Ask::only(failed::<R, $step<()>>)
                 }
 
                 /// Asks both sides.
-                pub fn described(&self) -> Success<R, R::Ok, $step<()>> {
-                    Success(SuccessAsIs(PhantomData))
+                pub fn described(&self) -> Success<R> {
+                    Success(SuccessAsIs(self.failure()))
                 }
             }
         };
@@ -332,7 +345,7 @@ pub mod probe {
     impl<R> Plain<R> {
         /// It is no failure.
         pub fn failure(&self) -> Ask<R> {
-            |_| None
+            Ask::only(|_| None)
         }
 
         /// The value, as a success.
@@ -343,31 +356,31 @@ pub mod probe {
 
     /// A success that may know better, beside a described failure.
     #[derive(Debug)]
-    pub struct Success<R, T, D>(SuccessAsIs<R, T, D>);
+    pub struct Success<R>(SuccessAsIs<R>);
 
     /// Any other success.
     #[derive(Debug)]
-    pub struct SuccessAsIs<R, T, D>(PhantomData<fn(&R, T, D)>);
+    pub struct SuccessAsIs<R>(Ask<R>);
 
-    impl<R, T, D> Deref for Success<R, T, D> {
-        type Target = SuccessAsIs<R, T, D>;
+    impl<R> Deref for Success<R> {
+        type Target = SuccessAsIs<R>;
 
-        fn deref(&self) -> &SuccessAsIs<R, T, D> {
+        fn deref(&self) -> &SuccessAsIs<R> {
             &self.0
         }
     }
 
-    impl<T: Outcome, R: Sides<Ok = T>, D: Describe<R::Err>> Success<R, T, D> {
+    impl<R: Sides<Ok: Outcome>> Success<R> {
         /// Asks the failure how it is described, and the success what it says of itself.
         pub fn error(&self) -> Ask<R> {
-            failed_or::<R, D>
+            Ask { failed: self.0.0.failed, succeeded: Some(succeeded::<R>) }
         }
     }
 
-    impl<R: Sides, T, D: Describe<R::Err>> SuccessAsIs<R, T, D> {
+    impl<R> SuccessAsIs<R> {
         /// Asks the failure.
         pub fn error(&self) -> Ask<R> {
-            failed::<R, D>
+            Ask::only(self.0.failed)
         }
     }
 
@@ -390,14 +403,14 @@ pub mod probe {
     impl<R: Outcome> Own<R> {
         /// Asks the value.
         pub fn error(&self) -> Ask<R> {
-            R::error
+            Ask::only(R::error)
         }
     }
 
     impl<R> OwnAsIs<R> {
         /// It is no failure.
         pub fn error(&self) -> Ask<R> {
-            |_| None
+            Ask::only(|_| None)
         }
     }
 
@@ -504,7 +517,7 @@ mod tests {
     /// What the macros write.
     macro_rules! error_of {
         ($value:expr) => {
-            super::probe::returned(&$value).described().error()(&$value)
+            super::probe::returned(&$value).described().error().of(&$value)
         };
     }
 
