@@ -132,19 +132,23 @@ struct Http {
     rules: Rules,
 }
 
+type Pool = OnceCell<Result<Http, String>>;
+
 thread_local! {
-    static POOL: OnceCell<Result<Http, String>> = const { OnceCell::new() };
+    /// Those without TLS and those with it, which reads the system's certificates: some milliseconds that a
+    /// collector on this machine need not cost.
+    static POOLS: [Pool; 2] = const { [const { OnceCell::new() }; 2] };
 }
 
 /// The connections of this thread: all clients of a process send over them.
-fn pooled() -> Result<Http, String> {
+fn pooled(https: bool) -> Result<Http, String> {
     let open = || {
         let rules = Rules::from_environment();
-        let connector = connector(rules.clone())?;
+        let connector = connector(rules.clone(), https)?;
         let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
         Ok(Http { client, rules })
     };
-    POOL.with(|pool| pool.get_or_init(open).clone())
+    POOLS.with(|pools| pools[usize::from(https)].get_or_init(open).clone())
 }
 
 /// What an answer offers beside one event of a known type a request.
@@ -172,7 +176,8 @@ pub(crate) struct Sender {
 
 impl Sender {
     pub(crate) fn new(base: &BaseUrl, timeout: Duration) -> Self {
-        let http = base.ingest().map_err(|error| error.to_string()).and_then(|uri| Ok((pooled()?, uri)));
+        let http =
+            base.ingest().map_err(|error| error.to_string()).and_then(|uri| Ok((pooled(base.https)?, uri)));
         let proxy_authorization =
             http.as_ref().ok().and_then(|(http, uri): &(Http, Uri)| http.rules.authorization(uri));
         let http = http.map(|(http, uri)| (http.client, uri));
@@ -314,18 +319,21 @@ fn plain(rules: Rules) -> proxy::Connector {
 }
 
 #[cfg(feature = "rustls")]
-fn connector(rules: Rules) -> Result<Connector, String> {
+fn connector(rules: Rules, https: bool) -> Result<Connector, String> {
     use std::sync::Arc;
     // The provider is passed by hand: installing one for the process is the host's business.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier =
-        rustls_platform_verifier::Verifier::new(Arc::clone(&provider)).map_err(|e| e.to_string())?;
-    let config = rustls::ClientConfig::builder_with_provider(provider)
+    let config = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
+        .map_err(|error| error.to_string())?;
+    let config = if https {
+        let verifier = rustls_platform_verifier::Verifier::new(provider).map_err(|e| e.to_string())?;
+        config.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+    } else {
+        // Nobody is trusted, and nobody is asked.
+        config.with_root_certificates(rustls::RootCertStore::empty())
+    };
+    let config = config.with_no_client_auth();
     let builder = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config);
     let builder = builder.https_or_http().enable_http1();
     // Where the endpoint offers it in the handshake; over http it is HTTP/1.1.
@@ -335,13 +343,13 @@ fn connector(rules: Rules) -> Result<Connector, String> {
 }
 
 #[cfg(all(feature = "native-tls", not(feature = "rustls")))]
-fn connector(rules: Rules) -> Result<Connector, String> {
+fn connector(rules: Rules, _https: bool) -> Result<Connector, String> {
     let tls = native_tls::TlsConnector::new().map_err(|error| error.to_string())?;
     Ok(hyper_tls::HttpsConnector::from((plain(rules), tls.into())))
 }
 
 #[cfg(not(any(feature = "rustls", feature = "native-tls")))]
-fn connector(rules: Rules) -> Result<Connector, String> {
+fn connector(rules: Rules, _https: bool) -> Result<Connector, String> {
     Ok(plain(rules))
 }
 
