@@ -210,7 +210,7 @@ fn count(into: &Path, compiler: &str, arguments: &[String]) -> std::process::Exi
     let mut command = if row {
         let mut command = Command::new("valgrind");
         let out = format!("--cachegrind-out-file={}", into.display());
-        command.args(["--quiet", "--tool=cachegrind", "--cache-sim=no", &out]);
+        command.args(["--log-file=/dev/null", "--tool=cachegrind", "--cache-sim=no", &out]);
         // Past rustup's proxy, which would be counted in its stead.
         let sysroot = Command::new(compiler).args(["--print", "sysroot"]).output().expect("rustc runs");
         let sysroot = String::from_utf8_lossy(&sysroot.stdout).trim().to_owned();
