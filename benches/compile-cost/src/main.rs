@@ -274,7 +274,7 @@ fn main() {
             none = cost;
         }
         println!(
-            "{:34} {cost:9.2} {unit}   x{:.2}   added {:8.3} thousandths each",
+            "{:34} {cost:9.2} {unit}   x{:.2}   added {:8.3} thousandths of the unit each",
             row.name,
             cost / none,
             (cost - none) * 1e3 / items as f64

@@ -17,7 +17,7 @@ pub struct Callsite {
     /// The event's name.
     pub name: &'static str,
     /// The rest, by lines: the module's path, the file, the line, then what the macro wrote: the kind's letter (`F`, `E`
-    /// or `D`) with the rule behind it, the documentation, and each field (see [`Field::decode`]).
+    /// or `D`) with the rule behind it, the documentation, and each field (see `Field::decode`).
     #[doc(hidden)]
     pub text: &'static str,
     /// What was read in it.
