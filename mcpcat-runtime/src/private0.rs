@@ -31,9 +31,7 @@ pub fn never<R>() -> R {
 #[inline]
 pub fn run<R>(call: Call, ask: Ask<R>, body: impl FnOnce() -> R) -> R {
     let returned = call.scope_sync(body);
-    if call.is_live() {
-        call.finish(ask.of(&returned));
-    }
+    Asked(ask).end(call, &returned);
     returned
 }
 
@@ -41,7 +39,7 @@ pub fn run<R>(call: Call, ask: Ask<R>, body: impl FnOnce() -> R) -> R {
 #[inline]
 pub fn pass<R>(call: Call, body: impl FnOnce() -> R) -> R {
     let returned = call.scope_sync(body);
-    call.finish(None);
+    Passed.end(call, &returned);
     returned
 }
 
@@ -91,7 +89,7 @@ pub fn finished<F: Future, E: FnOnce(Call, &F::Output)>(call: Call, body: F, end
 }
 
 pin_project_lite::pin_project! {
-    /// What these three make. The body comes first: what it does while it is dropped belongs to the call.
+    /// What [`run_future`], [`pass_future`] and [`finished`] make. The body comes first: what it does while it is dropped belongs to the call.
     pub struct Finished<F, E> {
         #[pin]
         body: Scoped<F>,
@@ -116,6 +114,7 @@ impl<R, E: FnOnce(Call, &R)> Ending<R> for E {
 pub struct Asked<R>(Ask<R>);
 
 impl<R> Ending<R> for Asked<R> {
+    #[inline]
     fn end(self, call: Call, returned: &R) {
         if call.is_live() {
             call.finish(self.0.of(returned));
@@ -128,6 +127,7 @@ impl<R> Ending<R> for Asked<R> {
 pub struct Passed;
 
 impl<R> Ending<R> for Passed {
+    #[inline]
     fn end(self, call: Call, _: &R) {
         call.finish(None);
     }

@@ -428,6 +428,21 @@ async fn post(url: &str, script: &[Value], newest: bool) -> Vec<(u16, String)> {
     answers
 }
 
+/// Every method was called on both, equally often, and its events have left.
+async fn both_heard_all(plain: &Oracle, tracked: &Oracle, client: &mcpcat::Client) {
+    for side in [plain, tracked] {
+        let mut calls = side.0.subscribe();
+        let all = calls.wait_for(|calls| METHODS.iter().all(|method| calls.contains_key(method)));
+        let reached = tokio::time::timeout(PATIENCE, all).await.is_ok();
+        let calls = side.0.borrow();
+        let missing: Vec<_> = METHODS.iter().filter(|method| !calls.contains_key(*method)).collect();
+        assert!(reached, "never called: {missing:?}");
+    }
+    assert_eq!(*plain.0.borrow(), *tracked.0.borrow(), "the same calls, as often");
+    let stats = client.flush(PATIENCE).await;
+    assert!(stats.delivered >= 15 && stats.pending == 0, "{stats}");
+}
+
 #[tokio::test]
 async fn every_method_answers_the_same_over_http() {
     let collector = Collector::start().await;
@@ -444,17 +459,7 @@ async fn every_method_answers_the_same_over_http() {
         assert!(untouched.iter().any(|(_, text)| text.contains("the oracle heard")), "{untouched:#?}");
         assert_eq!(untouched, wrapped, "byte for byte; stateful {stateful}, newest {newest}");
     }
-    for side in [&plain, &tracked] {
-        let mut calls = side.0.subscribe();
-        let all = calls.wait_for(|calls| METHODS.iter().all(|method| calls.contains_key(method)));
-        let reached = tokio::time::timeout(PATIENCE, all).await.is_ok();
-        let calls = side.0.borrow();
-        let missing: Vec<_> = METHODS.iter().filter(|method| !calls.contains_key(*method)).collect();
-        assert!(reached, "never called: {missing:?}");
-    }
-    assert_eq!(*plain.0.borrow(), *tracked.0.borrow(), "the same calls, as often");
-    let stats = client.flush(PATIENCE).await;
-    assert!(stats.delivered >= 15 && stats.pending == 0, "{stats}");
+    both_heard_all(&plain, &tracked, &client).await;
 }
 
 #[tokio::test]
@@ -483,17 +488,7 @@ async fn every_method_answers_the_same_tracked_and_plain() {
         format!("{:?}", plain.accepted_subscription_filter(&filter))
     );
 
-    for side in [&plain, &tracked] {
-        let mut calls = side.0.subscribe();
-        let all = calls.wait_for(|calls| METHODS.iter().all(|method| calls.contains_key(method)));
-        let reached = tokio::time::timeout(PATIENCE, all).await.is_ok();
-        let calls = side.0.borrow();
-        let missing: Vec<_> = METHODS.iter().filter(|method| !calls.contains_key(*method)).collect();
-        assert!(reached, "never called: {missing:?}");
-    }
-    assert_eq!(*plain.0.borrow(), *tracked.0.borrow(), "the same calls, as often");
-    let stats = client.flush(PATIENCE).await;
-    assert!(stats.delivered >= 15 && stats.pending == 0, "{stats}");
+    both_heard_all(&plain, &tracked, &client).await;
     let bodies = collector.bodies();
     for method in RECORDED {
         let events = of_type(&bodies, &format!("mcp:{method}"));

@@ -239,7 +239,7 @@ impl Core {
     /// log.
     #[inline]
     pub(crate) fn is_ready(&self) -> bool {
-        self.live.as_ref().is_some_and(|live| live.generation == spool::fork_generation())
+        self.records() && !self.is_forked()
     }
 
     /// Writes an event; the segment it landed in. Counted as published; [`refuse`](Self::refuse) counts it as

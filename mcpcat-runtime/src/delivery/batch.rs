@@ -113,20 +113,23 @@ pub(crate) fn fates(answer: &[u8], ids: &[String]) -> Option<Vec<Fate>> {
     #[derive(Deserialize)]
     struct One<'a> {
         #[serde(borrow)]
-        id: Option<Cow<'a, str>>,
+        id: Option<Text<'a>>,
         #[serde(borrow)]
-        status: Cow<'a, str>,
+        status: Text<'a>,
         error: Option<String>,
     }
+    // Of its own, because serde does not borrow through an `Option`.
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
     let answer: Answer<'_> = serde_json::from_slice(answer).ok()?;
     if answer.results.len() != ids.len() {
         return None;
     }
     let fate = |(one, id): (One<'_>, &String)| {
-        if one.id.is_some_and(|of| of != *id) {
+        if one.id.is_some_and(|of| of.0 != *id) {
             return Fate::Unknown;
         }
-        match &*one.status {
+        match &*one.status.0 {
             "accepted" | "duplicate" => Fate::Taken,
             "rejected" => Fate::Rejected(one.error.unwrap_or_else(|| "no reason was given".to_owned())),
             _ => Fate::Unknown,

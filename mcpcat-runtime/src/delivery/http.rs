@@ -211,16 +211,16 @@ impl Sender {
             let _ = std::io::stderr().lock().write_all(&line);
             return (Answer::Status { code: 202, retry_after: None }, Offers::default());
         }
-        let (answer, response) = self.exchange(Method::POST, None, body).await;
-        let Some(response) = response else { return (answer, Offers::default()) };
-        let offers = self.offers(&response);
-        discard(response).await;
-        (answer, offers)
+        self.learn(Method::POST, body).await
     }
 
     /// Asks what could be sent, without sending anything.
     pub(crate) async fn ask(&self) -> (Answer, Offers) {
-        let (answer, response) = self.exchange(Method::OPTIONS, None, Bytes::new()).await;
+        self.learn(Method::OPTIONS, Bytes::new()).await
+    }
+
+    async fn learn(&self, method: Method, body: Bytes) -> (Answer, Offers) {
+        let (answer, response) = self.exchange(method, None, body).await;
         let Some(response) = response else { return (answer, Offers::default()) };
         let offers = self.offers(&response);
         discard(response).await;
