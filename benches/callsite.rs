@@ -138,7 +138,7 @@ fn judging(backend: Backend, keys: KeyPolicy) -> Client {
         .base_url("http://127.0.0.1:9")
         .backend(backend)
         .state_dir(tempfile::tempdir().expect("a temporary directory").keep())
-        .drain_on_drop(Duration::ZERO)
+        .drain(Duration::ZERO)
         .build()
         .expect("the settings are good")
 }

@@ -127,7 +127,7 @@ fn report(name: &str, events: usize, took: Duration, cpu: Duration) {
 
 fn builder(url: &str) -> ClientBuilder {
     let state = std::env::temp_dir().join(format!("mcpcat-bench-{}", std::process::id()));
-    Client::builder("proj_bench").base_url(url).state_dir(state).drain_on_drop(Duration::ZERO)
+    Client::builder("proj_bench").base_url(url).state_dir(state).drain(Duration::ZERO)
 }
 
 fn event(n: usize) -> CustomEvent {

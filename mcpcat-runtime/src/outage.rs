@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::client::Client;
 use crate::delivery::letters::Letters;
+use crate::delivery::unanswered::Unanswered;
 use crate::delivery::worker::{self, Command, Mailbox, Setup};
 use crate::event::CustomEvent;
 use crate::policy::Sample;
@@ -67,6 +68,8 @@ async fn ten_minutes_of_outage_lose_nothing() {
         mailbox: Arc::clone(&mailbox),
         letters: Letters::nowhere(),
         on_loss: None,
+        drain: Duration::ZERO,
+        unanswered: Unanswered::nowhere(),
         resting: None,
         dry_run: false,
     }));

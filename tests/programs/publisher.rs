@@ -49,7 +49,7 @@ fn main() {
     let client = mcpcat::Client::builder("proj_kill")
         .base_url(url)
         .state_dir(state)
-        .drain_on_drop(Duration::ZERO)
+        .drain(Duration::ZERO)
         .build()
         .expect("the test's settings are good");
     client.install();

@@ -65,7 +65,7 @@ async fn an_unreachable_endpoint_keeps_events_and_blocks_nobody() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let client = Client::builder(PROJECT)
         .base_url(format!("http://127.0.0.1:{port}"))
-        .drain_on_drop(Duration::ZERO)
+        .drain(Duration::ZERO)
         .state_dir(state_dir())
         .build()
         .unwrap();
@@ -129,7 +129,7 @@ async fn a_wrong_address_waits_and_says_so() {
         .await;
         let client = Client::builder(PROJECT)
             .base_url(&collector.url)
-            .drain_on_drop(Duration::ZERO)
+            .drain(Duration::ZERO)
             .state_dir(state_dir())
             .build()
             .unwrap();

@@ -11,7 +11,7 @@ use crate::sessions::{agent, serve};
 use crate::support::{Collector, PATIENCE, PROJECT, Sample, call, connect, named, of_type, state_dir};
 
 fn waiting(url: &str, most: Duration) -> Client {
-    let builder = Client::builder(PROJECT).base_url(url).state_dir(state_dir()).drain_on_drop(Duration::ZERO);
+    let builder = Client::builder(PROJECT).base_url(url).state_dir(state_dir()).drain(Duration::ZERO);
     builder.deliver(Deliver::BeforeAnswer(most)).build().unwrap()
 }
 
@@ -130,7 +130,7 @@ async fn an_answer_waits_for_its_own_events_before_those_of_earlier_processes() 
     let state = state_dir();
     let builder = || {
         let builder = Client::builder(PROJECT).base_url(&url).state_dir(&state);
-        builder.drain_on_drop(Duration::ZERO).deliver(Deliver::BeforeAnswer(PATIENCE))
+        builder.drain(Duration::ZERO).deliver(Deliver::BeforeAnswer(PATIENCE))
     };
     let earlier = builder().build().unwrap();
     for n in 0..40 {

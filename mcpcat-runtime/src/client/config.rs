@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::Client;
 use crate::delivery::Loss;
+use crate::delivery::callback::LossHook;
 use crate::delivery::http::BaseUrl;
-use crate::delivery::ledger::LossHook;
 use crate::event::wire::Dialect;
 use crate::policy::{Policy, Sample};
 use crate::privacy::Privacy;
@@ -42,6 +42,11 @@ pub enum ConfigError {
         /// What was given.
         given: String,
     },
+    /// `MCPCAT_DRAIN_MS` is not a number of milliseconds.
+    Drain {
+        /// What was given.
+        given: String,
+    },
     /// The delivery thread could not be started.
     Thread(std::io::Error),
 }
@@ -60,6 +65,10 @@ impl fmt::Display for ConfigError {
             Self::Sample { source, given } => write!(
                 f,
                 "`{source}` is `{given}`: write the share of sessions to record, from 0 (none) to 1 (all)"
+            ),
+            Self::Drain { given } => write!(
+                f,
+                "`MCPCAT_DRAIN_MS` is `{given}`: write how many milliseconds the end of the process may wait, as in 1500"
             ),
             Self::Thread(error) => write!(f, "the delivery thread could not be started: {error}"),
         }
@@ -117,7 +126,7 @@ pub enum Deliver {
 /// Builds a [`Client`]. Made by [`Client::builder`].
 ///
 /// What is not set comes from the environment: `MCPCAT_PROJECT_ID`, `AGENTCAT_API_URL` or
-/// `MCPCAT_API_URL`, `MCPCAT_ENABLED`, `DO_NOT_TRACK`, `MCPCAT_STATE_DIR`, `MCPCAT_SAMPLE`, `MCPCAT_DRY_RUN`. An empty
+/// `MCPCAT_API_URL`, `MCPCAT_ENABLED`, `DO_NOT_TRACK`, `MCPCAT_STATE_DIR`, `MCPCAT_SAMPLE`, `MCPCAT_DRY_RUN`, `MCPCAT_DRAIN_MS`. An empty
 /// variable counts as unset.
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until `build` is called"]
@@ -130,7 +139,8 @@ pub struct ClientBuilder {
     state_dir: Option<PathBuf>,
     session_strings: SessionStrings,
     request_timeout: Duration,
-    drain: Duration,
+    drain: Option<Duration>,
+    drain_at_exit: Option<bool>,
     capacity_bytes: u64,
     backend: Backend,
     overflow: Overflow,
@@ -155,6 +165,7 @@ pub(crate) struct Config {
     pub(crate) session_strings: SessionStrings,
     pub(crate) request_timeout: Duration,
     pub(crate) drain: Duration,
+    pub(crate) drain_at_exit: Option<bool>,
     pub(crate) capacity_bytes: u64,
     pub(crate) backend: Backend,
     pub(crate) overflow: Overflow,
@@ -168,6 +179,9 @@ pub(crate) struct Config {
     pub(crate) deliver: Deliver,
 }
 
+/// Official MCP clients send SIGTERM 2 s after they have closed a server's stdin.
+const DRAIN: Duration = Duration::from_millis(1_500);
+
 impl ClientBuilder {
     pub(crate) fn new(project: String) -> Self {
         Self {
@@ -179,7 +193,8 @@ impl ClientBuilder {
             state_dir: None,
             session_strings: SessionStrings::default(),
             request_timeout: Duration::from_secs(10),
-            drain: Duration::from_secs(2),
+            drain: None,
+            drain_at_exit: None,
             capacity_bytes: 64 * 1024 * 1024,
             backend: Backend::Auto,
             overflow: Overflow::default(),
@@ -239,9 +254,21 @@ impl ClientBuilder {
         self
     }
 
-    /// How long dropping the last handle may wait for events to be delivered. Default 2 s.
-    pub fn drain_on_drop(mut self, limit: Duration) -> Self {
-        self.drain = limit;
+    /// How long the end of the process, or dropping the last handle, may wait for events to be delivered. Default:
+    /// `MCPCAT_DRAIN_MS`, else 1.5 s (official MCP clients send SIGTERM 2 s after closing a server's stdin). Zero waits
+    /// for nothing; what is left is delivered by the next start.
+    ///
+    /// There is no wait where it would be in vain: when nothing is pending, when the endpoint fails, and in a forked
+    /// child.
+    pub fn drain(mut self, limit: Duration) -> Self {
+        self.drain = Some(limit);
+        self
+    }
+
+    /// Whether the end of the process waits for events, for as long as [`drain`](Self::drain) allows. Default: yes in
+    /// a program, no in a shared library (`cdylib`), whose host decides how it ends.
+    pub fn drain_at_exit(mut self, wait: bool) -> Self {
+        self.drain_at_exit = Some(wait);
         self
     }
 
@@ -261,10 +288,9 @@ impl ClientBuilder {
     /// Called when events begin to be lost: once for each reason, and again when the same reason costs events
     /// after a minute without. [`Stats`](crate::delivery::Stats) has the numbers.
     ///
-    /// Runs on the delivery thread, so it should be quick; once that has ended, on the thread that publishes.
-    /// Its panics are caught.
+    /// Runs on a thread of its own: one that blocks holds up nothing but the next call. Its panics are caught.
     pub fn on_loss(mut self, tell: impl Fn(Loss) + Send + Sync + 'static) -> Self {
-        self.on_loss = Some(LossHook(Arc::new(tell)));
+        self.on_loss = Some(LossHook::new(tell));
         self
     }
 
@@ -408,6 +434,14 @@ impl ClientBuilder {
             },
             (None, None) => Sample::ALL,
         };
+        let drain = match (self.drain, variable("MCPCAT_DRAIN_MS")) {
+            (Some(limit), _) => limit,
+            (None, Some(text)) => match text.trim().parse() {
+                Ok(millis) => Duration::from_millis(millis),
+                Err(_) => return Err(ConfigError::Drain { given: text }),
+            },
+            (None, None) => DRAIN,
+        };
         let forbidden = variable("MCPCAT_ENABLED").is_some_and(|value| is_no(&value))
             || variable("DO_NOT_TRACK").is_some_and(|value| !is_no(&value));
         let dry_run = self.dry_run || variable("MCPCAT_DRY_RUN").is_some_and(|value| !is_no(&value));
@@ -420,7 +454,8 @@ impl ClientBuilder {
             state_dir: self.state_dir,
             session_strings: self.session_strings,
             request_timeout: self.request_timeout,
-            drain: self.drain,
+            drain,
+            drain_at_exit: self.drain_at_exit,
             capacity_bytes: self.capacity_bytes,
             // What earlier processes left is not to be shown in place of being sent.
             backend: if dry_run { Backend::Memory } else { self.backend },
@@ -510,6 +545,17 @@ mod tests {
                 .to_string();
             assert!(error.contains("MCPCAT_SAMPLE") && error.contains(broken), "{error}");
         }
+    }
+
+    #[test]
+    fn how_long_the_end_waits_comes_from_the_option_then_the_environment() {
+        let environment = [("MCPCAT_DRAIN_MS", "250")];
+        let drain = |builder, environment: &[_]| checked(builder, environment).unwrap().drain;
+        assert_eq!(drain(ClientBuilder::new("p".into()), &[]), Duration::from_millis(1_500));
+        assert_eq!(drain(ClientBuilder::new("p".into()), &environment), Duration::from_millis(250));
+        assert_eq!(drain(ClientBuilder::new("p".into()).drain(Duration::ZERO), &environment), Duration::ZERO);
+        let error = checked(ClientBuilder::new("p".into()), &[("MCPCAT_DRAIN_MS", "1.5s")]).unwrap_err();
+        assert!(error.to_string().contains("MCPCAT_DRAIN_MS"), "{error}");
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::delivery::Stats;
 use crate::delivery::ledger::Ledger;
 use crate::delivery::letters::Letters;
 use crate::delivery::thread::{self, Running};
+use crate::delivery::unanswered::Unanswered;
+use crate::delivery::wait;
 use crate::delivery::worker::{self, Command, FLUSH_MARK, Mailbox, Reply, Scope, Setup};
 use crate::event::fields::Fields;
 use crate::event::id::{base62, random_ksuid};
@@ -88,8 +90,11 @@ impl Live {
             on_loss: config.on_loss.clone(),
             resting,
             dry_run: config.dry_run,
+            drain: config.drain,
+            unanswered: unanswered(config),
         };
         let running = worker::spawn(setup)?;
+        super::exit::register(config.drain_at_exit);
         let generation = spool::fork_generation();
         Ok((Self { spool: opened.spool, resting: rests_in, mailbox, generation }, running))
     }
@@ -342,7 +347,7 @@ impl Core {
         if thread::is_here() {
             return self.ledger.stats();
         }
-        receiver.recv().unwrap_or_else(|_| self.ledger.stats())
+        wait::answer_blocking(&receiver, deadline).unwrap_or_else(|| self.ledger.stats())
     }
 
     /// The worker has ended: its numbers are final.
@@ -374,6 +379,13 @@ fn letters(config: &Config) -> Letters {
         // The user wants nothing on a disk.
         Backend::Memory => Letters::nowhere(),
         _ => Letters::of(config.state_dir.clone(), &manifest(config)),
+    }
+}
+
+fn unanswered(config: &Config) -> Unanswered {
+    match config.backend {
+        Backend::Memory => Unanswered::nowhere(),
+        _ => Unanswered::of(config.state_dir.clone(), &config.base.text()),
     }
 }
 

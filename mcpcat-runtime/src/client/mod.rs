@@ -3,6 +3,7 @@
 
 mod config;
 mod core;
+mod exit;
 mod installed;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
@@ -18,14 +19,15 @@ pub use core::recording;
 pub(crate) use installed::for_project;
 
 use crate::delivery::thread::{self, Running};
+use crate::delivery::wait;
 use crate::delivery::{DropReason, Stats};
 use crate::spool::Reader;
 
 /// Records events of one project and delivers them in the background.
 ///
-/// Cheap to clone; all clones are one client. Dropping the last one delivers what waits, for at most the time
-/// that [`ClientBuilder::drain_on_drop`] allows. A client made by `track` or [`install`](Self::install) lives
-/// as long as the process: end it with [`shutdown`](Self::shutdown).
+/// Cheap to clone; all clones are one client. Dropping the last one delivers what waits, for at most the time that
+/// [`ClientBuilder::drain`] allows. A client made by `track` or [`install`](Self::install) lives as long as the
+/// process, whose end waits in the same way: after `main` has returned and in `std::process::exit`.
 #[derive(Clone)]
 pub struct Client(Arc<Handle>);
 
@@ -93,8 +95,9 @@ impl Client {
     /// have come since.
     pub async fn flush(&self, timeout: Duration) -> Stats {
         let (sender, receiver) = tokio::sync::oneshot::channel();
-        self.core().flush(deadline(timeout), Box::new(move |stats| drop(sender.send(stats))));
-        receiver.await.unwrap_or_else(|_| self.stats())
+        let deadline = deadline(timeout);
+        self.core().flush(deadline, Box::new(move |stats| drop(sender.send(stats))));
+        wait::answer(receiver, deadline).await.unwrap_or_else(|| self.stats())
     }
 
     /// Whether answers wait for their events.
@@ -107,9 +110,10 @@ impl Client {
     pub(crate) async fn settle_before_answer(&self) {
         let Deliver::BeforeAnswer(timeout) = self.core().config.deliver else { return };
         let (sender, receiver) = tokio::sync::oneshot::channel();
-        self.core().flush_own(deadline(timeout), Box::new(move |stats| drop(sender.send(stats))));
+        let deadline = deadline(timeout);
+        self.core().flush_own(deadline, Box::new(move |stats| drop(sender.send(stats))));
         // A worker that has ended delivers nothing more: the answer need not wait for it.
-        let _ = receiver.await;
+        let _ = wait::answer(receiver, deadline).await;
     }
 
     /// [`flush`](Self::flush) for callers without a runtime. Blocks the thread, except in a callback on the delivery
@@ -119,8 +123,9 @@ impl Client {
             return self.stats();
         }
         let (sender, receiver) = std::sync::mpsc::channel();
-        self.core().flush(deadline(timeout), Box::new(move |stats| drop(sender.send(stats))));
-        receiver.recv().unwrap_or_else(|_| self.stats())
+        let deadline = deadline(timeout);
+        self.core().flush(deadline, Box::new(move |stats| drop(sender.send(stats))));
+        wait::answer_blocking(&receiver, deadline).unwrap_or_else(|| self.stats())
     }
 
     /// Sends the events again that the endpoint has refused (400, 413, 422), this process's and those of
@@ -133,7 +138,7 @@ impl Client {
     pub async fn resend_dead_letters(&self) -> u64 {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         self.core().resend(Box::new(move |letters| sender.send(letters).unwrap_or_default()));
-        receiver.await.unwrap_or(0)
+        wait::answer(receiver, deadline(RESEND)).await.unwrap_or(0)
     }
 
     /// [`resend_dead_letters`](Self::resend_dead_letters) for callers without a runtime. Blocks the thread, until
@@ -144,22 +149,21 @@ impl Client {
         }
         let (sender, receiver) = std::sync::mpsc::channel();
         self.core().resend(Box::new(move |letters| sender.send(letters).unwrap_or_default()));
-        receiver.recv().unwrap_or(0)
+        wait::answer_blocking(&receiver, deadline(RESEND)).unwrap_or(0)
     }
 
     /// Takes no more events, delivers what waits for at most `timeout`, and ends this client's delivery.
     /// What is published afterwards is dropped and counted as [`DropReason::Closed`].
     pub async fn shutdown(&self, timeout: Duration) -> Stats {
         let (sender, receiver) = tokio::sync::oneshot::channel();
-        self.core().shutdown(deadline(timeout), Box::new(move |stats| drop(sender.send(stats))));
-        receiver.await.unwrap_or_else(|_| self.stats())
+        let deadline = deadline(timeout);
+        self.core().shutdown(deadline, Box::new(move |stats| drop(sender.send(stats))));
+        wait::answer(receiver, deadline).await.unwrap_or_else(|| self.stats())
     }
 
     /// [`shutdown`](Self::shutdown) for callers without a runtime. Blocks the thread.
     pub fn shutdown_blocking(&self, timeout: Duration) -> Stats {
-        let stats = self.0.core.shutdown_and_wait(deadline(timeout));
-        self.0.join();
-        stats
+        self.0.end(deadline(timeout))
     }
 }
 
@@ -174,27 +178,35 @@ impl fmt::Debug for Client {
 }
 
 impl Handle {
-    /// The worker ends by itself after its last answer; waiting for it makes its end certain, and that of the
-    /// thread if it was the last there.
-    fn join(&self) {
+    /// Ends the worker, and waits for it: at most until the deadline and a grace, whatever the delivery thread is at.
+    fn end(&self, deadline: Instant) -> Stats {
+        let stats = self.core.shutdown_and_wait(deadline);
+        // After its last answer it ends by itself; waiting for it makes that certain, and the end of the thread if it
+        // was the last there.
+        self.join(deadline + wait::GRACE);
+        stats
+    }
+
+    fn join(&self, deadline: Instant) {
         let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(worker) = worker else { return };
         if self.core.is_forked() {
             // It runs in the parent alone; here there is nothing to wait for or to let go.
             std::mem::forget(worker);
         } else {
-            worker.wait();
+            worker.wait(deadline);
         }
     }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        let drain = self.core.config.drain;
-        let _ = self.core.shutdown_and_wait(deadline(drain));
-        self.join();
+        let _ = self.end(deadline(self.core.config.drain));
     }
 }
+
+/// Reading the dead letters is a look at one small file.
+const RESEND: Duration = Duration::from_secs(5);
 
 /// A timeout too long for the clock is a century.
 fn deadline(timeout: Duration) -> Instant {

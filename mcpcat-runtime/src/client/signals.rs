@@ -13,6 +13,7 @@ use signal_hook::iterator::Signals;
 use signal_hook::{flag, low_level};
 
 use super::{Client, Handle, deadline};
+use crate::delivery::wait;
 
 /// Whose events are delivered first, and for how long at most.
 static WATCHED: Mutex<Vec<(Weak<Handle>, Duration)>> = Mutex::new(Vec::new());
@@ -117,12 +118,13 @@ fn deliver() {
         .iter()
         .map(|(client, most)| {
             let (sender, receiver) = mpsc::channel();
-            client.core().flush(deadline(*most), Box::new(move |stats| drop(sender.send(stats))));
-            receiver
+            let deadline = deadline(*most);
+            client.core().flush(deadline, Box::new(move |stats| drop(sender.send(stats))));
+            (receiver, deadline)
         })
         .collect();
-    for receiver in asked {
-        let _ = receiver.recv();
+    for (receiver, deadline) in asked {
+        let _ = wait::answer_blocking(&receiver, deadline);
     }
 }
 

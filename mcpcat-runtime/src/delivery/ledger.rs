@@ -2,10 +2,10 @@
 //! `published + adopted = delivered + dropped + pending`.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 
+use super::callback::LossHook;
 use crate::event::time;
 
 /// Why an event will not arrive.
@@ -121,16 +121,6 @@ pub struct Loss {
     pub dropped: u64,
 }
 
-/// Whom to tell.
-#[derive(Clone)]
-pub(crate) struct LossHook(pub(crate) Arc<dyn Fn(Loss) + Send + Sync>);
-
-impl fmt::Debug for LossHook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LossHook")
-    }
-}
-
 impl Ledger {
     pub(crate) fn publish(&self) {
         self.published.0.fetch_add(1, Ordering::Relaxed);
@@ -191,10 +181,8 @@ impl Ledger {
         for reason in DropReason::ALL.into_iter().filter(|reason| news & 1 << *reason as u32 != 0) {
             let loss = Loss { reason, dropped: self.dropped[reason as usize].load(Ordering::Relaxed) };
             tracing::warn!(target: "mcpcat", "events are being dropped: {reason} ({} so far)", loss.dropped);
-            if let Some(LossHook(tell)) = hook
-                && catch_unwind(AssertUnwindSafe(|| tell(loss))).is_err()
-            {
-                tracing::warn!(target: "mcpcat", "the `on_loss` callback panicked");
+            if let Some(hook) = hook {
+                hook.tell(loss);
             }
         }
     }
@@ -256,6 +244,16 @@ impl Ledger {
             *last = Some(what);
         }
         self.hook_failures.fetch_add(1, Ordering::Release);
+    }
+
+    /// Events that have neither been delivered nor dropped. Atomic loads alone, for the end of the process.
+    pub(crate) fn pending(&self) -> u64 {
+        // Ends before beginnings, as in `stats`.
+        let ended = self.delivered.load(Ordering::Acquire)
+            + self.dropped.iter().map(|counter| counter.load(Ordering::Acquire)).sum::<u64>()
+            + self.withdrawn.load(Ordering::Acquire);
+        let begun = self.published.0.load(Ordering::Acquire) + self.adopted.load(Ordering::Acquire);
+        begun.saturating_sub(ended)
     }
 
     /// One snapshot. The ends are read before the beginnings, so that no event is seen to have ended that
@@ -408,25 +406,23 @@ mod tests {
 
     #[test]
     fn a_loss_is_told_once_an_episode_and_reason_and_a_panic_stays_here() {
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let hook = LossHook(Arc::new({
-            let told = Arc::clone(&told);
-            move |loss| {
-                told.lock().unwrap().push((loss.reason, loss.dropped));
-                assert!(loss.reason != DropReason::Rejected, "a callback that panics");
-            }
-        }));
+        let (told, tell) = std::sync::mpsc::channel();
+        let hook = LossHook::new(move |loss| {
+            told.send((loss.reason, loss.dropped)).unwrap();
+            assert!(loss.reason != DropReason::Rejected, "a callback that panics");
+        });
+        let next = || tell.recv_timeout(std::time::Duration::from_secs(60)).unwrap();
         let ledger = Ledger::default();
         ledger.drop_events(DropReason::SpoolFull, 3);
         ledger.drop_event(DropReason::Rejected);
         ledger.announce(Some(&hook));
         ledger.drop_event(DropReason::SpoolFull);
         ledger.announce(Some(&hook));
-        assert_eq!(*told.lock().unwrap(), [(DropReason::SpoolFull, 3), (DropReason::Rejected, 1)]);
+        assert_eq!([next(), next()], [(DropReason::SpoolFull, 3), (DropReason::Rejected, 1)]);
         let long_ago = time::unix_micros() - EPISODE_MICROS - 1_000_000;
         ledger.lost_at[DropReason::SpoolFull as usize].store(long_ago, Ordering::Relaxed);
         ledger.drop_event(DropReason::SpoolFull);
         ledger.announce(Some(&hook));
-        assert_eq!(told.lock().unwrap().last(), Some(&(DropReason::SpoolFull, 5)));
+        assert_eq!(next(), (DropReason::SpoolFull, 5));
     }
 }

@@ -3,6 +3,8 @@
 
 mod backlog;
 pub(crate) mod batch;
+pub(crate) mod callback;
+pub(crate) mod drain;
 pub(crate) mod http;
 pub(crate) mod ledger;
 pub(crate) mod letters;
@@ -11,6 +13,8 @@ mod resting;
 pub(crate) mod retry;
 pub(crate) mod thread;
 pub(crate) mod types;
+pub(crate) mod unanswered;
+pub(crate) mod wait;
 pub(crate) mod worker;
 
 pub use ledger::{DropReason, Loss, Stats};

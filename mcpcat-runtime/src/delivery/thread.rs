@@ -8,9 +8,11 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
+use super::drain;
 use crate::spool;
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -52,12 +54,19 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Waits until the task has ended, and for the end of the thread if it was the last one.
-    pub(crate) fn wait(self) {
+    /// Waits until the task has ended, and for the end of the thread if it was the last one; at most until the
+    /// deadline, whatever the thread is at.
+    pub(crate) fn wait(self, deadline: Instant) {
         if is_here() {
             return;
         }
-        if let Ok(thread) = self.ended.recv() {
+        if let Ok(thread) = self.ended.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            while !thread.is_finished() {
+                if Instant::now() >= deadline {
+                    return;
+                }
+                std::thread::sleep(Duration::from_micros(200));
+            }
             let _ = thread.join();
         }
     }
@@ -96,6 +105,11 @@ fn start(generation: u64) -> io::Result<Shared> {
     let thread = std::thread::Builder::new().name("mcpcat".to_owned()).spawn(move || {
         HERE.set(true);
         runtime.block_on(async {
+            if generation == 0
+                && let Some(bell) = drain::bell()
+            {
+                tokio::spawn(bell);
+            }
             // `None` once the last task has taken the other end away.
             while let Some(job) = arriving.recv().await {
                 tokio::spawn(job());
@@ -134,6 +148,11 @@ mod tests {
 
     use super::*;
 
+    /// Reached only by a test that fails.
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(60)
+    }
+
     #[test]
     fn tasks_share_a_thread_and_one_that_panics_ends_alone() {
         static ARRIVED: AtomicUsize = AtomicUsize::new(0);
@@ -157,10 +176,10 @@ mod tests {
         })
         .unwrap();
         assert_eq!(tell.recv().unwrap().1, first, "one thread");
-        bad.wait();
+        bad.wait(soon());
         assert_eq!(ARRIVED.load(Ordering::SeqCst), 0);
         go.send(()).unwrap();
-        patient.wait();
+        patient.wait(soon());
         assert_eq!(ARRIVED.load(Ordering::SeqCst), 1, "the other went on to its end");
     }
 
@@ -169,11 +188,11 @@ mod tests {
         let (told, tell) = mpsc::channel();
         let outer = run(move || async move {
             let inner = run(std::future::pending).unwrap();
-            inner.wait();
+            inner.wait(soon());
             told.send(()).unwrap();
         })
         .unwrap();
         tell.recv().unwrap();
-        outer.wait();
+        outer.wait(soon());
     }
 }

@@ -21,13 +21,16 @@ use tokio::time::Instant;
 
 use super::backlog::{Backlog, What};
 use super::batch::{self, Fate, MAX_BATCHES, Offer};
+use super::callback::LossHook;
+use super::drain::{self, Member};
 use super::http::{BaseUrl, Offers, Sender};
-use super::ledger::{DropReason, Ledger, LossHook, Stats};
+use super::ledger::{DropReason, Ledger, Stats};
 use super::letters::Letters;
 use super::resting::{CLEARED, Resting};
 use super::retry::{Answer, MAX_STRIKES, Pace, Verdict, judge};
 use super::thread::{self, Running};
 use super::types::{Sorted, Types};
+use super::unanswered::Unanswered;
 use crate::event::EventId;
 use crate::event::id;
 use crate::event::record::{self, Definition, Header};
@@ -36,10 +39,14 @@ use crate::policy::Sample;
 use crate::privacy::Privacy;
 use crate::spool::{Adopter, Position, Reader, Refused, Spool, fence};
 
-/// How often a busy worker looks for new records: no publisher wakes it.
-const POLL: Duration = Duration::from_millis(10);
-/// Without a record for this long the worker parks, and the next append wakes it.
-const IDLE: Duration = Duration::from_secs(1);
+/// How often a busy worker looks for new records: no publisher wakes it. An event waits for at most this long before
+/// it is sent.
+const POLL: Duration = Duration::from_millis(1);
+/// Without a record for this long the worker parks, and the next append wakes it. Events that come one each
+/// millisecond wake nobody.
+const IDLE: Duration = Duration::from_millis(20);
+/// How often room is made ready for what publishers will need.
+const PREPARE: Duration = Duration::from_millis(10);
 /// How long an event waits for its session to be named by the transport.
 const HOLD: Duration = Duration::from_secs(5);
 /// The same while somebody waits in `flush` or `shutdown`.
@@ -202,20 +209,32 @@ pub(crate) struct Setup {
     pub(crate) resting: Option<(Arc<Spool>, Reader)>,
     /// Shows events instead of sending them.
     pub(crate) dry_run: bool,
+    /// How long the end of the process may wait for this client's events.
+    pub(crate) drain: Duration,
+    pub(crate) unanswered: Unanswered,
 }
 
 /// Starts the worker. It ends after [`Command::Shutdown`].
 pub(crate) fn spawn(setup: Setup) -> std::io::Result<Running> {
+    let member = Arc::new(Member {
+        ledger: Arc::clone(&setup.ledger),
+        mailbox: Arc::clone(&setup.mailbox),
+        limit: setup.drain,
+        in_vain: AtomicBool::new(false),
+    });
     let last_word = LastWord(Arc::clone(&setup.mailbox));
+    let registration = drain::register(&member);
     thread::run(move || async move {
+        let _registration = registration;
         let _last_word = last_word;
-        deliver(setup).await;
+        Worker::new(setup, Some(member)).run().await;
     })
 }
 
 /// The work itself, until [`Command::Shutdown`].
+#[cfg(test)]
 pub(crate) async fn deliver(setup: Setup) {
-    Worker::new(setup).run().await;
+    Worker::new(setup, None).run().await;
 }
 
 /// Closes the mailbox of a worker that ended by a panic: whoever asks it something is not to wait for ever.
@@ -328,6 +347,14 @@ enum Done {
 
 struct Worker {
     setup: Setup,
+    /// What the end of the process sees of it.
+    member: Option<Arc<Member>>,
+    /// Since when the process is ending.
+    ending_since: Option<Instant>,
+    /// An earlier process had no answer, or this one has had none when it should have: not expected any more.
+    unanswered: bool,
+    /// The endpoint has taken something of this process, or refused it for itself.
+    answered: bool,
     sender: Arc<Sender>,
     privacy: Arc<Privacy>,
     backlog: Backlog,
@@ -367,7 +394,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn new(mut setup: Setup) -> Self {
+    fn new(mut setup: Setup, member: Option<Arc<Member>>) -> Self {
         let sender = Sender::new(&setup.base, setup.request_timeout).dry(setup.dry_run);
         if let Some(why) = sender.problem() {
             tracing::error!(target: "mcpcat", "no connection can be made to {}: {why}", setup.base.text());
@@ -381,7 +408,11 @@ impl Worker {
             sender: Arc::new(sender),
             privacy: Arc::new(setup.privacy.clone()),
             backlog: Backlog::new(adopter, setup.project.clone()),
+            unanswered: setup.unanswered.is_remembered(),
             setup,
+            member,
+            ending_since: None,
+            answered: false,
             pace: Pace::new(),
             definitions: HashMap::new(),
             needed: VecDeque::new(),
@@ -419,6 +450,7 @@ impl Worker {
             self.count_evicted();
             self.setup.ledger.announce(self.setup.on_loss.as_ref());
             self.answer_waiters();
+            self.heed_end();
             if self.finished() {
                 break;
             }
@@ -479,6 +511,28 @@ impl Worker {
         }
     }
 
+    /// Says how it stands to the end of the process, which waits for it.
+    fn heed_end(&mut self) {
+        let Some(member) = self.member.as_ref().filter(|_| drain::is_asked()) else { return };
+        let now = Instant::now();
+        let since = *self.ending_since.get_or_insert(now);
+        if !self.answered && !self.unanswered && now >= since + expected_within(self.setup.drain) {
+            self.unanswered = true;
+            self.setup.unanswered.remember();
+        }
+        let fails = self.pace.paused_until().is_some() || (self.unanswered && !self.answered);
+        member.in_vain.store(fails && self.is_at_rest(), Ordering::Release);
+        drain::changed();
+    }
+
+    /// The endpoint works.
+    fn succeeded(&mut self) {
+        self.pace.succeeded(Instant::now());
+        if !std::mem::replace(&mut self.answered, true) && self.unanswered {
+            self.setup.unanswered.forget();
+        }
+    }
+
     /// Starts as many requests as the pace allows.
     fn fill(&mut self) {
         let probing = self.pace.paused_until().is_some();
@@ -535,7 +589,7 @@ impl Worker {
                 self.failed(answer, after);
             }
             _ => {
-                self.pace.succeeded(Instant::now());
+                self.succeeded();
                 self.heard(any);
             }
         }
@@ -561,8 +615,8 @@ impl Worker {
                  `skills/*`, `server/discover`): they are not sent, and counted as `not_offered`"
             );
         }
-        self.setup.ledger.not_offered(matches!(item.at, Place::Adopted(_) | Place::Letter));
         self.ended(item.at);
+        self.setup.ledger.not_offered(matches!(item.at, Place::Adopted(_) | Place::Letter));
     }
 
     /// The next event to send: those that failed before, then new ones; for a probe the other way round.
@@ -769,8 +823,8 @@ impl Worker {
                         continue;
                     }
                     if Self::samples_out(&self.definitions, self.setup.sample, &header) {
-                        self.setup.ledger.withdraw();
                         self.ended(Place::Own(at));
+                        self.setup.ledger.withdraw();
                         continue;
                     }
                     let body = Self::join(&self.definitions, &self.setup.dialect, &header, members);
@@ -814,7 +868,9 @@ impl Worker {
 
     /// How long an event waits for its session's name now.
     fn patience(&self) -> Duration {
-        let hurried = self.shutdown.is_some() || self.waiters.iter().any(|waiter| waiter.scope == Scope::All);
+        let hurried = self.shutdown.is_some()
+            || drain::is_asked()
+            || self.waiters.iter().any(|waiter| waiter.scope == Scope::All);
         if hurried { HOLD_HURRIED } else { HOLD }
     }
 
@@ -834,8 +890,8 @@ impl Worker {
                 }
             }
             if Self::samples_out(&self.definitions, self.setup.sample, &held.header) {
-                self.setup.ledger.withdraw();
                 self.ended(Place::Own(held.at));
+                self.setup.ledger.withdraw();
                 continue;
             }
             let body = Self::join(&self.definitions, &self.setup.dialect, &held.header, &held.members);
@@ -938,21 +994,21 @@ impl Worker {
     }
 
     fn withhold(&mut self, (item, why): (Item, String)) {
-        self.setup.ledger.drop_event(DropReason::Withheld);
         self.report(format!("an event was withheld: {why}"));
         self.ended(item.at);
+        self.setup.ledger.drop_event(DropReason::Withheld);
     }
 
     fn conclude_one(&mut self, item: Item, answer: &Answer) {
         let now = Instant::now();
         match judge(answer) {
             Verdict::Delivered => {
-                self.pace.succeeded(now);
+                self.succeeded();
                 self.delivered(&item);
             }
             Verdict::Rejected(code) => {
                 // The endpoint works and has read the event: for the pace this is a success.
-                self.pace.succeeded(now);
+                self.succeeded();
                 self.rejected(&item, &format!("status {code}"));
             }
             Verdict::Retry { after } => {
@@ -979,7 +1035,7 @@ impl Worker {
         match judge(answer) {
             Verdict::Delivered => match body.map(|body| batch::fates(&body, &ids)) {
                 Some(Some(fates)) => {
-                    self.pace.succeeded(Instant::now());
+                    self.succeeded();
                     for (mut item, fate) in items.into_iter().zip(fates) {
                         match fate {
                             Fate::Taken => self.delivered(&item),
@@ -1033,8 +1089,10 @@ impl Worker {
         if matches!(item.at, Place::Letter) {
             self.letters_taken.insert(item.id);
         }
-        self.setup.ledger.deliver();
+        // First the mark in the log, then the number: a process that ends as soon as nothing is pending leaves nothing
+        // that its next start would send again.
         self.ended(item.at);
+        self.setup.ledger.deliver();
     }
 
     fn rejected(&mut self, item: &Item, why: &str) {
@@ -1047,8 +1105,8 @@ impl Worker {
                 Err(error) => tracing::warn!(target: "mcpcat", "a refused event is not kept aside: {error}"),
             }
         }
-        self.setup.ledger.drop_event(DropReason::Rejected);
         self.ended(item.at);
+        self.setup.ledger.drop_event(DropReason::Rejected);
     }
 
     /// Counts a failure of the endpoint; in words, what it was.
@@ -1078,8 +1136,8 @@ impl Worker {
             return self.retries.push_back(item);
         }
         self.report(format!("an event was given up after {MAX_STRIKES} failures: {what}"));
-        self.setup.ledger.drop_event(DropReason::Exhausted);
         self.ended(item.at);
+        self.setup.ledger.drop_event(DropReason::Exhausted);
     }
 
     fn report(&self, text: String) {
@@ -1163,7 +1221,7 @@ impl Worker {
         let mailbox = Arc::clone(&self.setup.mailbox);
         let now = Instant::now();
         // Also while paused or with a full window: producers go on, and what is full may have to give way.
-        if now.duration_since(self.prepared) >= POLL || mailbox.rolled.swap(false, Ordering::Relaxed) {
+        if now.duration_since(self.prepared) >= PREPARE || mailbox.rolled.swap(false, Ordering::Relaxed) {
             self.prepared = now;
             self.prepare();
             self.count_evicted();
@@ -1179,7 +1237,7 @@ impl Worker {
             None => paused.is_none() && self.in_flight.len() < self.pace.allowance(now, 0),
         };
         if !self.roomless.is_empty() {
-            until = earliest(until, Some(now + 10 * POLL));
+            until = earliest(until, Some(now + 10 * PREPARE));
         }
         if reads {
             if self.last_record.elapsed() < IDLE {
@@ -1234,8 +1292,16 @@ impl Worker {
         let waiters = self.waiters.iter().map(|waiter| waiter.deadline).min();
         let held = self.held.front().map(|held| held.since + patience);
         let types = self.types.due(patience);
-        earliest(earliest(waiters, held), earliest(types, self.end()))
+        let ending = self.ending_since.filter(|_| !self.answered && !self.unanswered);
+        let answer = ending.map(|since| since + expected_within(self.setup.drain));
+        earliest(earliest(earliest(waiters, held), answer), earliest(types, self.end()))
     }
+}
+
+/// When the process ends, an answer is expected within this much of the time that is waited: soon enough to remember
+/// that none has come.
+fn expected_within(drain: Duration) -> Duration {
+    drain.mul_f32(0.9)
 }
 
 fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
@@ -1272,7 +1338,7 @@ mod tests {
             std::panic::resume_unwind(Box::new("on purpose"));
         })
         .unwrap();
-        running.wait();
+        running.wait(std::time::Instant::now() + Duration::from_secs(60));
         assert!(mailbox.has_ended());
         assert!(mailbox.command(flush(sender)).is_err());
         assert!(receiver.recv().is_err(), "the reply of before went with its worker");

@@ -267,6 +267,16 @@ pub fn fork_generation() -> u64 {
     region::fork_generation()
 }
 
+/// Has the C library call a function at the end of the process; see [`region`] for what is promised.
+pub(crate) fn at_exit(hook: extern "C" fn()) -> bool {
+    region::at_exit(hook)
+}
+
+/// Whether this code is part of the program and not of a library that it has loaded.
+pub(crate) fn is_in_program() -> bool {
+    region::is_in_program()
+}
+
 /// Deletes the runs of `manifest` that no live process holds, undelivered events and all: their user has opted
 /// out. Makes no directory. How many there were.
 pub fn forget(state_dir: Option<PathBuf>, manifest: &Manifest) -> usize {

@@ -593,3 +593,37 @@ pub(super) fn effective_user() -> u32 {
     // SAFETY: cannot fail and touches no memory.
     unsafe { libc::geteuid() }
 }
+/// Has the C library call a function when `main` has returned or `exit` is called; `false` if it will not. On Windows
+/// that is when `main` returns.
+pub(super) fn at_exit(hook: extern "C" fn()) -> bool {
+    unsafe extern "C" {
+        fn atexit(hook: extern "C" fn()) -> std::ffi::c_int;
+    }
+    // SAFETY: a function of the C library with this signature on all platforms, which keeps the address. The function
+    // behind it is code of this library; where that is a shared library, the system calls it before it is unloaded.
+    unsafe { atexit(hook) == 0 }
+}
+
+/// Whether this code is linked into the program itself and not into a shared library that the program has loaded.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn is_in_program() -> bool {
+    let loaded_at = |address: *const libc::c_void| {
+        let mut found = std::mem::MaybeUninit::<libc::Dl_info>::uninit();
+        // SAFETY: `dladdr` takes any address and fills the structure when it returns something else than 0.
+        unsafe { (libc::dladdr(address, found.as_mut_ptr()) != 0).then(|| found.assume_init().dli_fbase) }
+    };
+    // SAFETY: reads the auxiliary vector, which the kernel has filled before the program began.
+    let entry = unsafe { libc::getauxval(libc::AT_ENTRY) };
+    let here: fn() -> bool = is_in_program;
+    match (loaded_at(entry as *const libc::c_void), loaded_at(here as *const libc::c_void)) {
+        (Some(program), Some(this)) => program == this,
+        // A static program has no loader to ask.
+        _ => true,
+    }
+}
+
+/// Not told apart here.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn is_in_program() -> bool {
+    true
+}

@@ -125,7 +125,7 @@ impl Endpoint {
             .state_dir(state)
             // All clients of this process are on one thread: a busy machine answers late, not never.
             .request_timeout(Duration::from_millis(1_500))
-            .drain_on_drop(Duration::ZERO)
+            .drain(Duration::ZERO)
     }
 
     pub(crate) fn client(&self) -> Client {

@@ -103,7 +103,7 @@ async fn undelivered_events_go_when_the_user_opts_out() {
     let ((endpoint, _), state) = (strict().await, state());
     let unreachable = || {
         let builder = Client::builder("proj_delivery").base_url("http://127.0.0.1:9").state_dir(&state);
-        builder.drain_on_drop(Duration::ZERO)
+        builder.drain(Duration::ZERO)
     };
     let left = |client: Client| {
         client.publish("s", CustomEvent::new("undelivered")).unwrap();
@@ -165,8 +165,14 @@ async fn new_events_are_refused_when_full_and_somebody_is_told_once() {
     assert!(refused > 1_000, "{refused}");
     assert_eq!((stats.dropped, stats.pending), (refused, 2_000 - refused), "{stats}");
     assert_eq!(client.publish("s", ()), Err(PublishError::Dropped(DropReason::Closed)));
-    let told: Vec<_> = told.lock().unwrap().iter().map(|loss| loss.reason).collect();
-    assert_eq!(told, [DropReason::SpoolFull, DropReason::Closed]);
+    let reasons = || told.lock().unwrap().iter().map(|loss| loss.reason).collect::<Vec<_>>();
+    within(async {
+        while reasons().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(reasons(), [DropReason::SpoolFull, DropReason::Closed]);
 }
 
 #[tokio::test]
@@ -203,5 +209,10 @@ async fn the_oldest_give_way_where_that_is_asked_for_and_the_numbers_hold() {
     assert_eq!(stats.delivered + stats.dropped, published, "{stats}");
     let arrived = endpoint.arrivals(|_, _| true);
     assert!(arrived.contains_key(&last.unwrap().to_string()), "the newest is there");
-    assert!(told.lock().unwrap().iter().any(|loss| loss.reason == DropReason::Evicted));
+    within(async {
+        while !told.lock().unwrap().iter().any(|loss| loss.reason == DropReason::Evicted) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }

@@ -13,7 +13,7 @@ use crate::endpoint::{Endpoint, PATIENCE, Way};
 fn client(endpoint: &Endpoint, project: &str) -> Client {
     let state = tempfile::Builder::new().prefix("mcpcat-together-").tempdir().unwrap().keep();
     let builder = Client::builder(project).base_url(&endpoint.url).state_dir(state);
-    builder.drain_on_drop(Duration::ZERO).build().unwrap()
+    builder.drain(Duration::ZERO).build().unwrap()
 }
 
 /// Whether so many threads of this process deliver. Those of hooks have another name. A thread that has been joined
@@ -123,7 +123,7 @@ fn blocking_in_a_callback_on_the_delivery_thread_does_not_hang() {
         .base_url(&endpoint.url)
         .state_dir(state)
         .capacity_bytes(64 * 1024)
-        .drain_on_drop(Duration::from_secs(1))
+        .drain(Duration::from_secs(1))
         .on_loss(move |_| {
             if let Some(other) = victim.lock().unwrap().take() {
                 let _ = other.flush_blocking(PATIENCE);
@@ -160,7 +160,7 @@ const ALONE: &str = "MCPCAT_TEST_ALONE";
 fn lone_client(url: &str, project: &str) -> Client {
     let state = tempfile::Builder::new().prefix("mcpcat-together-").tempdir().unwrap().keep();
     let builder = Client::builder(project).base_url(url).state_dir(state);
-    builder.drain_on_drop(Duration::ZERO).build().unwrap()
+    builder.drain(Duration::ZERO).build().unwrap()
 }
 
 /// The thread is not there for ever: it goes with the last client and comes again with the next.
