@@ -11,6 +11,8 @@ mod draining;
 mod durability;
 mod oracle;
 mod privacy;
+#[cfg(unix)]
+mod process_end;
 mod publish;
 mod scopes;
 mod sessions;

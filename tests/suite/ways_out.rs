@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, Uri, Version, header};
@@ -45,16 +46,16 @@ async fn publish(url: &str, count: usize, environment: &[(&str, String)]) -> BTr
 
 /// One request as the endpoint saw it.
 #[derive(Debug, Clone)]
-struct Seen {
+pub struct Seen {
     version: Version,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    pub body: Bytes,
 }
 
 impl Seen {
     /// The ids of its events, unpacked if it came packed.
-    fn ids(&self) -> Vec<String> {
+    pub fn ids(&self) -> Vec<String> {
         let mut text = String::new();
         match self.headers.get(header::CONTENT_ENCODING) {
             Some(packed) => {
@@ -74,15 +75,24 @@ impl Seen {
     }
 }
 
-/// An https endpoint called `collector.test`, with a certificate that only who is told trusts.
-struct Secure {
-    address: SocketAddr,
+/// An https endpoint called `collector.test` or `localhost`, with a certificate that only who is told trusts.
+pub struct Secure {
+    pub address: SocketAddr,
     authority: PathBuf,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
 impl Secure {
     async fn start(protocols: &[&[u8]], answer: impl Fn(&Seen) -> Response + Send + Sync + 'static) -> Self {
+        Self::start_slow(protocols, Duration::ZERO, answer).await
+    }
+
+    /// One that takes its time for each answer.
+    pub async fn start_slow(
+        protocols: &[&[u8]],
+        takes: Duration,
+        answer: impl Fn(&Seen) -> Response + Send + Sync + 'static,
+    ) -> Self {
         let mut authority = CertificateParams::default();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority_key = KeyPair::generate().unwrap();
@@ -91,7 +101,7 @@ impl Secure {
         std::fs::write(&file, trusted).unwrap();
         let key = KeyPair::generate().unwrap();
         let issuer = Issuer::new(authority, authority_key);
-        let named = CertificateParams::new(["collector.test".to_owned()]).unwrap();
+        let named = CertificateParams::new(["collector.test", "localhost"].map(str::to_owned)).unwrap();
         let certificate = named.signed_by(&key, &issuer).unwrap();
 
         let provider = Arc::new(crypto::ring::default_provider());
@@ -112,6 +122,7 @@ impl Secure {
             move |version: Version, uri: Uri, headers: HeaderMap, body: Bytes| async move {
                 let seen = Seen { version, uri, headers, body };
                 kept.lock().unwrap().push(seen.clone());
+                tokio::time::sleep(takes).await;
                 answer(&seen)
             },
         );
@@ -132,11 +143,11 @@ impl Secure {
         Self { address, authority: file, seen }
     }
 
-    fn seen(&self) -> Vec<Seen> {
+    pub fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 
-    fn trust(&self) -> (&'static str, String) {
+    pub fn trust(&self) -> (&'static str, String) {
         ("SSL_CERT_FILE", self.authority.display().to_string())
     }
 }
