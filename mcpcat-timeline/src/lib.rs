@@ -29,12 +29,20 @@ mod ingest;
 mod lock;
 mod metrics;
 mod server;
-mod state_dir;
 mod store;
 mod timeline;
 
 pub use error::Error;
 pub use http::guard::{Right, Token};
-pub use state_dir::default_data_file;
 pub use store::sqlite::Durability;
 pub use timeline::{Data, Running, Timeline, TimelineBuilder};
+
+/// The data file where nobody names one: `timeline.sqlite3` in the folder `mcpcat` of `MCPCAT_STATE_DIR`, else of the
+/// platform's state directory.
+///
+/// Linux and the like: `$XDG_STATE_HOME` or `~/.local/state`; macOS: `~/Library/Application Support`; Windows:
+/// `%LOCALAPPDATA%`. `None` when the environment names no home.
+#[must_use]
+pub fn default_data_file() -> Option<std::path::PathBuf> {
+    Some(mcpcat_wire::state_dir::StateDir::find(None)?.ours().join("timeline.sqlite3"))
+}

@@ -45,7 +45,7 @@ export async function showCatalogue(root, query, { about, signal }) {
     }
     const data = await get('api/v1/catalogue', [['project', project.value]], signal);
     const names = (list, note) => (list.length === 0 ? h('p', { class: 'quiet' }, 'none') : h('ul', { class: 'names' }, list.map((row) => h('li', null,
-      h('span', { class: 'label' }, bolt(), row.name), h('span', { class: 'quiet' }, note(row)), row.doc ? h('p', { class: 'quiet' }, row.doc) : null))));
+      h('span', { class: 'label' }, bolt(), row.name), h('span', { class: 'quiet' }, note(row)), row.description ? h('p', { class: 'quiet' }, row.description) : null))));
     const place = (row) => (row.file ? `${row.file}${row.line ? `:${row.line}` : ''}` : (row.kind ?? ''));
     fill(body,
       data.uploaded ? null : h('section', { class: 'card wide' }, h('h2', null, 'No catalogue yet'),
@@ -53,7 +53,7 @@ export async function showCatalogue(root, query, { about, signal }) {
         h('pre', null, `mcpcat-timeline catalogue --project ${project.value} events.json`)),
       h('section', { class: 'card' }, h('h2', null, `Declared, never seen (${count(data.never_seen.length)})`), names(data.never_seen, place)),
       h('section', { class: 'card' }, h('h2', null, `Seen, not declared (${count(data.undeclared.length)})`), names(data.undeclared, (row) => plural(row.count, 'time'))),
-      h('section', { class: 'card' }, h('h2', null, `Declared and seen (${count(data.seen.length)})`), names(data.seen, (row) => plural(row.count, 'time'))));
+      h('section', { class: 'card' }, h('h2', null, `Declared and seen (${count(data.seen.length)})`), names(data.seen, (row) => [plural(row.count, 'time'), place(row)].filter((part) => part !== '').join(', '))));
   }
   try {
     await draw();

@@ -2,7 +2,7 @@
 
 import { bolt, copyButton, h } from './dom.js';
 import { clock, dateTime, duration, micros, offset } from './format.js';
-import { badgeOf, kindOf, labelOf, traceOf } from './model.js';
+import { badgeOf, traceOf } from './model.js';
 import { tree } from './tree.js';
 
 /** Fields shown in a place of their own; the rest is listed under metadata. */
@@ -17,11 +17,11 @@ const PLACED = new Set([
  * @param {{start: number, traceUrl: string | null, parent: any, children: any[], open: (id: string) => void, tagHref: ((key: string, value: string) => string) | null}} context
  */
 export function detail(event, context) {
-  const kind = kindOf(event);
+  const kind = event.kind;
   const head = h('header', { class: 'detail-head' },
     h('div', { class: 'detail-title' },
       h('span', { class: `badge b-${kind}` }, badgeOf(event)),
-      h('h2', null, kind === 'custom' ? bolt() : null, labelOf(event)),
+      h('h2', null, kind === 'custom' ? bolt() : null, event.label),
       event.is_error ? h('span', { class: 'badge b-error' }, 'failed') : null,
     ),
     h('dl', { class: 'facts' },
@@ -61,7 +61,7 @@ function section(title, ...children) {
 }
 
 function jump(event, open) {
-  const button = h('button', { type: 'button', class: 'link' }, labelOf(event));
+  const button = h('button', { type: 'button', class: 'link' }, event.label);
   button.addEventListener('click', () => open(event.id));
   return button;
 }

@@ -2,41 +2,11 @@
 
 import { micros } from './format.js';
 
-/** What an event is about. */
-export function kindOf(event) {
-  const type = event.event_type ?? '';
-  if (type === 'agentcat:custom' || type === 'mcpcat:custom') return 'custom';
-  if (type === 'agentcat:identify' || type === 'mcpcat:identify') return 'identify';
-  if (type === 'mcp:tools/call') return 'tool';
-  if (type.startsWith('mcp:') && type.endsWith('/list')) return 'list';
-  if (type.startsWith('mcp:')) return 'protocol';
-  return 'other';
-}
-
 /** The badge of an event: its type in one or two words. */
 export function badgeOf(event) {
-  const kind = kindOf(event);
-  if (kind === 'custom') return 'custom';
-  if (kind === 'identify') return 'identify';
-  if (kind === 'tool') return 'tool';
-  if (kind === 'list') return 'list';
+  if (event.kind !== 'protocol' && event.kind !== 'other') return event.kind;
   const type = event.event_type ?? '';
   return type.startsWith('mcp:') ? type.slice(4) : type || 'event';
-}
-
-const PLACEHOLDERS = new Set(['Unknown', 'Unknown Tool Name']);
-
-/** The words a reader looks for. */
-export function labelOf(event) {
-  const name = typeof event.resource_name === 'string' && event.resource_name !== '' ? event.resource_name : null;
-  const type = event.event_type ?? '';
-  switch (kindOf(event)) {
-    case 'custom': return name ?? 'Custom';
-    case 'identify': return 'Identify';
-    case 'tool': return name ?? 'tool call';
-    case 'other': return name ?? (type || 'Event');
-    default: return name !== null && !PLACEHOLDERS.has(name) ? name : type.replace(/^mcp:/, '');
-  }
 }
 
 /** What an error says, in one line. */
@@ -55,7 +25,7 @@ export function errorLine(event) {
 export function previewOf(event) {
   if (event.is_error) return errorLine(event);
   if (typeof event.user_intent === 'string' && event.user_intent !== '') return event.user_intent;
-  if (kindOf(event) === 'identify') return String(event.identify_actor_name ?? event.identify_actor_given_id ?? '');
+  if (event.kind === 'identify') return String(event.identify_actor_name ?? event.identify_actor_given_id ?? '');
   return '';
 }
 
@@ -115,7 +85,7 @@ function circular(event, known) {
 export function visible(rows, { noise, text, errors, custom }) {
   const needle = text.trim().toLowerCase();
   return rows.filter(({ event }) => {
-    const kind = kindOf(event);
+    const kind = event.kind;
     if (!noise && kind === 'list' && !event.is_error) return false;
     if (errors && !event.is_error) return false;
     if (custom && kind !== 'custom') return false;
@@ -146,7 +116,7 @@ export function traceOf(event) {
 export function countsOf(events) {
   const counts = { events: events.length, tools: 0, custom: 0, errors: 0 };
   for (const event of events) {
-    const kind = kindOf(event);
+    const kind = event.kind;
     if (kind === 'tool') counts.tools += 1;
     if (kind === 'custom') counts.custom += 1;
     if (event.is_error) counts.errors += 1;

@@ -2,7 +2,7 @@
 
 import { bolt, fill, h, svg } from './dom.js';
 import { count, dateTime, duration, micros, offset, plural } from './format.js';
-import { arrange, badgeOf, countsOf, kindOf, labelOf, pauses, previewOf, visible } from './model.js';
+import { arrange, badgeOf, countsOf, pauses, previewOf, visible } from './model.js';
 import { detail } from './detail.js';
 import { listenKeys } from './keys.js';
 
@@ -118,7 +118,7 @@ export function timeline(root, options) {
     const key = `${depth}|${row.offset}|${longest}`;
     const held = items.get(event.id);
     if (held && held.key === key && held.event === event) return held.node;
-    const kind = kindOf(event);
+    const kind = event.kind;
     const bar = h('span', { class: 'bar', 'aria-hidden': 'true' }, h('i'));
     const share = longest > 0 && event.duration > 0 ? Math.log1p(event.duration) / Math.log1p(longest) : 0;
     bar.firstChild.style.setProperty('--share', String(Math.max(share, event.duration > 0 ? 0.04 : 0)));
@@ -127,7 +127,7 @@ export function timeline(root, options) {
       h('time', { class: 'offset', datetime: event.timestamp }, offset(row.offset)),
       h('span', { class: `badge b-${kind}` }, badgeOf(event)),
       h('span', { class: 'what' },
-        h('span', { class: 'label' }, kind === 'custom' ? bolt() : null, labelOf(event)),
+        h('span', { class: 'label' }, kind === 'custom' ? bolt() : null, event.label),
         event.is_error ? h('span', { class: 'failed' }, 'failed') : null,
         preview ? h('span', { class: 'preview' }, preview) : null),
       h('span', { class: 'took' }, bar, h('span', null, duration(event.duration))));
@@ -168,7 +168,7 @@ export function timeline(root, options) {
       if (at % step !== 0 && !row.event.is_error) return;
       const x = ((row.at - start) / length) * 994;
       const width = Math.max(2, (((Number(row.event.duration) || 0) * 1000) / length) * 994);
-      const kind = row.event.is_error ? 'error' : kindOf(row.event);
+      const kind = row.event.is_error ? 'error' : row.event.kind;
       const tall = row.event.is_error ? 28 : kind === 'custom' ? 22 : 14;
       const w = Math.min(width, 997 - x).toFixed(2);
       paths.set(kind, `${paths.get(kind) ?? ''}M${x.toFixed(2)} ${28 - tall}h${w}v${tall}h-${w}z`);

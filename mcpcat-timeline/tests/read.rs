@@ -303,6 +303,22 @@ async fn overview_metrics_and_filter_values_add_up() {
 }
 
 #[tokio::test]
+async fn every_event_that_is_read_has_its_kind_and_label_and_an_export_is_as_it_was_sent() {
+    let collector = Collector::start().await;
+    let sent = json!({"id": "evt_1", "project_id": "proj_test", "session_id": "s", "event_type": "mcp:tools/call",
+        "timestamp": "2026-01-01T00:00:00Z", "resource_name": "add", "kind": "mine", "parameters": {"label": "x"}});
+    collector.post(&sent).await;
+    let mut shown = sent.clone();
+    shown["kind"] = "tool".into();
+    shown["label"] = "add".into();
+    assert_eq!(collector.get("/api/v1/sessions/s/events").await["events"], json!([shown]));
+    assert_eq!(collector.get("/api/v1/events").await["events"][0]["event"], shown);
+    assert_eq!(collector.get("/api/v1/events/evt_1").await["event"], shown);
+    let export = collector.request(Method::GET, "/api/v1/export.ndjson").send().await.unwrap();
+    assert_eq!(export.json::<Value>().await.unwrap(), sent);
+}
+
+#[tokio::test]
 async fn a_catalogue_is_held_against_what_was_seen() {
     let collector = three().await;
     let path = "/api/v1/catalogue?project=proj_test";

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { duration, micros, offset } from '../../mcpcat-timeline/static/format.js';
-import { arrange, errorLine, labelOf, pauses, traceOf, visible } from '../../mcpcat-timeline/static/model.js';
+import { arrange, badgeOf, errorLine, pauses, traceOf, visible } from '../../mcpcat-timeline/static/model.js';
 
 const at = (ms, fields) => ({ timestamp: new Date(1_700_000_000_000 + ms).toISOString(), ...fields });
 
@@ -41,9 +41,10 @@ test('microseconds survive', () => {
   ])[0].event.id === 'a');
 });
 
-test('labels, errors and traces are found wherever the SDKs put them', () => {
-  assert.equal(labelOf({ event_type: 'mcpcat:custom' }), 'Custom');
-  assert.equal(labelOf({ event_type: 'mcp:initialize', resource_name: 'Unknown Tool Name' }), 'initialize');
+test('badges, errors and traces are found wherever the SDKs put them', () => {
+  assert.equal(badgeOf({ kind: 'custom', event_type: 'mcpcat:custom' }), 'custom');
+  assert.equal(badgeOf({ kind: 'protocol', event_type: 'mcp:initialize' }), 'initialize');
+  assert.equal(badgeOf({ kind: 'other', event_type: '' }), 'event');
   assert.equal(errorLine({ is_error: true, error: { type: 'T', message: 'm' } }), 'T: m');
   assert.equal(errorLine({ is_error: true, error: 'plain' }), 'plain');
   assert.equal(errorLine({ is_error: true, error: { code: 3 } }), '{"code":3}');
@@ -53,8 +54,8 @@ test('labels, errors and traces are found wherever the SDKs put them', () => {
 
 test('listing noise is hidden unless it failed or is asked for, and pauses are those of what is shown', () => {
   const rows = arrange([
-    at(0, { id: 'a', event_type: 'mcp:tools/call' }), at(50_000, { id: 'l', event_type: 'mcp:tools/list' }),
-    at(51_000, { id: 'f', event_type: 'mcp:tools/list', is_error: true }), at(52_000, { id: 'b', event_type: 'mcpcat:custom' }),
+    at(0, { id: 'a', kind: 'tool' }), at(50_000, { id: 'l', kind: 'list' }),
+    at(51_000, { id: 'f', kind: 'list', is_error: true }), at(52_000, { id: 'b', kind: 'custom' }),
   ]);
   const all = { noise: false, text: '', errors: false, custom: false };
   const shown = visible(rows, all);

@@ -290,11 +290,13 @@ test('overview and catalogue add up', async () => {
     await page.getByText('No catalogue yet').waitFor();
     await page.getByLabel('Catalogue file').setInputFiles({
       name: 'events.json', mimeType: 'application/json',
-      buffer: Buffer.from(JSON.stringify({ version: 1, events: [{ name: 'invoice.charge' }, { name: 'invoice.voided', file: 'src/invoice.rs', line: 12 }] })),
+      buffer: readFileSync(new URL('../fixtures/catalogue.json', import.meta.url)),
     });
     await page.getByRole('heading', { name: 'Declared, never seen (1)' }).waitFor();
-    assert.ok(await page.getByText('src/invoice.rs:12').isVisible());
+    assert.ok(await page.getByText('mcpcat-timeline/tests/catalogue.rs:12').isVisible());
+    assert.ok(await page.getByText('An invoice was taken back before it was paid.').isVisible());
     await page.getByRole('heading', { name: 'Declared and seen (1)' }).waitFor();
+    assert.ok(await page.getByText('An invoice was charged to a card.').isVisible());
     assert.match(await page.locator('.card', { hasText: 'Seen, not declared' }).textContent(), /gateway\.request.*refund\.completed.*subscription_upgraded/);
     await page.screenshot({ path: artefact('catalogue-light.png') });
   });

@@ -16,7 +16,7 @@ use crate::delivery::unanswered::Unanswered;
 use crate::delivery::wait;
 use crate::delivery::worker::{self, Command, FLUSH_MARK, Mailbox, Reply, Scope, Setup};
 use crate::event::fields::Fields;
-use crate::event::id::{base62, random_ksuid};
+use crate::event::id::random_ksuid;
 use crate::event::record::{self, Definition, Header};
 use crate::event::{EventId, time};
 use crate::spool::{self, Backend, Reader, Refused, Spool};
@@ -124,7 +124,7 @@ impl Core {
         Self {
             config,
             ledger,
-            instance: base62(&instance).iter().map(|&digit| char::from(digit)).collect(),
+            instance: instance.to_string(),
             live,
             forked: OnceLock::new(),
             closed: AtomicBool::new(false),

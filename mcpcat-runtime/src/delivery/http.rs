@@ -16,11 +16,11 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use mcpcat_wire::batch::{BATCH_HEADER, EVENT_TYPES_HEADER, offers_any_type};
 
-use super::batch::{self, OFFER_HEADER, Offer};
+use super::batch::{self, Offer};
 use super::proxy::{self, Rules};
 use super::retry::Answer;
-use super::types;
 
 /// The product's ingest path; the slash at its end is part of it.
 const INGEST_PATH: &str = "/v1/public/events/";
@@ -230,8 +230,8 @@ impl Sender {
     fn offers(&self, response: &http::Response<hyper::body::Incoming>) -> Offers {
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
         Offers {
-            batches: header(OFFER_HEADER).filter(|_| self.may_batch).and_then(Offer::parse),
-            any_type: header(types::OFFER_HEADER).is_some_and(types::offers_any),
+            batches: header(BATCH_HEADER).filter(|_| self.may_batch).and_then(Offer::parse),
+            any_type: header(EVENT_TYPES_HEADER).is_some_and(offers_any_type),
         }
     }
 

@@ -8,16 +8,8 @@ use tokio::time::Instant;
 
 use crate::event::wire;
 
-/// The header with which a collector offers to take events of any type. Its value is a list; `any` is the only word
-/// that is known.
-pub(crate) const OFFER_HEADER: &str = "mcpcat-event-types";
 /// Events that wait to hear at once; beyond it nothing more is read before somebody has been asked.
 const MAX_WAITING: usize = 256;
-
-/// Whether a header's value offers it.
-pub(crate) fn offers_any(value: &str) -> bool {
-    value.split(',').any(|word| word.trim().eq_ignore_ascii_case("any"))
-}
 
 /// What the endpoint takes, as far as it has been heard, and who waits for it.
 #[derive(Debug)]
@@ -91,13 +83,6 @@ mod tests {
 
     fn body<'a>(item: &&'a [u8]) -> &'a [u8] {
         item
-    }
-
-    #[test]
-    fn the_offer_is_a_word_in_a_list() {
-        for (value, offers) in [("any", true), ("later, ANY ", true), ("", false), ("anything", false)] {
-            assert_eq!(offers_any(value), offers, "{value}");
-        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use mcpcat_wire::catalogue::{self, Document};
 
 use super::callsite::{Callsite, Field, Place};
 
@@ -102,9 +102,6 @@ CALLSITES! {
 #[doc(hidden)]
 pub use __mcpcat_callsite as callsite;
 
-/// The version of the document that [`Catalog::to_json`] writes. It grows when a reader of the old one would fail.
-pub const SCHEMA_VERSION: u32 = 1;
-
 /// All events that the linked program can make through the macros.
 ///
 /// Events put together at run time ([`CustomEvent`](super::CustomEvent)) and the keys that `..data` adds are not in it.
@@ -119,7 +116,7 @@ pub struct Catalog {
 }
 
 /// One place in the source that makes events.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct Entry {
     /// The event's name.
@@ -170,10 +167,23 @@ fn entry(site: &'static Callsite) -> Entry {
     }
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
-    schema_version: u32,
-    events: &'a [Entry],
+impl Entry {
+    /// The entry as the document has it.
+    fn written(&self) -> catalogue::Entry<'_> {
+        let keys = |keys: &'_ [Cow<'static, str>]| keys.to_vec();
+        catalogue::Entry {
+            name: self.name.as_str().into(),
+            kind: self.kind.into(),
+            parameters: keys(&self.parameters),
+            tags: keys(&self.tags),
+            properties: keys(&self.properties),
+            redacted: keys(&self.redacted),
+            description: self.description.into(),
+            module: self.module.into(),
+            file: self.file.into(),
+            line: self.line,
+        }
+    }
 }
 
 impl Catalog {
@@ -192,9 +202,7 @@ impl Catalog {
 
     /// A tracking plan as JSON, one line per key, sorted: a text that can be committed and reviewed.
     pub fn to_json(&self) -> String {
-        let document = Document { schema_version: SCHEMA_VERSION, events: &self.entries };
-        // Strings, numbers and lists of them: there is nothing that could fail.
-        serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+        Document::new(self.entries.iter().map(Entry::written).collect()).to_json()
     }
 
     /// What a plan written by [`to_json`](Self::to_json) promises and this program does not keep: events and keys that
@@ -203,13 +211,7 @@ impl Catalog {
     /// # Errors
     /// A plan that is no JSON, or of a newer schema.
     pub fn removed_since(&self, plan: &str) -> Result<Vec<Removal>, PlanError> {
-        let plan: Plan = serde_json::from_str(plan).map_err(|error| PlanError(error.to_string()))?;
-        if plan.schema_version > SCHEMA_VERSION {
-            return Err(PlanError(format!(
-                "schema_version is {}, this version of mcpcat reads up to {SCHEMA_VERSION}",
-                plan.schema_version
-            )));
-        }
+        let plan = Document::parse(plan).map_err(|error| PlanError(error.to_string()))?;
         let now = by_name(self.entries.iter().map(|entry| {
             (
                 entry.name.as_str(),
@@ -218,7 +220,7 @@ impl Catalog {
         }));
         let then = by_name(plan.events.iter().map(|entry| {
             (
-                entry.name.as_str(),
+                &*entry.name,
                 [("parameter", &entry.parameters), ("tag", &entry.tags), ("property", &entry.properties)],
             )
         }));
@@ -254,8 +256,8 @@ fn keys_of<'a>(keys: &Keys<'a>) -> BTreeSet<&'a str> {
 }
 
 /// An event that several callsites make has the keys of all of them.
-fn by_name<'a, S: AsRef<str> + 'a>(
-    events: impl Iterator<Item = (&'a str, [(&'static str, &'a Vec<S>); 3])>,
+fn by_name<'a>(
+    events: impl Iterator<Item = (&'a str, [(&'static str, &'a Vec<Cow<'static, str>>); 3])>,
 ) -> BTreeMap<&'a str, Keys<'a>> {
     let mut all: BTreeMap<&str, Keys<'_>> = BTreeMap::new();
     for (name, places) in events {
@@ -265,23 +267,6 @@ fn by_name<'a, S: AsRef<str> + 'a>(
         }
     }
     all
-}
-
-#[derive(Deserialize)]
-struct Plan {
-    schema_version: u32,
-    events: Vec<Planned>,
-}
-
-#[derive(Deserialize)]
-struct Planned {
-    name: String,
-    #[serde(default)]
-    parameters: Vec<String>,
-    #[serde(default)]
-    tags: Vec<String>,
-    #[serde(default)]
-    properties: Vec<String>,
 }
 
 /// Something that a plan has and the program no longer does.

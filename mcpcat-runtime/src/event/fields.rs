@@ -19,8 +19,8 @@ use super::json::{self, ValueError};
 use super::record::{HEADER_LEN, Header};
 use super::text::ToDuration;
 use super::time;
-use crate::policy::limits::MAX_TAGS;
 use crate::policy::{self, Policy};
+use mcpcat_wire::tag::MAX_TAGS;
 
 /// A value an event can carry: anything `Serialize`.
 #[diagnostic::on_unimplemented(

@@ -1,10 +1,12 @@
 //! The JSON body of the wire, joined from an event's record and its session's definition. Runs on the
 //! worker, where text ids and timestamps cost nobody's call.
 
+use mcpcat_wire::event_type::{self, MCP_PREFIX, Product};
+use mcpcat_wire::tag::MAX_TAGS;
+
 use super::json;
 use super::record::{Definition, Header};
 use super::time;
-use crate::policy::limits::MAX_TAGS;
 
 /// What the wire calls things, which differs between the product's two names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +20,8 @@ pub(crate) struct Dialect {
 impl Dialect {
     /// The pair for a host: the newer name's, except for the older product's own API host.
     pub(crate) fn of_host(host: &str) -> Self {
-        let product = if host.eq_ignore_ascii_case("api.mcpcat.io") { "mcpcat" } else { "agentcat" };
-        Self { custom_type: format!("{product}:custom"), version_key: format!("{product}_version") }
+        let product = Product::of_host(host);
+        Self { custom_type: product.custom_type().to_owned(), version_key: product.version_key().to_owned() }
     }
 }
 
@@ -134,32 +136,12 @@ fn merged(own: &[u8], added: &str, tags: bool) -> Vec<u8> {
     serde_json::to_vec(&all).unwrap_or_else(|_| own.to_vec())
 }
 
-/// The event types that the product has, behind `mcp:`.
-const TYPES: [&str; 17] = [
-    "ping",
-    "initialize",
-    "completion/complete",
-    "logging/setLevel",
-    "prompts/get",
-    "prompts/list",
-    "resources/list",
-    "resources/templates/list",
-    "resources/read",
-    "resources/subscribe",
-    "resources/unsubscribe",
-    "tools/call",
-    "tools/list",
-    "tasks/get",
-    "tasks/result",
-    "tasks/list",
-    "tasks/cancel",
-];
-
-/// Whether a body is an event of a type that the product has none for: a request that is not among [`TYPES`].
+/// Whether a body is an event of a type that the product has none for: a request of a method of its own.
 pub(crate) fn is_of_another_type(body: &[u8]) -> bool {
     let of_type = top_level(body).find(|(key, _)| *key == b"event_type").map(|(_, value)| value);
-    let method = of_type.and_then(|value| value.strip_prefix(b"\"mcp:")?.strip_suffix(b"\""));
-    method.is_some_and(|method| !TYPES.iter().any(|known| known.as_bytes() == method))
+    let text = of_type.and_then(|value| str::from_utf8(value.strip_prefix(b"\"")?.strip_suffix(b"\"")?).ok());
+    let method = text.and_then(|text| text.strip_prefix(MCP_PREFIX));
+    method.is_some_and(|method| !event_type::is_product_method(method))
 }
 
 /// The members of `,"key":value,"key":value…`, or of an object that begins like that, which this crate's own

@@ -9,7 +9,8 @@ mod sample;
 
 pub use key_policy::KeyPolicy;
 pub use keys::is_sensitive;
-pub use limits::{Limits, TagProblem, check_tag};
+pub use limits::Limits;
+pub use mcpcat_wire::tag::{TagProblem, check_tag};
 pub(crate) use sample::Sample;
 
 /// Everything the serialiser has to know about what may be recorded.

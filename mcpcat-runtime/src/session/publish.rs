@@ -51,7 +51,7 @@ impl Session {
     pub(crate) fn of_text(core: &Arc<Core>, text: &str) -> Self {
         let Some(sessions) = core.attachment(Sessions::default) else { return Self::make(core, text) };
         let derived = core.config.session_strings == SessionStrings::Derive;
-        if derived && SessionId::looks_like_one(text) && !sessions.warned.swap(true, Ordering::Relaxed) {
+        if derived && mcpcat_wire::session::is_id(text) && !sessions.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 target: "mcpcat",
                 "the session string `{text}` already looks like a session id and is derived into another; \

@@ -40,6 +40,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use mcpcat_wire::state_dir::StateDir;
+
 pub use adopt::{Adopter, Orphan, OrphanRecord};
 pub use options::{Backend, Manifest, Options, Overflow};
 pub use reader::Reader;
@@ -280,7 +282,7 @@ pub(crate) fn is_in_program() -> bool {
 /// Deletes the runs of `manifest` that no live process holds, undelivered events and all: their user has opted
 /// out. Makes no directory. How many there were.
 pub fn forget(state_dir: Option<PathBuf>, manifest: &Manifest) -> usize {
-    let Some(state) = run::state_dir(state_dir) else { return 0 };
+    let Some(state) = StateDir::find(state_dir) else { return 0 };
     let root = run::root_of(&state);
     // A directory that somebody else could have written to is not ours to act on.
     if file::check_dir(&root).is_err() {
@@ -292,7 +294,7 @@ pub fn forget(state_dir: Option<PathBuf>, manifest: &Manifest) -> usize {
 
 /// A directory of this user's own beside the spools, made if it is missing, for what else is kept there.
 pub(crate) fn private_dir_beside(state_dir: Option<PathBuf>, name: &str) -> io::Result<PathBuf> {
-    let state = run::state_dir(state_dir).ok_or_else(|| {
+    let state = StateDir::find(state_dir).ok_or_else(|| {
         io::Error::new(io::ErrorKind::NotFound, "there is no home directory; set MCPCAT_STATE_DIR")
     })?;
     let dir = run::root(&state)?.with_file_name(name);
@@ -302,7 +304,7 @@ pub(crate) fn private_dir_beside(state_dir: Option<PathBuf>, name: &str) -> io::
 
 /// Whether that directory is there; nothing is made.
 pub(crate) fn exists_beside(state_dir: Option<PathBuf>, name: &str) -> bool {
-    run::state_dir(state_dir).is_some_and(|state| state.join("mcpcat").join(name).exists())
+    StateDir::find(state_dir).is_some_and(|state| state.ours().join(name).exists())
 }
 
 /// Opens a regular file of this user alone.

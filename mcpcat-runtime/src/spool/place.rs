@@ -6,6 +6,8 @@ use std::fs::File;
 use std::io::{ErrorKind, Result};
 use std::path::Path;
 
+use mcpcat_wire::state_dir::StateDir;
+
 use super::adopt::Adopter;
 use super::frame::Salt;
 use super::log::Log;
@@ -28,7 +30,7 @@ pub(super) fn place(options: &Options, warnings: &mut Vec<String>) -> Placed {
     if options.backend == Backend::Memory {
         return in_memory(options, warnings);
     }
-    let Some(state) = run::state_dir(options.state_dir.clone()) else {
+    let Some(state) = StateDir::find(options.state_dir.clone()) else {
         warnings.push(
             "events are kept in memory and lost with the process: there is no home directory; \
              set MCPCAT_STATE_DIR to keep them on disk"
@@ -42,7 +44,7 @@ pub(super) fn place(options: &Options, warnings: &mut Vec<String>) -> Placed {
             warnings.push(format!(
                 "events are kept in memory and lost with the process: {} cannot be used: {error}; \
                  set MCPCAT_STATE_DIR to a directory that can be written",
-                state.display()
+                state.base().display()
             ));
             in_memory(options, warnings)
         }
@@ -70,7 +72,7 @@ fn in_memory(options: &Options, warnings: &mut Vec<String>) -> Placed {
     }
 }
 
-fn on_disk(options: &Options, state: &Path, warnings: &mut Vec<String>) -> Result<Placed> {
+fn on_disk(options: &Options, state: &StateDir, warnings: &mut Vec<String>) -> Result<Placed> {
     let root = run::root(state)?;
     let run = Run::create(&root, &options.manifest)?;
     let opened = match options.backend {

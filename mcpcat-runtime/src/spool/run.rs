@@ -18,6 +18,8 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use mcpcat_wire::state_dir::StateDir;
+
 use super::file;
 use super::frame::Salt;
 use super::options::Manifest;
@@ -36,33 +38,16 @@ struct Stored {
     base_url: String,
 }
 
-/// The state directory of this platform's user: the option, `MCPCAT_STATE_DIR`, or the usual place.
-pub(super) fn state_dir(option: Option<PathBuf>) -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    option.or_else(|| set("MCPCAT_STATE_DIR")).or_else(|| {
-        if cfg!(windows) {
-            set("LOCALAPPDATA")
-        } else if cfg!(target_os = "macos") {
-            set("HOME").map(|home| home.join("Library/Application Support"))
-        } else {
-            set("XDG_STATE_HOME")
-                .filter(|path| path.is_absolute())
-                .or_else(|| set("HOME").map(|home| home.join(".local/state")))
-        }
-    })
-}
-
 /// Where the runs are.
-pub(super) fn root_of(state: &Path) -> PathBuf {
-    state.join("mcpcat").join("spool")
+pub(super) fn root_of(state: &StateDir) -> PathBuf {
+    state.ours().join("spool")
 }
 
-/// Makes `<state>/mcpcat/spool` and returns its path.
-pub(super) fn root(state: &Path) -> Result<PathBuf> {
-    std::fs::create_dir_all(state)?;
-    let ours = state.join("mcpcat");
-    file::private_dir(&ours)?;
-    let root = ours.join("spool");
+/// Makes the directory that the runs are in and returns its path.
+pub(super) fn root(state: &StateDir) -> Result<PathBuf> {
+    std::fs::create_dir_all(state.base())?;
+    file::private_dir(&state.ours())?;
+    let root = root_of(state);
     file::private_dir(&root)?;
     Ok(root)
 }

@@ -16,8 +16,8 @@ use super::request::RequestInfo;
 use crate::event::json;
 use crate::event::record::Actor;
 use crate::policy::check_tag;
-use crate::policy::limits::MAX_TAGS;
 use crate::session::{Session, Values};
+use mcpcat_wire::tag::MAX_TAGS;
 
 /// As long as events wait for them.
 pub(super) const LONGEST: Duration = Duration::from_secs(5);

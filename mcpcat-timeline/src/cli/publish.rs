@@ -7,6 +7,8 @@ use super::args::Publish;
 use super::remote::Client;
 use super::source::pairs;
 use crate::ids;
+use mcpcat_wire::event_type::Product;
+use mcpcat_wire::{session, tag};
 
 pub(super) async fn run(args: Publish) -> Result<(), Failure> {
     let event = event(&args)?;
@@ -27,16 +29,16 @@ fn event(args: &Publish) -> Result<Value, Failure> {
     let mut event = Map::new();
     event.insert("id".into(), ids::event_id().into());
     event.insert("project_id".into(), args.project.clone().into());
-    event.insert("event_type".into(), "agentcat:custom".into());
+    event.insert("event_type".into(), Product::AgentCat.custom_type().into());
     event.insert("timestamp".into(), crate::event::iso(jiff::Timestamp::now().as_microsecond()).into());
-    let session = args.session.as_deref().filter(|session| !session.is_empty()).map(|session| {
-        if ids::is_session_id(session) {
-            session.to_owned()
+    let session_id = args.session.as_deref().filter(|text| !text.is_empty()).map(|text| {
+        if session::is_id(text) {
+            text.to_owned()
         } else {
-            ids::derive_session(session, &args.project)
+            session::text(&session::derive(text, &args.project))
         }
     });
-    event.insert("session_id".into(), session.map_or(Value::Null, Value::from));
+    event.insert("session_id".into(), session_id.map_or(Value::Null, Value::from));
     if let Some(name) = &args.name {
         event.insert("resource_name".into(), name.clone().into());
     }
@@ -50,8 +52,16 @@ fn event(args: &Publish) -> Result<Value, Failure> {
     if !params.is_empty() {
         event.insert("parameters".into(), params.into());
     }
-    let tags: Map<String, Value> =
-        pairs(&args.tags)?.into_iter().map(|(key, value)| (key, value.into())).collect();
+    let tags = pairs(&args.tags)?;
+    if tags.len() > tag::MAX_TAGS {
+        return Err(
+            format!("an event carries at most {} tags; these are {}", tag::MAX_TAGS, tags.len()).into()
+        );
+    }
+    for (key, value) in &tags {
+        tag::check_tag(key, value).map_err(|problem| format!("tag {key:?}: {problem}"))?;
+    }
+    let tags: Map<String, Value> = tags.into_iter().map(|(key, value)| (key, value.into())).collect();
     if !tags.is_empty() {
         event.insert("tags".into(), tags.into());
     }
@@ -79,10 +89,22 @@ mod tests {
             panic!("not publish")
         };
         let event = event(&args).unwrap();
-        assert_eq!(event["session_id"], ids::derive_session("s1", "p").as_str());
+        assert_eq!(event["session_id"], session::text(&session::derive("s1", "p")).as_str());
         assert_eq!(event["parameters"], serde_json::json!({"count": 3, "who": "ada"}));
         assert_eq!(event["tags"]["env"], "prod");
         assert_eq!(event["error"]["message"], "late");
         assert!(crate::event::Event::stored(&event.to_string()).unwrap().is_error);
+    }
+
+    #[test]
+    fn a_tag_that_the_ingest_api_drops_is_an_error() {
+        for (tag, why) in [("bad/key=1", "'/'"), ("=1", "key")] {
+            let line = format!("x publish deploy --project p -t {tag}");
+            let Some(Command::Publish(args)) = Cli::parse_from(line.split(' ')).command else {
+                panic!("not publish")
+            };
+            let error = event(&args).unwrap_err().to_string();
+            assert!(error.contains(why), "{tag}: {error}");
+        }
     }
 }

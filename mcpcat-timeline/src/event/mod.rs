@@ -5,6 +5,8 @@ mod scan;
 
 use std::borrow::Cow;
 
+pub(crate) use mcpcat_wire::event_type::{EventKind as Kind, label};
+use mcpcat_wire::tag::MAX_TAGS;
 use serde_json::value::RawValue;
 
 use normalise::Fields;
@@ -39,63 +41,6 @@ impl Refusal {
 
     fn field(field: &'static str, message: impl std::fmt::Display) -> Self {
         Self { status: 400, field: Some(field), message: format!("field `{field}` {message}") }
-    }
-}
-
-/// What an event is about, as counted and filtered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Kind {
-    /// A business event of the server's author.
-    Custom,
-    /// A tool call.
-    Tool,
-    /// A listing of tools, resources or prompts: noise to most readers.
-    List,
-    /// Who the user is.
-    Identify,
-    /// Any other protocol message.
-    Protocol,
-    /// A type that this version does not know.
-    Other,
-}
-
-impl Kind {
-    pub(crate) fn of(event_type: &str) -> Self {
-        match event_type {
-            "agentcat:custom" | "mcpcat:custom" => Self::Custom,
-            "agentcat:identify" | "mcpcat:identify" => Self::Identify,
-            "mcp:tools/call" => Self::Tool,
-            _ => match event_type.strip_prefix("mcp:") {
-                Some(method) if method.ends_with("/list") => Self::List,
-                Some(_) => Self::Protocol,
-                None => Self::Other,
-            },
-        }
-    }
-
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Custom => "custom",
-            Self::Tool => "tool",
-            Self::List => "list",
-            Self::Identify => "identify",
-            Self::Protocol => "protocol",
-            Self::Other => "other",
-        }
-    }
-}
-
-/// The words a reader sees for an event.
-pub(crate) fn label<'a>(event_type: &'a str, name: Option<&'a str>) -> &'a str {
-    match Kind::of(event_type) {
-        Kind::Custom => name.unwrap_or("Custom"),
-        Kind::Identify => "Identify",
-        Kind::Tool => name.unwrap_or("tool call"),
-        Kind::Other if event_type.is_empty() => name.unwrap_or("Event"),
-        // Old SDKs fill the name of protocol messages with a placeholder.
-        _ => name
-            .filter(|name| !matches!(*name, "Unknown" | "Unknown Tool Name"))
-            .unwrap_or_else(|| event_type.strip_prefix("mcp:").unwrap_or(event_type)),
     }
 }
 
@@ -246,6 +191,21 @@ pub(crate) fn instant(text: &str) -> Option<i64> {
     Some(at.as_microsecond())
 }
 
+/// A stored event as the API shows it: with the kind and the label that follow from its type and name, so that no
+/// reader derives them again. A sender's own fields of these names give way.
+pub(crate) fn shown(body: &str, kind: &str, label: &str) -> String {
+    let added = [("kind", quoted(kind)), ("label", quoted(label))];
+    let rest = body.strip_prefix('{').unwrap_or(body);
+    let taken = |name: &str| memchr::memmem::find(body.as_bytes(), name.as_bytes()).is_some();
+    if (taken("\"kind\"") || taken("\"label\""))
+        && let Ok(fields) = serde_json::from_str::<Fields<'_>>(body)
+    {
+        return fields.write(&added);
+    }
+    let comma = if rest == "}" { "" } else { "," };
+    format!("{{\"kind\":{},\"label\":{}{comma}{rest}", added[0].1, added[1].1)
+}
+
 /// The JSON texts of some fields of a stored event; payloads are not read, however deep they are.
 pub(crate) fn raw_fields<'a>(body: &'a str, names: &[&str]) -> Vec<Option<&'a str>> {
     match serde_json::from_str::<Fields<'a>>(body) {
@@ -318,9 +278,6 @@ fn tags(fields: &Fields<'_>) -> Result<Vec<(String, String)>, Refusal> {
         .collect())
 }
 
-/// As many tags as any SDK sends are searchable.
-const MAX_TAGS: usize = 64;
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -372,6 +329,21 @@ mod tests {
         assert!(event.body.contains(&long));
         assert_eq!(event.name.unwrap().len(), MAX_KEY_BYTES);
         assert_eq!(parse(&format!(r#"{{"project_id":"{long}"}}"#)).unwrap_err().field, Some("project_id"));
+    }
+
+    #[test]
+    fn an_event_is_shown_with_one_kind_and_one_label_whatever_it_holds() {
+        for (body, expected) in [
+            (r#"{"id":"e"}"#, r#"{"kind":"custom","label":"a\"b","id":"e"}"#),
+            (r#"{"id":"e","kind":"x","label":1}"#, r#"{"kind":"custom","label":"a\"b","id":"e"}"#),
+            (
+                r#"{"parameters":{"kind":"x","label":"y"}}"#,
+                r#"{"kind":"custom","label":"a\"b","parameters":{"kind":"x","label":"y"}}"#,
+            ),
+            ("{}", r#"{"kind":"custom","label":"a\"b"}"#),
+        ] {
+            assert_eq!(shown(body, "custom", "a\"b"), expected);
+        }
     }
 
     #[test]
@@ -451,15 +423,4 @@ mod tests {
         "\"is_error\":true",
         "\"event_type\":\"mcp:tools/call\"",
     ];
-
-    #[test]
-    fn labels_are_what_a_reader_looks_for() {
-        assert_eq!(label("agentcat:custom", Some("checkout")), "checkout");
-        assert_eq!(label("mcpcat:custom", None), "Custom");
-        assert_eq!(label("mcp:initialize", Some("Unknown Tool Name")), "initialize");
-        assert_eq!(label("mcp:tools/call", Some("add")), "add");
-        assert_eq!(label("agentcat:identify", Some("Unknown")), "Identify");
-        assert_eq!(label("mcp:resources/read", Some("file:///a")), "file:///a");
-        assert_eq!(label("", None), "Event");
-    }
 }

@@ -151,7 +151,7 @@ fn tail(out: &mut String, page: &EventPage) {
     out.push('}');
 }
 
-/// Events as they were sent. Their text is JSON already and is not read again.
+/// Events with their kind and label. Their text is JSON already and is not read again.
 fn bare(page: &EventPage) -> Response {
     let mut out =
         String::with_capacity(page.events.iter().map(|stored| stored.body.len() + 1).sum::<usize>() + 64);
@@ -160,7 +160,7 @@ fn bare(page: &EventPage) -> Response {
         if at > 0 {
             out.push(',');
         }
-        out.push_str(&stored.body);
+        out.push_str(&stored.shown());
     }
     tail(&mut out, page);
     json(StatusCode::OK, out)
@@ -172,7 +172,7 @@ pub(crate) fn one_wrapped(stored: &Stored) -> String {
         "{{\"seq\":{},\"filed_under\":{},\"event\":{}}}",
         stored.seq,
         quoted(&stored.session),
-        stored.body
+        stored.shown()
     )
 }
 

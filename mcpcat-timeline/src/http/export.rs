@@ -13,7 +13,7 @@ use super::ask::Ask;
 use super::guard::Caller;
 use super::reply::Problem;
 use super::{Shared, ask_store, page};
-use crate::store::{Cut, EventPage, EventQuery};
+use crate::store::{Cut, EventPage, EventQuery, Stored};
 
 /// Events read from the store at a time.
 const CHUNK: usize = 1000;
@@ -148,7 +148,7 @@ pub(crate) async fn html(
     })
     .await?;
     let row = rows.first().ok_or_else(|| Problem::missing("session"))?;
-    let events: Vec<&str> = page.events.iter().map(|stored| stored.body.as_str()).collect();
+    let events: Vec<String> = page.events.iter().map(Stored::shown).collect();
     let data = format!(
         "{{\"session\":{},\"events\":[{}],\"cut\":{},\"trace_url\":{}}}",
         serde_json::to_string(row).unwrap_or_default(),

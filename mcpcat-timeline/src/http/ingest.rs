@@ -7,11 +7,15 @@ use axum::http::header::ALLOW;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
+use mcpcat_wire::batch::{
+    ANY_TYPE, BATCH_HEADER, BatchAnswer, EVENT_TYPES_HEADER, EventResult, EventStatus, Offer,
+};
+
 use super::Shared;
 use super::body::{self, Media};
 use super::guard::Caller;
 use super::reply::{Problem, json};
-use crate::event::{Event, MAX_EVENT_BYTES, Refusal, quoted};
+use crate::event::{Event, MAX_EVENT_BYTES, Refusal};
 use crate::store::Outcome;
 
 /// Most events in one batch, as announced.
@@ -21,12 +25,6 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of a batch that are still taken, so that a sender's way of counting does not matter.
 const BATCH_BYTES_TAKEN: usize = 16 * 1024 * 1024;
 
-/// Tells a sender that can batch where and how, on every 202.
-pub(crate) const BATCH_HEADER: HeaderName = HeaderName::from_static("mcpcat-batch");
-
-/// Tells a sender that events of any type are taken, on every 202 and to who asks with `OPTIONS`.
-const TYPES_HEADER: HeaderName = HeaderName::from_static("mcpcat-event-types");
-
 /// `OPTIONS …/v1/public/events/`: what may be sent here.
 pub(crate) async fn offers(State(app): State<Shared>) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
@@ -35,11 +33,13 @@ pub(crate) async fn offers(State(app): State<Shared>) -> Response {
     response
 }
 
+/// Tells a sender that events of any type are taken, and how to send batches: on every 202, and to who asks with
+/// `OPTIONS`.
 fn offer_in(app: &Shared, response: &mut Response) {
     let headers = response.headers_mut();
-    headers.insert(TYPES_HEADER, HeaderValue::from_static("any"));
+    headers.insert(HeaderName::from_static(EVENT_TYPES_HEADER), HeaderValue::from_static(ANY_TYPE));
     if let Ok(offer) = HeaderValue::from_str(&app.batch_offer) {
-        headers.insert(BATCH_HEADER, offer);
+        headers.insert(HeaderName::from_static(BATCH_HEADER), offer);
     }
 }
 
@@ -110,28 +110,21 @@ pub(crate) async fn batch(
     let rejected = ids.iter().filter(|id| id.is_err()).count();
     let mut outcomes = app.queue.submit(events).await?.into_iter();
     app.metrics.rejected(rejected as u64);
-    let mut out = String::from("{\"results\":[");
-    for (at, id) in ids.iter().enumerate() {
-        if at > 0 {
-            out.push(',');
+    let results = ids.iter().map(|id| match id {
+        Ok(id) => {
+            let status = match outcomes.next() {
+                Some(Outcome::Duplicate) => EventStatus::Duplicate,
+                _ => EventStatus::Accepted,
+            };
+            EventResult { id: Some(id.into()), status, error: None }
         }
-        match id {
-            Ok(id) => {
-                let status = match outcomes.next() {
-                    Some(Outcome::Duplicate) => "duplicate",
-                    _ => "accepted",
-                };
-                out.push_str(&format!("{{\"id\":{},\"status\":\"{status}\"}}", quoted(id)));
-            }
-            Err((id, refusal)) => {
-                let id = id.as_deref().map_or_else(|| "null".to_owned(), quoted);
-                let error = quoted(&refusal.message);
-                out.push_str(&format!("{{\"id\":{id},\"status\":\"rejected\",\"error\":{error}}}"));
-            }
-        }
-    }
-    out.push_str("]}");
-    Ok(json(StatusCode::OK, out))
+        Err((id, refusal)) => EventResult {
+            id: id.as_ref().map(Into::into),
+            status: EventStatus::Rejected,
+            error: Some((&refusal.message).into()),
+        },
+    });
+    Ok(json(StatusCode::OK, BatchAnswer { results: results.collect() }.to_json()))
 }
 
 /// One line's event, or its id if that could be read, and what is wrong with it.
@@ -176,11 +169,15 @@ fn id_of(line: &[u8]) -> Option<String> {
     serde_json::from_slice::<Id>(line).ok().map(|id| id.id)
 }
 
-/// What [`BATCH_HEADER`] says when the API lives under this base path.
+/// The value of [`BATCH_HEADER`] when the API lives under this base path.
 pub(crate) fn offer(base: &str) -> String {
-    format!(
-        "v1; path={base}/v1/public/events/batch; max-events={BATCH_EVENTS}; max-bytes={BATCH_BYTES}; encodings=zstd,gzip"
-    )
+    let offer = Offer {
+        path: format!("{base}/v1/public/events/batch").into(),
+        max_events: Some(BATCH_EVENTS),
+        max_bytes: Some(BATCH_BYTES),
+        encodings: "zstd,gzip".into(),
+    };
+    offer.to_string()
 }
 
 trait TrimMut {

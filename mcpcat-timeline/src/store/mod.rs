@@ -92,8 +92,19 @@ pub(crate) struct Stored {
     pub(crate) seq: i64,
     /// Where it is filed.
     pub(crate) session: String,
-    /// The event on one line.
+    /// What it is about, as [`Kind::as_str`](crate::event::Kind::as_str).
+    pub(crate) kind: String,
+    /// The words a reader sees for it.
+    pub(crate) label: String,
+    /// The event on one line, as it was sent.
     pub(crate) body: String,
+}
+
+impl Stored {
+    /// The event as the API shows it.
+    pub(crate) fn shown(&self) -> String {
+        crate::event::shown(&self.body, &self.kind, &self.label)
+    }
 }
 
 /// A page of events.

@@ -4,7 +4,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::rollup::SLOT;
-use crate::event::{Kind, iso};
+use crate::event::{Kind, iso, label};
 use crate::store::query::MAX_LIMIT;
 use crate::store::{
     Cut, EventPage, EventQuery, Facets, NameStats, Overview, Result, SessionPage, SessionQuery, SessionRow,
@@ -126,6 +126,19 @@ fn session_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         sdk_language: row.get(16)?,
         last_label: row.get(17)?,
         sort_value: 0.0,
+    })
+}
+
+const EVENT_COLUMNS: &str = "e.seq, s.id, e.body, e.kind, e.type, e.name";
+
+fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
+    let (event_type, name): (String, Option<String>) = (row.get(4)?, row.get(5)?);
+    Ok(Stored {
+        seq: row.get(0)?,
+        session: row.get(1)?,
+        body: row.get(2)?,
+        kind: row.get(3)?,
+        label: label(&event_type, name.as_deref()).to_owned(),
     })
 }
 
@@ -298,7 +311,7 @@ pub(super) fn events(
     };
     let limit = query.limit.clamp(1, MAX_LIMIT);
     let sql = format!(
-        "SELECT e.seq, s.id, e.body, e.at, e.instance, e.sequence, e.id
+        "SELECT {EVENT_COLUMNS}, e.at, e.instance, e.sequence, e.id
          FROM event e JOIN session s ON s.key = e.session{} ORDER BY {order} LIMIT {}",
         filter.sql,
         limit + 1,
@@ -311,12 +324,12 @@ pub(super) fn events(
             next = Some(place);
             break;
         }
-        let stored = Stored { seq: row.get(0)?, session: row.get(1)?, body: row.get(2)? };
+        let stored = stored(row)?;
         bytes += stored.body.len();
         place = match query.cut {
             Cut::Time => {
-                let (at, instance, sequence): (i64, String, i64) = (row.get(3)?, row.get(4)?, row.get(5)?);
-                format!("{at}~{sequence}~{}~{instance}~{}", instance.len(), row.get::<_, String>(6)?)
+                let (at, instance, sequence): (i64, String, i64) = (row.get(6)?, row.get(7)?, row.get(8)?);
+                format!("{at}~{sequence}~{}~{instance}~{}", instance.len(), row.get::<_, String>(9)?)
             }
             Cut::After(_) | Cut::Newest => format!("{}~0~0~~", stored.seq),
         };
@@ -326,14 +339,11 @@ pub(super) fn events(
 }
 
 pub(super) fn event(db: &mut Connection, id: &str, scope: Option<&str>) -> rusqlite::Result<Option<Stored>> {
-    db.prepare_cached(
-        "SELECT e.seq, s.id, e.body FROM event e JOIN session s ON s.key = e.session
-         WHERE e.id = ?1 AND (?2 IS NULL OR e.project = ?2) LIMIT 1",
-    )?
-    .query_row(params![id, scope], |row| {
-        Ok(Stored { seq: row.get(0)?, session: row.get(1)?, body: row.get(2)? })
-    })
-    .optional()
+    let sql = format!(
+        "SELECT {EVENT_COLUMNS} FROM event e JOIN session s ON s.key = e.session
+         WHERE e.id = ?1 AND (?2 IS NULL OR e.project = ?2) LIMIT 1"
+    );
+    db.prepare_cached(&sql)?.query_row(params![id, scope], stored).optional()
 }
 
 pub(super) fn facets(db: &mut Connection, scope: Option<&str>) -> rusqlite::Result<Facets> {

@@ -1,0 +1,24 @@
+//! What the SDK (`mcpcat-runtime`) and the collector (`mcpcat-timeline`) must agree on, written once.
+//!
+//! Users reach all of it through `mcpcat`; this crate is for the two sides alone. Nothing in here does I/O except
+//! reading environment variables in [`state_dir`].
+//!
+//! | module | contract |
+//! |---|---|
+//! | [`event_type`] | the types of events, their kind and the label that a reader sees |
+//! | [`ksuid`] | ids as raw bytes and as text |
+//! | [`session`] | how a session id is derived from a string of the user's own |
+//! | [`batch`] | how a collector offers batches and event types, and what it answers to a batch |
+//! | [`catalogue`] | the document that lists the events a program can emit |
+//! | [`tag`] | which tags the ingest API keeps |
+//! | [`state_dir`] | where both keep files |
+
+#![forbid(unsafe_code)]
+
+pub mod batch;
+pub mod catalogue;
+pub mod event_type;
+pub mod ksuid;
+pub mod session;
+pub mod state_dir;
+pub mod tag;
