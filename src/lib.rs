@@ -27,7 +27,11 @@ mod recording {
     pub use mcpcat_runtime::client::{
         Client, ClientBuilder, ConfigError, Deliver, PublishError, Rest, SessionStrings,
     };
-    pub use mcpcat_runtime::delivery::{DropReason, Loss, Stats};
+    #[cfg(feature = "reqwest")]
+    pub use mcpcat_runtime::delivery::HttpClient;
+    pub use mcpcat_runtime::delivery::{
+        DropReason, Loss, Stats, Transport, TransportError, TransportRequest, TransportResponse,
+    };
     pub use mcpcat_runtime::event::catalog::{Catalog, catalog};
     pub use mcpcat_runtime::event::{CustomEvent, ErrorInfo, EventData, EventId, Fields, Outcome};
     pub use mcpcat_runtime::policy;

@@ -1,8 +1,8 @@
 //! What delivery costs and how fast it goes: one event a request and in batches, to an endpoint that answers at
-//! once and to one that takes 20 ms, beside bare hyper requests with the same body in the same run; and the memory
+//! once and to one that takes 20 ms, beside bare requests of reqwest with the same body in the same run; and the memory
 //! held while an endpoint hangs.
 //!
-//! `cargo bench -p mcpcat-runtime --no-default-features --bench delivery`. Loopback only. CPU is that of the
+//! `cargo bench -p mcpcat-runtime --no-default-features --features reqwest --bench delivery`. Loopback only. CPU is that of the
 //! sending thread alone, as Linux counts it.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench, not a library")]
 
@@ -12,8 +12,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use http_body_util::{BodyExt as _, Full};
-use hyper_util::rt::TokioExecutor;
 use mcpcat_runtime::client::{Client, ClientBuilder};
 use mcpcat_runtime::event::CustomEvent;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -157,7 +155,7 @@ fn ours(name: &str, endpoint: &Endpoint, events: usize) {
     let _ = client.shutdown_blocking(PATIENCE);
 }
 
-/// Requests made of hyper alone, `window` at a time.
+/// Requests made with reqwest alone, `window` at a time.
 fn bare(name: &str, endpoint: &Endpoint, events: usize, window: usize) {
     let body = endpoint.body.lock().unwrap().clone().unwrap();
     let url = endpoint.clone().start() + "/v1/public/events/";
@@ -166,15 +164,11 @@ fn bare(name: &str, endpoint: &Endpoint, events: usize, window: usize) {
         .spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let client = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
-                    .build_http::<Full<Bytes>>();
+                let client = reqwest::Client::builder().no_proxy().build().unwrap();
                 let post = || {
-                    let request = http::Request::post(&url)
-                        .header("content-type", "application/json")
-                        .body(Full::new(body.clone()))
-                        .unwrap();
-                    let answer = client.request(request);
-                    async move { answer.await.unwrap().into_body().collect().await.unwrap() }
+                    let request =
+                        client.post(&url).header("content-type", "application/json").body(body.clone());
+                    async move { request.send().await.unwrap().bytes().await.unwrap() }
                 };
                 let (start, before) = (Instant::now(), cpu("bare"));
                 let mut flying: FuturesUnordered<_> = (0..window).map(|_| post()).collect();
@@ -220,7 +214,7 @@ fn main() {
         let takes = Duration::from_millis(takes);
         let endpoint = Endpoint { takes, hangs: false, offers: false, body: Arc::default() };
         ours(&format!("one a request, {label}"), &endpoint, single);
-        bare(&format!("bare hyper, 64 at a time, {label}"), &endpoint, single, 64);
+        bare(&format!("bare reqwest, 64 at a time, {label}"), &endpoint, single, 64);
         let endpoint = Endpoint { offers: true, ..endpoint };
         ours(&format!("in batches, {label}"), &endpoint, batched);
     }

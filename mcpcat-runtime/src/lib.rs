@@ -8,7 +8,7 @@
 //! event      what an event is        values to JSON, fields, outcome, ids, the wire's body
 //! spool      where it waits          a bounded log of segments
 //! privacy    what may leave          value patterns and hooks, on the worker
-//! delivery   how it leaves           retry policy, HTTP sender, worker, ledger
+//! delivery   how it leaves           retry policy, transport, worker, ledger
 //! client     the handle              configuration, flush, shutdown, stats
 //! session    whose it is             derivation, ambient scope, propagation
 //! call       one timed call          the guard behind #[event] and every tracked request

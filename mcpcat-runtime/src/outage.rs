@@ -60,9 +60,8 @@ async fn ten_minutes_of_outage_lose_nothing() {
         adopter: Adopter::none(),
         privacy: Privacy::new(),
         project: "proj_outage".to_owned(),
-        base: core.config.base.clone(),
+        ingest: Arc::new(core.config.connection.ingest(&core.config.base, core.config.request_timeout)),
         dialect: core.config.dialect.clone(),
-        request_timeout: core.config.request_timeout,
         sample: Sample::ALL,
         ledger: Arc::clone(&core.ledger),
         mailbox: Arc::clone(&mailbox),
@@ -71,7 +70,6 @@ async fn ten_minutes_of_outage_lose_nothing() {
         drain: Duration::ZERO,
         unanswered: Unanswered::nowhere(),
         resting: None,
-        dry_run: false,
     }));
 
     let (began, real) = (Instant::now(), std::time::Instant::now());

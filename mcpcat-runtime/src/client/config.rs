@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Client;
+use super::connection::{Connection, ConnectionSettings};
 use crate::delivery::Loss;
 use crate::delivery::callback::LossHook;
-use crate::delivery::http::BaseUrl;
+use crate::delivery::endpoint::{BaseUrl, without_credentials};
+use crate::delivery::ingest::NO_TRANSPORT;
 use crate::event::wire::Dialect;
 use crate::policy::{Policy, Sample};
 use crate::privacy::Privacy;
@@ -30,11 +32,36 @@ pub enum ConfigError {
     BaseUrl {
         /// Which setting it came from: `base_url`, `AGENTCAT_API_URL` or `MCPCAT_API_URL`.
         source: &'static str,
-        /// The text that was given.
+        /// The text that was given, without what could be a secret.
         given: String,
         /// What is wrong with it.
         problem: String,
     },
+    /// The token cannot be sent.
+    Token {
+        /// Which setting it came from: `token` or `MCPCAT_TOKEN`.
+        source: &'static str,
+        /// What is wrong with it. The token itself is not repeated.
+        problem: String,
+    },
+    /// A header cannot be sent.
+    Header {
+        /// Its name.
+        name: String,
+        /// What is wrong with it. The value is not repeated.
+        problem: String,
+    },
+    /// The proxy cannot be used.
+    Proxy {
+        /// Which setting it came from: `proxy` or `MCPCAT_PROXY`.
+        source: &'static str,
+        /// The address that was given, without user and password.
+        given: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// This build has no HTTP client, and none was given.
+    NoTransport,
     /// The share of sessions to record is not a number from 0 to 1.
     Sample {
         /// Which setting it came from: `sample` or `MCPCAT_SAMPLE`.
@@ -62,6 +89,18 @@ impl fmt::Display for ConfigError {
                 "`{source}` is `{given}`, which cannot be used: {problem}; \
                  write something like http://127.0.0.1:6228 or {DEFAULT_BASE_URL}"
             ),
+            Self::Token { source, problem } => {
+                write!(
+                    f,
+                    "the token of `{source}` cannot be sent: {problem}; write it as the endpoint issued it"
+                )
+            }
+            Self::Header { name, problem } => write!(f, "the header `{name}` cannot be sent: {problem}"),
+            Self::Proxy { source, given, problem } => write!(
+                f,
+                "`{source}` is `{given}`, which cannot be used: {problem}; write something like http://proxy:3128"
+            ),
+            Self::NoTransport => f.write_str(NO_TRANSPORT),
             Self::Sample { source, given } => write!(
                 f,
                 "`{source}` is `{given}`: write the share of sessions to record, from 0 (none) to 1 (all)"
@@ -126,13 +165,15 @@ pub enum Deliver {
 /// Builds a [`Client`]. Made by [`Client::builder`].
 ///
 /// What is not set comes from the environment: `MCPCAT_PROJECT_ID`, `AGENTCAT_API_URL` or
-/// `MCPCAT_API_URL`, `MCPCAT_ENABLED`, `DO_NOT_TRACK`, `MCPCAT_STATE_DIR`, `MCPCAT_SAMPLE`, `MCPCAT_DRY_RUN`, `MCPCAT_DRAIN_MS`. An empty
+/// `MCPCAT_API_URL`, `MCPCAT_TOKEN` or `MCPCAT_TOKEN_FILE`, `MCPCAT_PROXY`, `MCPCAT_ENABLED`, `DO_NOT_TRACK`,
+/// `MCPCAT_STATE_DIR`, `MCPCAT_SAMPLE`, `MCPCAT_DRY_RUN`, `MCPCAT_DRAIN_MS`. An empty
 /// variable counts as unset.
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ClientBuilder {
     project: String,
-    base_url: Option<String>,
+    base_url: Option<ShownUrl>,
+    pub(super) connection: ConnectionSettings,
     event_type: Option<String>,
     version_key: Option<String>,
     enabled: Option<bool>,
@@ -154,11 +195,22 @@ pub struct ClientBuilder {
     deliver: Deliver,
 }
 
+/// An address as it was given, which `Debug` shows without its secrets.
+#[derive(Clone)]
+struct ShownUrl(String);
+
+impl fmt::Debug for ShownUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&without_credentials(&self.0))
+    }
+}
+
 /// Settings that are known to be good.
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) project: Arc<str>,
     pub(crate) base: BaseUrl,
+    pub(crate) connection: Connection,
     pub(crate) dialect: Dialect,
     pub(crate) enabled: bool,
     pub(crate) state_dir: Option<PathBuf>,
@@ -174,7 +226,6 @@ pub(crate) struct Config {
     pub(crate) privacy: Privacy,
     pub(crate) rest: Rest,
     pub(crate) consent: Option<Consent>,
-    pub(crate) dry_run: bool,
     pub(crate) sample: Sample,
     pub(crate) deliver: Deliver,
 }
@@ -187,6 +238,7 @@ impl ClientBuilder {
         Self {
             project,
             base_url: None,
+            connection: ConnectionSettings::default(),
             event_type: None,
             version_key: None,
             enabled: None,
@@ -211,7 +263,7 @@ impl ClientBuilder {
 
     /// Where events are sent: an http or https address, to which `/v1/public/events/` is added.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
-        self.base_url = Some(url.into());
+        self.base_url = Some(ShownUrl(url.into()));
         self
     }
 
@@ -395,7 +447,8 @@ impl ClientBuilder {
     /// Checks the settings and starts the delivery.
     ///
     /// # Errors
-    /// An empty project, an unusable base URL, or no thread to be had.
+    /// An empty project, an unusable base URL, proxy, token or header, an https address in a build without TLS, no HTTP
+    /// client at all, or no thread to be had.
     pub fn build(self) -> Result<Client, ConfigError> {
         Client::start(self.check(&|name| std::env::var(name).ok())?)
     }
@@ -408,7 +461,7 @@ impl ClientBuilder {
             .or_else(|| variable("MCPCAT_PROJECT_ID"))
             .ok_or(ConfigError::EmptyProject)?;
         let (source, given) = match self.base_url {
-            Some(url) => ("base_url", url),
+            Some(url) => ("base_url", url.0),
             None => BASE_URL_VARIABLES
                 .iter()
                 .find_map(|name| variable(name).map(|url| (*name, url)))
@@ -416,7 +469,10 @@ impl ClientBuilder {
         };
         let base = match BaseUrl::parse(given.trim()) {
             Ok(base) => base,
-            Err(problem) => return Err(ConfigError::BaseUrl { source, given, problem: problem.to_string() }),
+            Err(problem) => {
+                let given = without_credentials(&given);
+                return Err(ConfigError::BaseUrl { source, given, problem: problem.to_string() });
+            }
         };
         let mut dialect = Dialect::of_host(base.host());
         if let Some(event_type) = self.event_type {
@@ -445,10 +501,12 @@ impl ClientBuilder {
         let forbidden = variable("MCPCAT_ENABLED").is_some_and(|value| is_no(&value))
             || variable("DO_NOT_TRACK").is_some_and(|value| !is_no(&value));
         let dry_run = self.dry_run || variable("MCPCAT_DRY_RUN").is_some_and(|value| !is_no(&value));
+        let connection = self.connection.resolve(dry_run, &variable)?;
         let deadline = self.privacy.hook_deadline();
         Ok(Config {
             project: project.into(),
             base,
+            connection,
             dialect,
             enabled: self.enabled.unwrap_or(true) && !forbidden,
             state_dir: self.state_dir,
@@ -459,7 +517,6 @@ impl ClientBuilder {
             capacity_bytes: self.capacity_bytes,
             // What earlier processes left is not to be shown in place of being sent.
             backend: if dry_run { Backend::Memory } else { self.backend },
-            dry_run,
             overflow: self.overflow,
             on_loss: self.on_loss,
             // The patterns look at keys too, inside texts that are JSON: with the same list.

@@ -2,6 +2,7 @@
 //! of sessions; those add their own methods above.
 
 mod config;
+mod connection;
 mod core;
 mod exit;
 mod installed;
@@ -51,6 +52,9 @@ impl Client {
     }
 
     pub(crate) fn start(config: Config) -> Result<Self, ConfigError> {
+        if config.enabled {
+            config.connection.check(&config.base)?;
+        }
         let (core, worker) = Core::start(config)?;
         Ok(Self(Arc::new(Handle { core, worker: Mutex::new(worker) })))
     }
@@ -171,7 +175,7 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("project", &self.project())
-            .field("base_url", &self.base_url())
+            .field("base_url", &self.core().config.base)
             .field("enabled", &self.is_enabled())
             .finish_non_exhaustive()
     }

@@ -33,9 +33,8 @@ pub(super) enum Sorted<T> {
 }
 
 impl<T> Types<T> {
-    /// `takes_any` where it is known beforehand.
-    pub(super) fn new(takes_any: Option<bool>) -> Self {
-        Self { takes_any, waiting: VecDeque::new(), since: None, asking: false }
+    pub(super) fn new() -> Self {
+        Self { takes_any: None, waiting: VecDeque::new(), since: None, asking: false }
     }
 
     /// What to do with an event that could be sent now.
@@ -89,7 +88,7 @@ mod tests {
     fn an_event_of_another_type_waits_for_the_first_answer() {
         for offered in [true, false] {
             let now = Instant::now();
-            let mut types = Types::new(None);
+            let mut types = Types::new();
             assert_eq!(types.sort(KNOWN, |it| body(it), now), Sorted::Goes(KNOWN));
             assert_eq!(types.due(Duration::ZERO), None);
             assert_eq!(types.sort(OTHER, |it| body(it), now), Sorted::Waits);
@@ -105,7 +104,7 @@ mod tests {
 
     #[test]
     fn an_offer_is_not_taken_back_by_an_answer_that_says_nothing() {
-        let mut types = Types::<&[u8]>::new(None);
+        let mut types = Types::<&[u8]>::new();
         drop(types.heard(true));
         drop(types.heard(false));
         assert_eq!(types.sort(OTHER, |it| body(it), Instant::now()), Sorted::Goes(OTHER));
@@ -114,7 +113,7 @@ mod tests {
     #[test]
     fn waiting_is_bounded_and_asking_then_is_due_at_once() {
         let now = Instant::now();
-        let mut types = Types::new(None);
+        let mut types = Types::new();
         for _ in 0..MAX_WAITING {
             assert_eq!(types.sort(OTHER, |it| body(it), now), Sorted::Waits);
         }

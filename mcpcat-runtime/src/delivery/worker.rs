@@ -23,7 +23,7 @@ use super::backlog::{Backlog, What};
 use super::batch::{self, Fate, MAX_BATCHES, Offer};
 use super::callback::LossHook;
 use super::drain::{self, Member};
-use super::http::{BaseUrl, Offers, Sender};
+use super::ingest::{Ingest, Offers};
 use super::ledger::{DropReason, Ledger, Stats};
 use super::letters::Letters;
 use super::resting::{CLEARED, Resting};
@@ -197,9 +197,8 @@ pub(crate) struct Setup {
     pub(crate) adopter: Adopter,
     pub(crate) privacy: Privacy,
     pub(crate) project: String,
-    pub(crate) base: BaseUrl,
+    pub(crate) ingest: Arc<Ingest>,
     pub(crate) dialect: Dialect,
-    pub(crate) request_timeout: Duration,
     pub(crate) sample: Sample,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) mailbox: Arc<Mailbox>,
@@ -207,8 +206,6 @@ pub(crate) struct Setup {
     pub(crate) on_loss: Option<LossHook>,
     /// Where scrubbed events rest, when others may not.
     pub(crate) resting: Option<(Arc<Spool>, Reader)>,
-    /// Shows events instead of sending them.
-    pub(crate) dry_run: bool,
     /// How long the end of the process may wait for this client's events.
     pub(crate) drain: Duration,
     pub(crate) unanswered: Unanswered,
@@ -355,7 +352,6 @@ struct Worker {
     unanswered: bool,
     /// The endpoint has taken something of this process, or refused it for itself.
     answered: bool,
-    sender: Arc<Sender>,
     privacy: Arc<Privacy>,
     backlog: Backlog,
     pace: Pace,
@@ -395,17 +391,10 @@ struct Worker {
 
 impl Worker {
     fn new(mut setup: Setup, member: Option<Arc<Member>>) -> Self {
-        let sender = Sender::new(&setup.base, setup.request_timeout).dry(setup.dry_run);
-        if let Some(why) = sender.problem() {
-            tracing::error!(target: "mcpcat", "no connection can be made to {}: {why}", setup.base.text());
-        }
         let adopter = std::mem::replace(&mut setup.adopter, Adopter::none());
         let hooked = setup.privacy.has_hooks();
         let resting = setup.resting.take().map(|(spool, reader)| Resting::new(spool, reader, hooked));
-        // A dry run shows everything that could leave.
-        let types = Types::new(setup.dry_run.then_some(true));
         Self {
-            sender: Arc::new(sender),
             privacy: Arc::new(setup.privacy.clone()),
             backlog: Backlog::new(adopter, setup.project.clone()),
             unanswered: setup.unanswered.is_remembered(),
@@ -425,7 +414,7 @@ impl Worker {
             shutdown: None,
             offer: None,
             single: false,
-            types,
+            types: Types::new(),
             types_untold: true,
             letters_out: 0,
             letters_taken: HashSet::new(),
@@ -574,9 +563,9 @@ impl Worker {
     /// Asks the endpoint which types it takes: no other event's answer has said it.
     fn ask(&mut self) {
         self.types.set_asking(true);
-        let sender = Arc::clone(&self.sender);
+        let ingest = Arc::clone(&self.setup.ingest);
         self.in_flight.push(Box::pin(async move {
-            let (answer, offers) = sender.ask().await;
+            let (answer, offers) = ingest.ask().await;
             Ended { attempt: Attempt::Asked(answer, offers), withheld: Vec::new() }
         }));
     }
@@ -608,7 +597,7 @@ impl Worker {
     /// An event that nobody would take is not sent.
     fn leave(&mut self, item: Item) {
         if std::mem::take(&mut self.types_untold) {
-            let base = self.setup.base.text();
+            let base = self.setup.ingest.shown();
             tracing::info!(
                 target: "mcpcat",
                 "{base} does not offer to take events of types that the product has none for (a method of your own, \
@@ -633,7 +622,7 @@ impl Worker {
     }
 
     fn send(&mut self, item: Item) {
-        let sender = Arc::clone(&self.sender);
+        let ingest = Arc::clone(&self.setup.ingest);
         let privacy = Arc::clone(&self.privacy);
         let ledger = Arc::clone(&self.setup.ledger);
         self.in_flight.push(Box::pin(async move {
@@ -642,7 +631,7 @@ impl Worker {
                 Err(withheld) => return Ended { attempt: Attempt::Nothing, withheld: vec![withheld] },
             };
             ledger.request();
-            let (answer, offers) = sender.post(item.body.clone()).await;
+            let (answer, offers) = ingest.post(item.body.clone()).await;
             Ended { attempt: Attempt::One(item, answer, offers), withheld: Vec::new() }
         }));
     }
@@ -665,7 +654,7 @@ impl Worker {
         if items.len() == 1 {
             return items.into_iter().for_each(|item| self.send(item));
         }
-        let sender = Arc::clone(&self.sender);
+        let ingest = Arc::clone(&self.setup.ingest);
         let privacy = Arc::clone(&self.privacy);
         let ledger = Arc::clone(&self.setup.ledger);
         self.in_flight.push(Box::pin(async move {
@@ -687,7 +676,7 @@ impl Worker {
             }
             ledger.request();
             let lines = batch::lines(cleared.iter().map(|item| &item.body));
-            let (answer, body) = sender.post_batch(&offer, lines).await;
+            let (answer, body) = ingest.post_batch(&offer, lines).await;
             Ended { attempt: Attempt::Many(cleared, answer, body), withheld }
         }));
     }
@@ -1019,7 +1008,7 @@ impl Worker {
                 let began = self.pace.failed(now, Some(Duration::from_secs(1)), random());
                 let text = format!(
                     "{} answered {code}: check the base URL and the project id; events wait",
-                    self.setup.base.text()
+                    self.setup.ingest.shown()
                 );
                 if began {
                     tracing::error!(target: "mcpcat", "{text}");
@@ -1080,7 +1069,7 @@ impl Worker {
     fn no_batches(&mut self, why: &str) {
         self.offer = None;
         self.single = true;
-        let base = self.setup.base.text();
+        let base = self.setup.ingest.shown();
         tracing::info!(target: "mcpcat", "{base} offered batches that do not work ({why}): one event a request");
     }
 
@@ -1116,7 +1105,7 @@ impl Worker {
             Answer::Transport(why) => why.clone(),
         };
         let began = self.pace.failed(Instant::now(), after, random());
-        let text = format!("{} does not answer well ({what}); events wait", self.setup.base.text());
+        let text = format!("{} does not answer well ({what}); events wait", self.setup.ingest.shown());
         if began {
             self.report(text);
         } else {

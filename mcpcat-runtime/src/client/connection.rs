@@ -1,0 +1,302 @@
+//! How a client reaches its endpoint: credentials, proxy, HTTP client. Checked when a client is built; the connection
+//! itself is made by the delivery, again in each forked child.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::config::{ClientBuilder, ConfigError};
+use crate::delivery::Transport;
+use crate::delivery::credentials::{Credentials, Secret};
+use crate::delivery::endpoint::BaseUrl;
+#[cfg(feature = "reqwest")]
+use crate::delivery::endpoint::without_credentials;
+use crate::delivery::ingest::{Carrier, Ingest};
+use crate::delivery::transport::{DryRun, DynTransport, Isolated};
+#[cfg(feature = "reqwest")]
+use crate::delivery::transport::{HttpClient, Reqwest, Settings, Source, has_tls, refused_proxy};
+
+/// What the builder was told.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ConnectionSettings {
+    token: Option<Secret>,
+    headers: Vec<(String, Secret)>,
+    #[cfg(feature = "reqwest")]
+    proxy: Option<Secret>,
+    #[cfg(feature = "reqwest")]
+    http_client: Option<Hidden<Source>>,
+    transport: Option<Arc<dyn DynTransport>>,
+}
+
+/// A value whose `Debug` says only that it is there.
+#[derive(Clone)]
+struct Hidden<T>(T);
+
+impl<T> fmt::Debug for Hidden<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// Settings that are known to be good.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    token: Option<Secret>,
+    token_file: Option<PathBuf>,
+    headers: Vec<(String, Secret)>,
+    way: Way,
+}
+
+/// What carries the requests.
+#[derive(Debug)]
+enum Way {
+    DryRun,
+    Own(Arc<dyn DynTransport>),
+    #[cfg(feature = "reqwest")]
+    Reqwest {
+        proxy: Option<Secret>,
+        client: Option<Hidden<Source>>,
+    },
+    #[cfg(not(feature = "reqwest"))]
+    Nothing,
+}
+
+impl ClientBuilder {
+    /// A token that proves to the endpoint who sends: each request has it as `Authorization: Bearer TOKEN`. It goes to
+    /// the origin of the base URL and nowhere else, and is in no log, error or `Debug`.
+    ///
+    /// Default: `MCPCAT_TOKEN`, else the contents of the file that `MCPCAT_TOKEN_FILE` names, which is read again when
+    /// it changes and when the endpoint answers 401.
+    pub fn token(mut self, token: impl AsRef<str>) -> Self {
+        self.connection.token = Some(Secret(token.as_ref().into()));
+        self
+    }
+
+    /// A header of your own, sent with each request to the origin of the base URL, and treated as a secret like the
+    /// [`token`](Self::token). One that is named twice is sent with its last value.
+    pub fn header(mut self, name: impl Into<String>, value: impl AsRef<str>) -> Self {
+        self.connection.headers.push((name.into(), Secret(value.as_ref().into())));
+        self
+    }
+
+    /// The proxy on the way to the endpoint: `http://user:password@proxy:3128`, https with a TLS feature, `socks5://`
+    /// with the feature `socks`. Default: `MCPCAT_PROXY`, else what [`http_client`](Self::http_client) says, else
+    /// `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`. An endpoint on this machine is always reached directly.
+    #[cfg(feature = "reqwest")]
+    pub fn proxy(mut self, url: impl AsRef<str>) -> Self {
+        self.connection.proxy = Some(Secret(url.as_ref().into()));
+        self
+    }
+
+    /// The settings of the HTTP client: certificates, proxies, addresses. Pass a `reqwest::ClientBuilder` of reqwest
+    /// 0.13, or a function that makes one: a builder can be used once, so a function is tried again after a failure and
+    /// works in forked children.
+    ///
+    /// The client is built on the delivery thread, so that its connections belong to no runtime of yours; a client that
+    /// is built already cannot be passed for that reason. It follows no redirects, whatever the settings say.
+    ///
+    /// ```
+    /// use mcpcat_runtime::client::Client;
+    ///
+    /// let builder = Client::builder("proj_abc123xyz")
+    ///     .http_client(|| reqwest::Client::builder().connect_timeout(std::time::Duration::from_secs(2)));
+    /// ```
+    #[cfg(feature = "reqwest")]
+    pub fn http_client(mut self, settings: impl HttpClient) -> Self {
+        self.connection.http_client = Some(Hidden(settings.source()));
+        self
+    }
+
+    /// Sends through a [`Transport`] of yours. TLS, proxies and connections are its business; retries, limits and time
+    /// limits stay with the delivery.
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.connection.transport = Some(Arc::new(transport));
+        self
+    }
+}
+
+impl ConnectionSettings {
+    pub(super) fn resolve(
+        self,
+        dry_run: bool,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Connection, ConfigError> {
+        let given = self.token.map(|token| ("token", token));
+        let token = given.or_else(|| Some(("MCPCAT_TOKEN", Secret(variable("MCPCAT_TOKEN")?.into()))));
+        let token_file = match &token {
+            Some(_) => None,
+            None => variable("MCPCAT_TOKEN_FILE").map(PathBuf::from),
+        };
+        let mut checked = Credentials::default();
+        if let Some((source, token)) = &token {
+            checked
+                .set_token(&token.0)
+                .map_err(|problem| ConfigError::Token { source, problem: problem.to_owned() })?;
+        }
+        for (name, value) in &self.headers {
+            checked
+                .set_header(name, &value.0)
+                .map_err(|problem| ConfigError::Header { name: name.clone(), problem: problem.to_owned() })?;
+        }
+        let way = match self.transport {
+            _ if dry_run => Way::DryRun,
+            Some(transport) => Way::Own(transport),
+            #[cfg(feature = "reqwest")]
+            None => Way::Reqwest { proxy: proxy(self.proxy, variable)?, client: self.http_client },
+            #[cfg(not(feature = "reqwest"))]
+            None => Way::Nothing,
+        };
+        Ok(Connection { token: token.map(|(_, token)| token), token_file, headers: self.headers, way })
+    }
+}
+
+#[cfg(feature = "reqwest")]
+fn proxy(
+    given: Option<Secret>,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Option<Secret>, ConfigError> {
+    let given = given.map(|proxy| ("proxy", proxy));
+    let named = || Some(("MCPCAT_PROXY", Secret(variable("MCPCAT_PROXY")?.trim().into())));
+    let Some((source, proxy)) = given.or_else(named) else { return Ok(None) };
+    match refused_proxy(&proxy.0) {
+        None => Ok(Some(proxy)),
+        Some(problem) => Err(ConfigError::Proxy { source, given: without_credentials(&proxy.0), problem }),
+    }
+}
+
+impl Connection {
+    /// Whether anything could be sent to `base`.
+    pub(super) fn check(&self, base: &BaseUrl) -> Result<(), ConfigError> {
+        match &self.way {
+            Way::DryRun | Way::Own(_) => Ok(()),
+            #[cfg(feature = "reqwest")]
+            Way::Reqwest { .. } if base.is_https() && !has_tls() => Err(ConfigError::BaseUrl {
+                source: "base_url",
+                given: base.shown(),
+                problem: "it is https, and this build has no TLS: enable the feature `rustls` or `native-tls`, or pass \
+                          a client of your own to `transport`"
+                    .to_owned(),
+            }),
+            #[cfg(feature = "reqwest")]
+            Way::Reqwest { .. } => Ok(()),
+            #[cfg(not(feature = "reqwest"))]
+            Way::Nothing => {
+                let _ = base;
+                Err(ConfigError::NoTransport)
+            }
+        }
+    }
+
+    /// What sends to `base`.
+    pub(crate) fn ingest(&self, base: &BaseUrl, timeout: Duration) -> Ingest {
+        let mut credentials = Credentials::default();
+        if let Some(path) = &self.token_file {
+            credentials.set_token_file(path.clone());
+        }
+        // Both have been checked.
+        if let Some(token) = &self.token {
+            let _ = credentials.set_token(&token.0);
+        }
+        for (name, value) in &self.headers {
+            let _ = credentials.set_header(name, &value.0);
+        }
+        let carrier = match &self.way {
+            Way::DryRun => Carrier::Isolated(Isolated::new(Arc::new(DryRun))),
+            Way::Own(transport) => Carrier::Isolated(Isolated::new(Arc::clone(transport))),
+            #[cfg(feature = "reqwest")]
+            Way::Reqwest { proxy, client } => Carrier::Reqwest(Reqwest::new(Settings {
+                base: base.clone(),
+                proxy: proxy.as_ref().map(|proxy| proxy.0.to_string()),
+                source: client.as_ref().map(|client| client.0.clone()),
+            })),
+            #[cfg(not(feature = "reqwest"))]
+            Way::Nothing => Carrier::Nothing,
+        };
+        Ingest::new(base.clone(), timeout, credentials, carrier)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn built(builder: ClientBuilder, environment: &[(&str, &str)]) -> Result<Connection, ConfigError> {
+        builder
+            .check(&|name| {
+                environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+            })
+            .map(|config| config.connection)
+    }
+
+    fn builder() -> ClientBuilder {
+        ClientBuilder::new("p".into()).base_url("http://127.0.0.1:9/t/path-word")
+    }
+
+    #[test]
+    fn the_token_comes_from_the_option_then_the_environment() {
+        let environment = [("MCPCAT_TOKEN", "from-environment"), ("MCPCAT_TOKEN_FILE", "/somewhere")];
+        let token = |connection: Connection| connection.token.map(|token| token.0.to_string());
+        assert_eq!(token(built(builder().token("given"), &environment).unwrap()).as_deref(), Some("given"));
+        assert_eq!(token(built(builder(), &environment).unwrap()).as_deref(), Some("from-environment"));
+        let from_file = built(builder(), &environment[1..]).unwrap();
+        assert_eq!(from_file.token_file.as_deref(), Some(std::path::Path::new("/somewhere")));
+    }
+
+    #[test]
+    fn no_secret_is_in_a_debug_output_or_an_error() {
+        let settings = builder().token("token-word").header("x-key", "header-word");
+        #[cfg(feature = "reqwest")]
+        let settings = settings.proxy("http://user:proxy-word@proxy:3128");
+        let shown = format!("{settings:?}");
+        let config = settings.check(&|_| None).unwrap();
+        for text in [shown, format!("{config:?}")] {
+            assert!(!text.contains("-word"), "{text}");
+        }
+        for wrong in [
+            builder().token("token-word two"),
+            builder().header("x-key", "header-word\n2"),
+            builder().base_url("http://user:base-word@h"),
+            builder().base_url("http://h:0/t/base-word"),
+        ] {
+            let error = built(wrong, &[]).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("-word"), "{error:?}");
+        }
+    }
+
+    #[cfg(feature = "reqwest")]
+    #[test]
+    fn a_proxy_that_cannot_be_used_is_refused_when_the_client_is_built() {
+        let error = built(builder(), &[("MCPCAT_PROXY", "ftp://user:proxy-word@h")]).unwrap_err();
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("MCPCAT_PROXY") && text.contains("ftp") && !text.contains("-word"), "{text}");
+        assert!(built(builder(), &[("MCPCAT_PROXY", "http://h:3128")]).is_ok());
+    }
+
+    #[test]
+    fn an_https_address_needs_tls_of_us_only_where_we_make_the_connection() {
+        struct Nowhere;
+        impl Transport for Nowhere {
+            async fn send(
+                &self,
+                _: crate::delivery::TransportRequest,
+            ) -> Result<crate::delivery::TransportResponse, crate::delivery::TransportError> {
+                Err(crate::delivery::TransportError::new("nowhere"))
+            }
+        }
+        let https = || ClientBuilder::new("p".into()).base_url("https://h");
+        let config = |builder: ClientBuilder| builder.check(&|_| None).unwrap();
+        for exempt in [config(https().transport(Nowhere)), config(https().dry_run(true))] {
+            exempt.connection.check(&exempt.base).unwrap();
+        }
+        let ours = config(https());
+        let checked = ours.connection.check(&ours.base);
+        #[cfg(feature = "reqwest")]
+        match checked {
+            Ok(()) => assert!(has_tls()),
+            Err(error) => assert!(!has_tls() && error.to_string().contains("`rustls`"), "{error}"),
+        }
+        #[cfg(not(feature = "reqwest"))]
+        assert!(matches!(checked, Err(ConfigError::NoTransport)));
+    }
+}
