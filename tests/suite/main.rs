@@ -10,6 +10,7 @@ mod delivery;
 mod draining;
 mod durability;
 mod oracle;
+mod own_transport;
 mod privacy;
 #[cfg(unix)]
 mod process_end;

@@ -265,6 +265,39 @@ async fn http_is_forwarded_by_the_proxy_and_a_collector_on_this_machine_is_reach
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_of_our_own_variable_wins_and_is_not_used_on_this_machine() {
+    let collector = Collector::start().await;
+    let address: SocketAddr = collector.url.trim_start_matches("http://").parse().unwrap();
+    let (proxy, other) = (Proxy::start(address).await, Proxy::start(address).await);
+    let environment = [
+        ("MCPCAT_PROXY", proxy.url()),
+        ("ALL_PROXY", other.url()),
+        ("NO_PROXY", "collector.test".to_owned()),
+    ];
+    let promised = publish("http://collector.test", 10, &environment).await;
+    assert_eq!((promised.len(), collector.received().len()), (10, 10));
+    let before = proxy.heads().len();
+    assert!(before > 0 && other.heads().is_empty());
+    publish(&collector.url, 10, &environment).await;
+    assert_eq!((collector.received().len(), proxy.heads().len()), (20, before));
+    assert!(other.heads().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_the_environment_reaches_the_endpoint_and_no_proxy() {
+    let secure = Secure::start(&[b"http/1.1"], accepted).await;
+    let proxy = Proxy::start(secure.address).await;
+    let environment =
+        [("HTTPS_PROXY", proxy.url()), secure.trust(), ("MCPCAT_TOKEN", "token-word".to_owned())];
+    publish("https://collector.test", 5, &environment).await;
+    let seen = secure.seen();
+    assert!(
+        seen.len() == 5 && seen.iter().all(|it| it.headers[header::AUTHORIZATION] == "Bearer token-word")
+    );
+    assert!(!proxy.heads().iter().any(|head| head.contains("token-word")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn socks5_carries_the_name_of_the_collector() {
     let collector = Collector::start().await;
     let to: SocketAddr = collector.url.trim_start_matches("http://").parse().unwrap();

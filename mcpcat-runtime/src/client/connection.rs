@@ -21,6 +21,7 @@ use crate::delivery::transport::{HttpClient, Reqwest, Settings, Source, has_tls,
 #[derive(Debug, Clone, Default)]
 pub(super) struct ConnectionSettings {
     token: Option<Secret>,
+    token_file: Option<PathBuf>,
     headers: Vec<(String, Secret)>,
     #[cfg(feature = "reqwest")]
     proxy: Option<Secret>,
@@ -66,10 +67,17 @@ impl ClientBuilder {
     /// A token that proves to the endpoint who sends: each request has it as `Authorization: Bearer TOKEN`. It goes to
     /// the origin of the base URL and nowhere else, and is in no log, error or `Debug`.
     ///
-    /// Default: `MCPCAT_TOKEN`, else the contents of the file that `MCPCAT_TOKEN_FILE` names, which is read again when
-    /// it changes and when the endpoint answers 401.
+    /// Default: what [`token_file`](Self::token_file) holds, else `MCPCAT_TOKEN`, else the contents of the file that
+    /// `MCPCAT_TOKEN_FILE` names.
     pub fn token(mut self, token: impl AsRef<str>) -> Self {
         self.connection.token = Some(Secret(token.as_ref().into()));
+        self
+    }
+
+    /// A file that holds the [`token`](Self::token), as orchestrators mount them. It is read again when it changes and
+    /// when the endpoint answers 401; events wait while it is not there.
+    pub fn token_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.connection.token_file = Some(path.into());
         self
     }
 
@@ -122,11 +130,14 @@ impl ConnectionSettings {
         dry_run: bool,
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Connection, ConfigError> {
-        let given = self.token.map(|token| ("token", token));
-        let token = given.or_else(|| Some(("MCPCAT_TOKEN", Secret(variable("MCPCAT_TOKEN")?.into()))));
-        let token_file = match &token {
-            Some(_) => None,
-            None => variable("MCPCAT_TOKEN_FILE").map(PathBuf::from),
+        let named = || Some(("MCPCAT_TOKEN", Secret(variable("MCPCAT_TOKEN")?.into())));
+        let (token, token_file) = match (self.token, self.token_file) {
+            (Some(token), _) => (Some(("token", token)), None),
+            (None, Some(path)) => (None, Some(path)),
+            (None, None) => match named() {
+                Some(token) => (Some(token), None),
+                None => (None, variable("MCPCAT_TOKEN_FILE").map(PathBuf::from)),
+            },
         };
         let mut checked = Credentials::default();
         if let Some((source, token)) = &token {
@@ -241,6 +252,8 @@ mod tests {
         assert_eq!(token(built(builder(), &environment).unwrap()).as_deref(), Some("from-environment"));
         let from_file = built(builder(), &environment[1..]).unwrap();
         assert_eq!(from_file.token_file.as_deref(), Some(std::path::Path::new("/somewhere")));
+        let given = built(builder().token_file("/given"), &environment).unwrap();
+        assert_eq!((given.token_file, given.token.is_none()), (Some(PathBuf::from("/given")), true));
     }
 
     #[test]

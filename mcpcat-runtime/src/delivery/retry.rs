@@ -48,8 +48,10 @@ pub(crate) fn judge(answer: &Answer) -> Verdict {
         Answer::Status { code, retry_after } => match code {
             200..=299 => Verdict::Delivered,
             300..=399 | 401 | 403 | 404 | 405 | 407 | 410 => Verdict::Misdirected(code),
-            408 | 425 | 429 | 500..=599 => Verdict::Retry { after: retry_after },
-            _ => Verdict::Rejected(code),
+            408 | 425 | 429 => Verdict::Retry { after: retry_after },
+            400..=499 => Verdict::Rejected(code),
+            // Also what no HTTP server ends a request with, and a transport of the user's may say.
+            _ => Verdict::Retry { after: retry_after },
         },
     }
 }
@@ -148,7 +150,7 @@ mod tests {
         for code in [301, 302, 307, 308, 401, 403, 404] {
             assert_eq!(judge(&status(code)), Verdict::Misdirected(code));
         }
-        for code in [408, 425, 429, 500, 502, 503, 504] {
+        for code in [0, 101, 199, 408, 425, 429, 500, 502, 503, 504, 600, 999] {
             assert_eq!(judge(&status(code)), Verdict::Retry { after: None });
         }
         assert_eq!(judge(&Answer::Transport("refused".into())), Verdict::Retry { after: None });

@@ -33,6 +33,12 @@ pub(crate) enum Way {
     DripsBody,
     /// A head that comes byte by byte and never ends.
     DripsHead,
+    /// 202, and a body that comes as fast as it is read and never ends.
+    FloodsBody,
+    /// A head of one header after another that never ends.
+    FloodsHead,
+    /// Interim answers (1xx) as fast as they are read, and never the answer.
+    FloodsInterim,
 }
 
 impl Way {
@@ -54,10 +60,17 @@ pub(crate) struct Post {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) media: String,
+    /// Its request line and headers.
+    pub(crate) head: String,
     pub(crate) body: String,
 }
 
 impl Post {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let of = |line: &'_ str| line.split_once(':').is_some_and(|(it, _)| it.eq_ignore_ascii_case(name));
+        self.head.lines().find(|line| of(line)).and_then(|line| Some(line.split_once(':')?.1.trim()))
+    }
+
     /// The ids of the events in it, one a line.
     pub(crate) fn ids(&self) -> Vec<String> {
         let id = |line: &str| serde_json::from_str::<Value>(line).unwrap()["id"].as_str().unwrap().to_owned();
@@ -178,6 +191,7 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Post> {
         method: head.split(' ').next().unwrap().to_owned(),
         path: head.split(' ').nth(1).unwrap().to_owned(),
         media: header("content-type").unwrap(),
+        head: head.clone(),
         body: String::from_utf8(buffer.drain(..length).collect()).unwrap(),
     })
 }
@@ -213,6 +227,15 @@ async fn answer(stream: &mut TcpStream, way: Way) -> std::io::Result<()> {
             stream.write_all(b"HTTP/1.1 202 X\r\ncontent-length: 100000\r\n\r\n").await?;
             drip(stream).await
         }
+        Way::FloodsBody => {
+            stream.write_all(b"HTTP/1.1 202 X\r\ntransfer-encoding: chunked\r\n\r\n").await?;
+            flood(stream, b"400\r\n", &[b'x'; 1024], b"\r\n").await
+        }
+        Way::FloodsHead => {
+            stream.write_all(b"HTTP/1.1 202 X\r\n").await?;
+            flood(stream, b"x-more: ", &[b'x'; 1024], b"\r\n").await
+        }
+        Way::FloodsInterim => flood(stream, b"HTTP/1.1 102 X\r\n", b"x: y\r\n", b"\r\n").await,
         Way::DripsHead => {
             stream.write_all(b"HTTP/1.1 202 X\r\nx-slow: ").await?;
             drip(stream).await
@@ -224,5 +247,13 @@ async fn drip(stream: &mut TcpStream) -> std::io::Result<()> {
     loop {
         stream.write_all(b"x").await?;
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Writes the same again and again, until the other side gives up.
+async fn flood(stream: &mut TcpStream, first: &[u8], middle: &[u8], last: &[u8]) -> std::io::Result<()> {
+    let many = [first, middle, last].concat().repeat(64);
+    loop {
+        stream.write_all(&many).await?;
     }
 }

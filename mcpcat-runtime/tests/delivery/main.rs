@@ -5,10 +5,12 @@
 
 mod answers;
 mod batches;
+mod credentials;
 mod endpoint;
 mod forked;
 mod kept;
 mod places;
 mod resting;
 mod together;
+mod transports;
 mod types;
