@@ -6,6 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Instant;
 
+use mcpcat_wire::event_type::is_product_method;
+
 use crate::client::recording;
 use crate::emit::named;
 use crate::event::callsite::{Callsite, Rule};
@@ -27,6 +29,7 @@ struct Live {
     loan: Loan,
     rule: Rule,
     custom: bool,
+    foreign_type: bool,
     /// A future that was never polled is no event.
     begun: bool,
     /// `thread::panicking()` is also true for a good call inside a destructor that runs while unwinding.
@@ -48,9 +51,12 @@ impl Call {
         Self::start(callsite).postpone()
     }
 
-    /// Begins a request that a tracker observes; the tracker writes its type.
-    pub(crate) fn request(session: Session) -> Self {
-        let live = session.records_event().then(|| Live::new(session, None, Rule::ALWAYS, false));
+    /// Begins a request of this method that a tracker observes; the tracker writes its type.
+    pub(crate) fn request(session: Session, method: &str) -> Self {
+        let live = session.records_event().then(|| {
+            let foreign_type = !is_product_method(method);
+            Live { foreign_type, ..Live::new(session, None, Rule::ALWAYS, false) }
+        });
         Self { callsite: None, live }
     }
 
@@ -175,6 +181,7 @@ impl Live {
             session,
             rule,
             custom,
+            foreign_type: false,
             begun: true,
             unwinding: thread::panicking(),
             ends_with_scope: false,
@@ -195,7 +202,8 @@ impl Live {
             return;
         }
         let micros = fields.duration_micros().unwrap_or_else(|| time::micros(elapsed));
-        let header = self.raised.header(&self.session, Some(micros), Some(failed), self.custom);
+        let mut header = self.raised.header(&self.session, Some(micros), Some(failed), self.custom);
+        header.foreign_type = self.foreign_type;
         // The ledger knows why an event found no place; a call's result must not depend on it.
         let _ = self.session.record(&header, fields);
     }

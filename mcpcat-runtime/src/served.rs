@@ -52,7 +52,7 @@ impl Client {
 }
 
 fn begin(session: Session, method: &str, name: &str) -> Call {
-    let mut call = Call::request(session);
+    let mut call = Call::request(session, method);
     if let Some(fields) = call.fields() {
         fields.body_member("event_type", &format!("mcp:{method}"));
         if !name.is_empty() {

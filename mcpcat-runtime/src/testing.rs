@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::client::{Client, ClientBuilder};
 use crate::event::EventId;
 pub use crate::event::catalog::assert_catalog;
-use crate::event::record::{self, Definition, Header};
+use crate::event::record::{Definition, Header, RecordKind};
 use crate::event::wire;
 use crate::session::{InSession as _, Scoped, Session};
 use crate::spool::Reader;
@@ -137,13 +137,13 @@ impl Log {
         let core = client.core();
         while let Some(record) = self.reader.next() {
             let at = record.at;
-            match record.kind {
-                record::SESSION => {
+            match RecordKind::try_from(record.kind) {
+                Ok(RecordKind::Session) => {
                     if let Some(definition) = Definition::decode(record.bytes) {
                         self.definitions.insert(definition.reference, definition);
                     }
                 }
-                record::EVENT => {
+                Ok(RecordKind::Event) => {
                     if let Some((header, members)) = Header::decode(record.bytes) {
                         self.unread.push((header, members.to_vec()));
                     }

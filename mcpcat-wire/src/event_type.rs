@@ -4,8 +4,9 @@
 /// What the type of every event of an MCP message begins with; the method follows.
 pub const MCP_PREFIX: &str = "mcp:";
 
-/// The methods that the product has an event type for, behind [`MCP_PREFIX`].
+/// The methods that the product has an event type for, behind [`MCP_PREFIX`]; the usual one first.
 const METHODS: [&str; 17] = [
+    "tools/call",
     "ping",
     "initialize",
     "completion/complete",
@@ -17,7 +18,6 @@ const METHODS: [&str; 17] = [
     "resources/read",
     "resources/subscribe",
     "resources/unsubscribe",
-    "tools/call",
     "tools/list",
     "tasks/get",
     "tasks/result",

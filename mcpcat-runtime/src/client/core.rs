@@ -14,10 +14,10 @@ use crate::delivery::letters::Letters;
 use crate::delivery::thread::{self, Running};
 use crate::delivery::unanswered::Unanswered;
 use crate::delivery::wait;
-use crate::delivery::worker::{self, Command, FLUSH_MARK, Mailbox, Reply, Scope, Setup};
+use crate::delivery::worker::{self, Command, Mailbox, Reply, Scope, Setup};
 use crate::event::fields::Fields;
 use crate::event::id::random_ksuid;
-use crate::event::record::{self, Definition, Header};
+use crate::event::record::{Definition, Header, RecordKind};
 use crate::event::{EventId, time};
 use crate::spool::{self, Backend, Reader, Refused, Spool};
 
@@ -222,7 +222,7 @@ impl Core {
     /// Writes a session's definition; the segment it landed in.
     pub(crate) fn define(&self, definition: &Definition) -> Option<u64> {
         let live = self.live_or_own()?;
-        let appended = live.spool.append(record::SESSION, &[&definition.encode()]).ok()?;
+        let appended = live.spool.append(RecordKind::Session.into(), &[&definition.encode()]).ok()?;
         live.mailbox.appended();
         Some(live.number(appended.segment))
     }
@@ -257,7 +257,7 @@ impl Core {
         if self.closed.load(Ordering::Relaxed) {
             return Err(DropReason::Closed);
         }
-        match live.spool.append_record(record::EVENT, fields.record(header)) {
+        match live.spool.append_record(RecordKind::Event.into(), fields.record(header)) {
             Ok(appended) => {
                 if appended.rolled {
                     live.mailbox.wake();
@@ -315,7 +315,7 @@ impl Core {
         if let Err(command) = live.mailbox.command(Command::Flush { mark, scope, deadline, reply }) {
             return self.answer(command);
         }
-        if live.spool.append(FLUSH_MARK, &[&mark.to_le_bytes()]).is_err() {
+        if live.spool.append(RecordKind::FlushMark.into(), &[&mark.to_le_bytes()]).is_err() {
             let _ = live.mailbox.command(Command::MarkRefused(mark));
         }
         live.mailbox.appended();

@@ -6,9 +6,9 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::ledger::{DropReason, Ledger};
-use super::resting::{CLEARED, Cleared};
+use super::resting::Cleared;
 use crate::event::EventId;
-use crate::event::record::{self, Definition, Header};
+use crate::event::record::{Definition, Header, RecordKind};
 use crate::spool::{Adopter, Orphan, OrphanRecord, Position};
 
 /// Events of one log that wait for their session's definition, at most. Beyond it they go out with what is
@@ -26,7 +26,7 @@ pub(super) enum What {
     /// A record, as its publisher wrote it.
     Event { header: Header, members: Vec<u8>, session: Box<Definition> },
     /// A body that was to leave like this.
-    Cleared { id: EventId, body: Vec<u8>, hooked: bool },
+    Cleared { id: EventId, body: Vec<u8>, hooked: bool, foreign_type: bool },
 }
 
 /// The logs that were found, and the one that is being delivered.
@@ -113,14 +113,14 @@ impl Log {
                 self.count_damage(ledger);
                 continue;
             };
-            match kind {
+            match RecordKind::try_from(kind) {
                 // Kept in the log until it is removed as a whole: a killed adopter's successor needs it too.
-                record::SESSION => {
+                Ok(RecordKind::Session) => {
                     if let Some(definition) = Definition::decode(&bytes) {
                         self.definitions.insert(definition.reference, definition);
                     }
                 }
-                record::EVENT => {
+                Ok(RecordKind::Event) => {
                     ledger.adopt(1);
                     let Some((header, members)) = Header::decode(&bytes) else {
                         ledger.drop_event(DropReason::Damaged);
@@ -135,7 +135,7 @@ impl Log {
                         _ => self.waiting.push_back((at, header, members)),
                     }
                 }
-                CLEARED => {
+                Ok(RecordKind::Scrubbed) => {
                     ledger.adopt(1);
                     let Some(cleared) = Cleared::decode(&bytes) else {
                         ledger.drop_event(DropReason::Damaged);
@@ -143,13 +143,13 @@ impl Log {
                         continue;
                     };
                     self.outstanding.insert(at);
-                    let (id, hooked) = (cleared.id, cleared.hooked);
+                    let (id, hooked, foreign_type) = (cleared.id, cleared.hooked, cleared.foreign_type);
                     return Some(Adopted {
                         at,
-                        what: What::Cleared { id, body: cleared.body.to_vec(), hooked },
+                        what: What::Cleared { id, body: cleared.body.to_vec(), hooked, foreign_type },
                     });
                 }
-                _ => self.orphan.complete(at),
+                Ok(RecordKind::FlushMark) | Err(_) => self.orphan.complete(at),
             }
         }
     }

@@ -4,12 +4,14 @@
 //! A line is a body as it would have left, so redaction has seen it. The file belongs to one program, project
 //! and endpoint; processes of the same share it under a file lock.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
 
 use bytes::Bytes;
+use mcpcat_wire::event_type::{MCP_PREFIX, is_product_method};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
@@ -174,9 +176,33 @@ fn lines(text: &[u8]) -> impl Iterator<Item = (EventId, &[u8])> {
     })
 }
 
+/// Whether a body is a request of a method that the product has no event type for.
+pub(super) fn is_foreign_type(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Typed<'a> {
+        #[serde(borrow)]
+        event_type: Cow<'a, str>,
+    }
+    serde_json::from_slice::<Typed<'_>>(body)
+        .is_ok_and(|typed| typed.event_type.strip_prefix(MCP_PREFIX).is_some_and(|it| !is_product_method(it)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_type_is_foreign_when_the_product_has_no_method_of_that_name() {
+        for (body, foreign) in [
+            (r#"{"id":"e","event_type":"mcp:shop/open","parameters":{"event_type":"mcp:ping"}}"#, true),
+            (r#"{"event_type":"mcp:tools/call"}"#, false),
+            (r#"{"event_type":"agentcat:custom"}"#, false),
+            (r#"{"parameters":{"event_type":"mcp:shop/open"}}"#, false),
+            ("{", false),
+        ] {
+            assert_eq!(is_foreign_type(body.as_bytes()), foreign, "{body}");
+        }
+    }
 
     fn body(n: u64, size: usize) -> (EventId, Vec<u8>) {
         let id = EventId::generate(n * 1_000_000, 0);

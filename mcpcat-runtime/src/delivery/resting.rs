@@ -10,13 +10,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::event::EventId;
+use crate::event::record::RecordKind;
 use crate::spool::{Position, Reader, Refused, Spool};
 
-/// A record kind: one event's body as it leaves.
-pub(super) const CLEARED: u8 = 4;
-
-/// Id 20, number 8, whether hooks have seen it 1.
+/// Bytes of a record's header: id 20, number 8 (little-endian), flags 1.
 const HEADER_LEN: usize = 29;
+
+const HOOKED: u8 = 1;
+const FOREIGN_TYPE: u8 = 2;
 
 /// One event of this log.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(super) struct Cleared<'a> {
     number: u64,
     /// Hooks have seen it, not only the patterns.
     pub(super) hooked: bool,
+    /// See [`Header::foreign_type`](crate::event::record::Header::foreign_type).
+    pub(super) foreign_type: bool,
     pub(super) body: &'a [u8],
 }
 
@@ -33,7 +36,7 @@ impl<'a> Cleared<'a> {
         let mut out = [0; HEADER_LEN];
         out[..20].copy_from_slice(self.id.raw());
         out[20..28].copy_from_slice(&self.number.to_le_bytes());
-        out[28] = u8::from(self.hooked);
+        out[28] = if self.hooked { HOOKED } else { 0 } | if self.foreign_type { FOREIGN_TYPE } else { 0 };
         out
     }
 
@@ -43,7 +46,8 @@ impl<'a> Cleared<'a> {
         Some(Self {
             id: EventId::from_raw(head[..20].try_into().ok()?),
             number: u64::from_le_bytes(head[20..28].try_into().ok()?),
-            hooked: head[28] != 0,
+            hooked: head[28] & HOOKED != 0,
+            foreign_type: head[28] & FOREIGN_TYPE != 0,
             body,
         })
     }
@@ -68,10 +72,10 @@ impl Resting {
     }
 
     /// Writes an event that may leave.
-    pub(super) fn keep(&mut self, id: EventId, body: &[u8]) -> Result<(), Refused> {
+    pub(super) fn keep(&mut self, id: EventId, foreign_type: bool, body: &[u8]) -> Result<(), Refused> {
         let number = self.written + 1;
-        let header = Cleared { id, number, hooked: self.hooked, body }.header();
-        let appended = self.spool.append(CLEARED, &[&header, body])?;
+        let header = Cleared { id, number, hooked: self.hooked, foreign_type, body }.header();
+        let appended = self.spool.append(RecordKind::Scrubbed.into(), &[&header, body])?;
         self.written = number;
         if appended.rolled {
             self.reader.prepare();
@@ -80,7 +84,7 @@ impl Resting {
     }
 
     /// The next event to send.
-    pub(super) fn next(&mut self) -> Option<(Position, u64, EventId, Bytes)> {
+    pub(super) fn next(&mut self) -> Option<(Position, u64, EventId, bool, Bytes)> {
         loop {
             let Some(record) = self.reader.next() else {
                 // Also what gave way or was damaged will not come any more.
@@ -90,11 +94,11 @@ impl Resting {
             let at = record.at;
             match Cleared::decode(record.bytes) {
                 Some(cleared) => {
-                    let (number, id) = (cleared.number, cleared.id);
+                    let (number, id, foreign_type) = (cleared.number, cleared.id, cleared.foreign_type);
                     let body = Bytes::copy_from_slice(cleared.body);
                     self.read = number;
                     self.out.insert(number);
-                    return Some((at, number, id, body));
+                    return Some((at, number, id, foreign_type, body));
                 }
                 None => self.reader.complete(at),
             }
@@ -141,13 +145,14 @@ mod tests {
         let mut log = log(1 << 20);
         assert!(log.is_empty());
         let ids: Vec<EventId> = (0..3).map(|n| EventId::generate(n * 1_000_000, 0)).collect();
-        log.keep(ids[0], b"a").unwrap();
-        log.keep(ids[1], b"b").unwrap();
+        log.keep(ids[0], false, b"a").unwrap();
+        log.keep(ids[1], true, b"b").unwrap();
         let mark = log.mark();
-        log.keep(ids[2], b"c").unwrap();
+        log.keep(ids[2], false, b"c").unwrap();
         let read: Vec<_> = std::iter::from_fn(|| log.next()).collect();
-        assert_eq!(read.iter().map(|(_, _, id, _)| *id).collect::<Vec<_>>(), ids);
-        assert_eq!(read[1].3, "b");
+        assert_eq!(read.iter().map(|(_, _, id, ..)| *id).collect::<Vec<_>>(), ids);
+        assert_eq!(read.iter().map(|(.., foreign, _)| *foreign).collect::<Vec<_>>(), [false, true, false]);
+        assert_eq!(read[1].4, "b");
         log.complete(read[1].0, read[1].1);
         assert!(!log.ended(mark));
         log.complete(read[0].0, read[0].1);
@@ -167,12 +172,12 @@ mod tests {
     fn what_is_full_says_so_until_something_has_left() {
         let mut log = log(8192);
         let id = EventId::generate(0, 0);
-        while log.keep(id, &[b'x'; 500]).is_ok() {}
-        assert_eq!(log.keep(id, &[b'x'; 500]), Err(Refused::Full));
+        while log.keep(id, false, &[b'x'; 500]).is_ok() {}
+        assert_eq!(log.keep(id, false, &[b'x'; 500]), Err(Refused::Full));
         while let Some((at, number, ..)) = log.next() {
             log.complete(at, number);
         }
         assert!(log.is_empty());
-        assert_eq!(log.keep(id, &[b'x'; 500]), Ok(()));
+        assert_eq!(log.keep(id, false, &[b'x'; 500]), Ok(()));
     }
 }

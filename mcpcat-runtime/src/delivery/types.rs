@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::event::wire;
-
 /// Events that wait to hear at once; beyond it nothing more is read before somebody has been asked.
 const MAX_WAITING: usize = 256;
 
@@ -38,8 +36,8 @@ impl<T> Types<T> {
     }
 
     /// What to do with an event that could be sent now.
-    pub(super) fn sort(&mut self, item: T, body: impl Fn(&T) -> &[u8], now: Instant) -> Sorted<T> {
-        if self.takes_any == Some(true) || !wire::is_of_another_type(body(&item)) {
+    pub(super) fn sort(&mut self, item: T, is_foreign: impl Fn(&T) -> bool, now: Instant) -> Sorted<T> {
+        if self.takes_any == Some(true) || !is_foreign(&item) {
             return Sorted::Goes(item);
         }
         match self.takes_any {
@@ -77,11 +75,11 @@ impl<T> Types<T> {
 mod tests {
     use super::*;
 
-    const KNOWN: &[u8] = br#"{"id":"evt_1","event_type":"mcp:tools/call"}"#;
-    const OTHER: &[u8] = br#"{"id":"evt_2","event_type":"mcp:shop/open"}"#;
+    const KNOWN: &str = "mcp:tools/call";
+    const OTHER: &str = "mcp:shop/open";
 
-    fn body<'a>(item: &&'a [u8]) -> &'a [u8] {
-        item
+    fn is_foreign(item: &&str) -> bool {
+        *item == OTHER
     }
 
     #[test]
@@ -89,25 +87,26 @@ mod tests {
         for offered in [true, false] {
             let now = Instant::now();
             let mut types = Types::new();
-            assert_eq!(types.sort(KNOWN, |it| body(it), now), Sorted::Goes(KNOWN));
+            assert_eq!(types.sort(KNOWN, is_foreign, now), Sorted::Goes(KNOWN));
             assert_eq!(types.due(Duration::ZERO), None);
-            assert_eq!(types.sort(OTHER, |it| body(it), now), Sorted::Waits);
+            assert_eq!(types.sort(OTHER, is_foreign, now), Sorted::Waits);
             let patience = Duration::from_secs(5);
             assert_eq!(types.due(patience), Some(now + patience));
             types.set_asking(true);
             assert_eq!(types.due(patience), None, "it is asked once at a time");
             assert_eq!(types.heard(offered).collect::<Vec<_>>(), [OTHER]);
-            let after = types.sort(OTHER, |it| body(it), now);
+            let after = types.sort(OTHER, is_foreign, now);
             assert_eq!(after, if offered { Sorted::Goes(OTHER) } else { Sorted::Stays(OTHER) });
         }
     }
 
     #[test]
     fn an_offer_is_not_taken_back_by_an_answer_that_says_nothing() {
-        let mut types = Types::<&[u8]>::new();
+            let mut types = Types::new();
+            assert_eq!(types.sort(KNOWN, is_foreign, now), Sorted::Goes(KNOWN));
         drop(types.heard(true));
         drop(types.heard(false));
-        assert_eq!(types.sort(OTHER, |it| body(it), Instant::now()), Sorted::Goes(OTHER));
+        assert_eq!(types.sort(OTHER, is_foreign, Instant::now()), Sorted::Goes(OTHER));
     }
 
     #[test]
@@ -115,9 +114,9 @@ mod tests {
         let now = Instant::now();
         let mut types = Types::new();
         for _ in 0..MAX_WAITING {
-            assert_eq!(types.sort(OTHER, |it| body(it), now), Sorted::Waits);
+            assert_eq!(types.sort(OTHER, is_foreign, now), Sorted::Waits);
         }
-        assert_eq!(types.sort(OTHER, |it| body(it), now), Sorted::Blocked(OTHER));
+        assert_eq!(types.sort(OTHER, is_foreign, now), Sorted::Blocked(OTHER));
         assert_eq!(types.due(Duration::from_secs(5)), Some(now));
     }
 }

@@ -25,15 +25,15 @@ use super::callback::LossHook;
 use super::drain::{self, Member};
 use super::ingest::{Ingest, Offers};
 use super::ledger::{DropReason, Ledger, Stats};
-use super::letters::Letters;
-use super::resting::{CLEARED, Resting};
+use super::letters::{self, Letters};
+use super::resting::Resting;
 use super::retry::{Answer, MAX_STRIKES, Pace, Verdict, judge};
 use super::thread::{self, Running};
 use super::types::{Sorted, Types};
 use super::unanswered::Unanswered;
 use crate::event::EventId;
 use crate::event::id;
-use crate::event::record::{self, Definition, Header};
+use crate::event::record::{Definition, Header, RecordKind};
 use crate::event::wire::{self, Dialect};
 use crate::policy::Sample;
 use crate::privacy::Privacy;
@@ -60,9 +60,6 @@ const MAX_HELD: usize = 1_024;
 const MAX_PROBED: usize = 64;
 /// Events that are given to the user's hooks at once.
 const MAX_HOOKED: usize = 32;
-
-/// A record kind of the worker's own: everything before it was published before somebody called `flush`.
-pub(crate) const FLUSH_MARK: u8 = 3;
 
 /// What publishers and the worker share.
 #[derive(Debug)]
@@ -266,6 +263,8 @@ struct Item {
     at: Place,
     id: EventId,
     body: Bytes,
+    /// Only a collector that offers to take any type gets it.
+    foreign_type: bool,
     /// It goes in a request of its own: in a batch it would be in the way of others.
     alone: bool,
     /// The body is as it will leave: patterns and hooks have seen it.
@@ -285,8 +284,8 @@ struct Held {
 }
 
 impl Item {
-    fn new(at: Place, id: EventId, body: Bytes) -> Self {
-        Self { at, id, body, alone: false, cleared: false, strikes: 0, failed_at: None }
+    fn new(at: Place, id: EventId, foreign_type: bool, body: Bytes) -> Self {
+        Self { at, id, body, foreign_type, alone: false, cleared: false, strikes: 0, failed_at: None }
     }
 
     /// The event as it may leave, or why it may not.
@@ -548,7 +547,7 @@ impl Worker {
     fn next_taken(&mut self, probing: bool) -> Option<Item> {
         loop {
             let item = self.next(probing)?;
-            match self.types.sort(item, |item| &item.body, Instant::now()) {
+            match self.types.sort(item, |item| item.foreign_type, Instant::now()) {
                 Sorted::Goes(item) => return Some(item),
                 Sorted::Stays(item) => self.leave(item),
                 Sorted::Waits => {}
@@ -690,7 +689,7 @@ impl Worker {
         self.letters_out = letters.len();
         self.setup.ledger.adopt(letters.len() as u64);
         for (id, body) in letters {
-            let mut item = Item::new(Place::Letter, id, body);
+            let mut item = Item::new(Place::Letter, id, letters::is_foreign_type(&body), body);
             item.cleared = true;
             // What was refused once is not worth a whole batch's refusal.
             item.alone = true;
@@ -706,12 +705,12 @@ impl Worker {
         Some(match event.what {
             What::Event { header, members, session } => {
                 let body = wire::body(&self.setup.dialect, &header, &members, &session);
-                Item::new(at, header.id, Bytes::from(body))
+                Item::new(at, header.id, header.foreign_type, Bytes::from(body))
             }
-            What::Cleared { id, body, hooked } => {
+            What::Cleared { id, body, hooked, foreign_type } => {
                 // The stricter of two processes: hooks that it has not seen see it now.
                 let cleared = hooked || !self.privacy.has_hooks();
-                Item { cleared, ..Item::new(at, id, Bytes::from(body)) }
+                Item { cleared, ..Item::new(at, id, foreign_type, Bytes::from(body)) }
             }
         })
     }
@@ -719,8 +718,8 @@ impl Worker {
     /// The next event of this process.
     fn publish(&mut self) -> Option<Item> {
         let Some(resting) = &mut self.resting else { return self.read() };
-        let (at, number, id, body) = resting.next()?;
-        Some(Item { cleared: true, ..Item::new(Place::Resting(at, number), id, body) })
+        let (at, number, id, foreign_type, body) = resting.next()?;
+        Some(Item { cleared: true, ..Item::new(Place::Resting(at, number), id, foreign_type, body) })
     }
 
     /// Scrubs what waits in memory, so that it can rest: whether or not the endpoint answers.
@@ -761,7 +760,7 @@ impl Worker {
     /// Moves a scrubbed event from memory to the disk.
     fn rest(&mut self, item: Item) {
         let Some(resting) = &mut self.resting else { return self.retries.push_back(item) };
-        match resting.keep(item.id, &item.body) {
+        match resting.keep(item.id, item.foreign_type, &item.body) {
             Ok(()) => self.ended(item.at),
             // Room comes when something of it has been delivered. Until then memory fills, and then publishers
             // are told.
@@ -788,8 +787,8 @@ impl Worker {
             };
             self.last_record = Instant::now();
             let at = record.at;
-            match record.kind {
-                record::SESSION => {
+            match RecordKind::try_from(record.kind) {
+                Ok(RecordKind::Session) => {
                     if let Some(definition) = Definition::decode(record.bytes) {
                         if !definition.pending {
                             // Nobody waits any more for what this says.
@@ -799,7 +798,7 @@ impl Worker {
                     }
                     self.needed.push_back(at);
                 }
-                record::EVENT => {
+                Ok(RecordKind::Event) => {
                     let Some((header, members)) = Header::decode(record.bytes) else {
                         self.setup.ledger.drop_event(DropReason::Damaged);
                         self.setup.reader.complete(at);
@@ -817,9 +816,9 @@ impl Worker {
                         continue;
                     }
                     let body = Self::join(&self.definitions, &self.setup.dialect, &header, members);
-                    return Some(Item::new(Place::Own(at), header.id, body));
+                    return Some(Item::new(Place::Own(at), header.id, header.foreign_type, body));
                 }
-                FLUSH_MARK => {
+                Ok(RecordKind::FlushMark) => {
                     if let Ok(number) = record.bytes.try_into().map(u64::from_le_bytes) {
                         match self.waiters.iter_mut().find(|waiter| waiter.mark == Some(number)) {
                             Some(waiter) => waiter.passed = Some(at),
@@ -828,7 +827,7 @@ impl Worker {
                     }
                     self.setup.reader.complete(at);
                 }
-                _ => self.setup.reader.complete(at),
+                Ok(RecordKind::Scrubbed) | Err(_) => self.setup.reader.complete(at),
             }
         }
     }
@@ -884,7 +883,7 @@ impl Worker {
                 continue;
             }
             let body = Self::join(&self.definitions, &self.setup.dialect, &held.header, &held.members);
-            self.ready(Item::new(Place::Own(held.at), held.header.id, body));
+            self.ready(Item::new(Place::Own(held.at), held.header.id, held.header.foreign_type, body));
         }
         self.held = kept;
     }
@@ -917,11 +916,13 @@ impl Worker {
     /// on its way.
     fn count_evicted(&mut self) {
         if let Some(resting) = &mut self.resting {
-            self.setup.ledger.drop_events(DropReason::Evicted, resting.reader.evicted_of(CLEARED));
+            self.setup
+                .ledger
+                .drop_events(DropReason::Evicted, resting.reader.evicted_of(RecordKind::Scrubbed.into()));
         }
         let reader = &mut self.setup.reader;
-        self.setup.ledger.drop_events(DropReason::Evicted, reader.evicted_of(record::EVENT));
-        let marks = reader.evicted_of(FLUSH_MARK) as usize;
+        self.setup.ledger.drop_events(DropReason::Evicted, reader.evicted_of(RecordKind::Event.into()));
+        let marks = reader.evicted_of(RecordKind::FlushMark.into()) as usize;
         let waiting = self.waiters.iter_mut().filter(|it| it.mark.is_some() && it.passed.is_none());
         for waiter in waiting.take(marks) {
             waiter.passed = self.outstanding.last().copied();

@@ -7,10 +7,37 @@ use serde::{Deserialize, Serialize};
 
 use super::id::EventId;
 
-/// Record kinds, as the spool stores them.
-pub(crate) const EVENT: u8 = 1;
-/// See [`EVENT`].
-pub(crate) const SESSION: u8 = 2;
+/// What a record is. The spool stores the number and knows none of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum RecordKind {
+    /// An event as it was published: a [`Header`] and the members of its body.
+    Event = 1,
+    /// A [`Definition`].
+    Session = 2,
+    /// A number: everything before it was published before somebody called `flush`.
+    FlushMark = 3,
+    /// An event as it will leave, scrubbed: see `delivery::resting`.
+    Scrubbed = 4,
+}
+
+impl From<RecordKind> for u8 {
+    fn from(kind: RecordKind) -> Self {
+        kind as Self
+    }
+}
+
+impl TryFrom<u8> for RecordKind {
+    /// The number of a kind that this version does not know.
+    type Error = u8;
+
+    fn try_from(number: u8) -> Result<Self, u8> {
+        [Self::Event, Self::Session, Self::FlushMark, Self::Scrubbed]
+            .into_iter()
+            .find(|kind| u8::from(*kind) == number)
+            .ok_or(number)
+    }
+}
 
 /// Bytes of an event's header: id 20, parent 20, time 8, duration 8, sequence 8, session 8, flags 1.
 pub(crate) const HEADER_LEN: usize = 73;
@@ -20,6 +47,7 @@ const HAS_DURATION: u8 = 2;
 const HAS_OUTCOME: u8 = 4;
 const IS_ERROR: u8 = 8;
 const CUSTOM: u8 = 16;
+const FOREIGN_TYPE: u8 = 32;
 
 /// The header of an event record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +65,9 @@ pub(crate) struct Header {
     pub(crate) is_error: Option<bool>,
     /// A custom event: its type depends on where it is sent. Others carry `event_type` in their members.
     pub(crate) custom: bool,
+    /// A request of a method that the product has no event type for: only a collector that offers to take any type
+    /// gets it.
+    pub(crate) foreign_type: bool,
 }
 
 impl Header {
@@ -61,6 +92,9 @@ impl Header {
         if self.custom {
             flags |= CUSTOM;
         }
+        if self.foreign_type {
+            flags |= FOREIGN_TYPE;
+        }
         out[72] = flags;
     }
 
@@ -81,6 +115,7 @@ impl Header {
             session: number(64)?,
             is_error: set(HAS_OUTCOME).then(|| set(IS_ERROR)),
             custom: set(CUSTOM),
+            foreign_type: set(FOREIGN_TYPE),
         };
         Some((header, members))
     }
@@ -146,11 +181,12 @@ mod tests {
         #[test]
         fn a_header_survives_the_log(
             id: [u8; 20], parent: Option<[u8; 20]>, unix_micros: u64, duration_micros: Option<u64>,
-            sequence: u64, session: u64, is_error: Option<bool>, custom: bool, members in "[ -~]{0,40}",
+            sequence: u64, session: u64, is_error: Option<bool>, custom: bool,
+            foreign_type: bool, members in "[ -~]{0,40}",
         ) {
             let header = Header {
                 id: EventId::from_raw(id), parent: parent.map(EventId::from_raw), unix_micros,
-                duration_micros, sequence, session, is_error, custom,
+                duration_micros, sequence, session, is_error, custom, foreign_type,
             };
             let mut record = vec![0xAA; HEADER_LEN];
             header.encode(record.first_chunk_mut().unwrap());
@@ -163,6 +199,16 @@ mod tests {
             prop_assert_eq!(Header::decode(&bytes).is_some(), bytes.len() >= HEADER_LEN);
             let _ = Definition::decode(&bytes);
         }
+    }
+
+    #[test]
+    fn every_kind_has_a_number_of_its_own_and_others_are_unknown() {
+        let known: Vec<u8> = (0..=u8::MAX).filter(|number| RecordKind::try_from(*number).is_ok()).collect();
+        assert_eq!(known, [1, 2, 3, 4]);
+        for number in known {
+            assert_eq!(RecordKind::try_from(number).map(u8::from), Ok(number));
+        }
+        assert_eq!(RecordKind::try_from(9), Err(9));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The JSON body of the wire, joined from an event's record and its session's definition. Runs on the
 //! worker, where text ids and timestamps cost nobody's call.
 
-use mcpcat_wire::event_type::{self, MCP_PREFIX, Product};
+use mcpcat_wire::event_type::Product;
 use mcpcat_wire::tag::MAX_TAGS;
 
 use super::json;
@@ -136,20 +136,12 @@ fn merged(own: &[u8], added: &str, tags: bool) -> Vec<u8> {
     serde_json::to_vec(&all).unwrap_or_else(|_| own.to_vec())
 }
 
-/// Whether a body is an event of a type that the product has none for: a request of a method of its own.
-pub(crate) fn is_of_another_type(body: &[u8]) -> bool {
-    let of_type = top_level(body).find(|(key, _)| *key == b"event_type").map(|(_, value)| value);
-    let text = of_type.and_then(|value| str::from_utf8(value.strip_prefix(b"\"")?.strip_suffix(b"\"")?).ok());
-    let method = text.and_then(|text| text.strip_prefix(MCP_PREFIX));
-    method.is_some_and(|method| !event_type::is_product_method(method))
-}
-
-/// The members of `,"key":value,"key":value…`, or of an object that begins like that, which this crate's own
+/// The members of `,"key":value,"key":value…`, which this crate's own
 /// serialiser wrote: keys need no escapes.
 fn top_level(members: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let mut rest = members;
     std::iter::from_fn(move || {
-        let inside = rest.strip_prefix(b",\"").or_else(|| rest.strip_prefix(b"{\""))?;
+        let inside = rest.strip_prefix(b",\"")?;
         let (key, value) = inside.split_at_checked(inside.iter().position(|b| *b == b'"')?)?;
         let value = value.strip_prefix(b"\":")?;
         let (value, after) = value.split_at(end_of_value(value));
@@ -215,6 +207,7 @@ mod tests {
             session: 1,
             is_error: Some(true),
             custom: true,
+            foreign_type: false,
         };
         let session = Definition {
             project: "proj \"1\"".into(),

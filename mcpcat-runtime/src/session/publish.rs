@@ -183,6 +183,7 @@ impl Raised {
             session: session.reference(),
             is_error,
             custom,
+            foreign_type: false,
         }
     }
 }

@@ -273,7 +273,7 @@ impl<H: ServerHandler> Tracked<H> {
             hooks.ask(&found.session, info.into_owned());
         }
         let payload = self.options.payload(method.name, subject.name);
-        let mut call = Call::request(found.session);
+        let mut call = Call::request(found.session, method.name);
         if let Some(fields) = call.fields() {
             match method.event_type {
                 Some(event_type) => fields.body_member("event_type", &event_type),
