@@ -148,7 +148,7 @@ fn adopt_all(dir: &Path, backend: Backend) -> Found {
         orphan.remove();
     }
     drop(opened);
-    let left = std::fs::read_dir(dir.join("mcpcat/spool")).unwrap().count();
+    let left = std::fs::read_dir(dir.join("mcpcat/runs")).unwrap().count();
     assert_eq!(left, 0, "a run was left behind");
     found
 }
@@ -377,7 +377,7 @@ fn full_disk(dir: &Path, acks: &UnixStream) {
         append(&none.spool, 1, 1000).unwrap();
         std::fs::remove_file(filler).unwrap();
     }
-    assert_eq!(std::fs::read_dir(dir.join("mcpcat/spool")).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(dir.join("mcpcat/runs")).unwrap().count(), 0);
     let status = Command::new("mount").args(["-o", "remount,ro"]).arg(dir).status().unwrap();
     assert!(status.success());
     let read_only = open(options(dir, Backend::Auto));
@@ -471,7 +471,7 @@ fn a_killed_adopter_loses_nothing_and_repeats_little() {
         let distinct: HashSet<u64> = delivered.iter().copied().collect();
         assert!(acks.iter().all(|ack| distinct.contains(ack)));
         assert!(delivered.len() - distinct.len() <= kills, "at most one for each kill");
-        assert_eq!(std::fs::read_dir(dir.path().join("mcpcat/spool")).unwrap().count(), 0);
+        assert_eq!(std::fs::read_dir(dir.path().join("mcpcat/runs")).unwrap().count(), 0);
     }
 }
 

@@ -22,6 +22,9 @@ const DEFAULT_BASE_URL: &str = "https://api.agentcat.com";
 /// The environment's base URLs, in the official order.
 const BASE_URL_VARIABLES: [&str; 2] = ["AGENTCAT_API_URL", "MCPCAT_API_URL"];
 
+/// What may wait in one state directory.
+const DEFAULT_SPOOL_DIR_BYTES: u64 = 256 << 20;
+
 /// What a client cannot be built from.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -74,6 +77,18 @@ pub enum ConfigError {
         /// What was given.
         given: String,
     },
+    /// The state directory is an empty path.
+    StateDir {
+        /// Which setting it came from: `state_dir`.
+        source: &'static str,
+    },
+    /// The bound on all that waits in a state directory is not a number of bytes.
+    SpoolDirBytes {
+        /// Which setting it came from: `MCPCAT_SPOOL_DIR_BYTES`.
+        source: &'static str,
+        /// What was given.
+        given: String,
+    },
     /// The delivery thread could not be started.
     Thread(std::io::Error),
 }
@@ -109,7 +124,18 @@ impl fmt::Display for ConfigError {
                 f,
                 "`MCPCAT_DRAIN_MS` is `{given}`: write how many milliseconds the end of the process may wait, as in 1500"
             ),
-            Self::Thread(error) => write!(f, "the delivery thread could not be started: {error}"),
+            Self::StateDir { source } => write!(
+                f,
+                "`{source}` is empty: name a directory, or leave it out for MCPCAT_STATE_DIR or the platform's own"
+            ),
+            Self::SpoolDirBytes { source, given } => {
+                write!(f, "`{source}` is `{given}`: write a number of bytes, such as 268435456 for 256 MiB")
+            }
+            Self::Thread(error) => write!(
+                f,
+                "the delivery thread could not be started: {error}; it needs a thread and eight file descriptors \
+                 (RLIMIT_NPROC, RLIMIT_NOFILE)"
+            ),
         }
     }
 }
@@ -166,7 +192,7 @@ pub enum Deliver {
 ///
 /// What is not set comes from the environment: `MCPCAT_PROJECT_ID`, `AGENTCAT_API_URL` or
 /// `MCPCAT_API_URL`, `MCPCAT_TOKEN` or `MCPCAT_TOKEN_FILE`, `MCPCAT_PROXY`, `MCPCAT_ENABLED`, `DO_NOT_TRACK`,
-/// `MCPCAT_STATE_DIR`, `MCPCAT_SAMPLE`, `MCPCAT_DRY_RUN`, `MCPCAT_DRAIN_MS`. An empty
+/// `MCPCAT_STATE_DIR`, `MCPCAT_SPOOL_DIR_BYTES`, `MCPCAT_SAMPLE`, `MCPCAT_DRY_RUN`, `MCPCAT_DRAIN_MS`. An empty
 /// variable counts as unset.
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until `build` is called"]
@@ -183,6 +209,8 @@ pub struct ClientBuilder {
     drain: Option<Duration>,
     drain_at_exit: Option<bool>,
     capacity_bytes: u64,
+    spool_dir_bytes: Option<u64>,
+    application: Option<String>,
     backend: Backend,
     overflow: Overflow,
     on_loss: Option<LossHook>,
@@ -219,6 +247,8 @@ pub(crate) struct Config {
     pub(crate) drain: Duration,
     pub(crate) drain_at_exit: Option<bool>,
     pub(crate) capacity_bytes: u64,
+    pub(crate) spool_dir_bytes: u64,
+    pub(crate) application: Option<String>,
     pub(crate) backend: Backend,
     pub(crate) overflow: Overflow,
     pub(crate) on_loss: Option<LossHook>,
@@ -248,6 +278,8 @@ impl ClientBuilder {
             drain: None,
             drain_at_exit: None,
             capacity_bytes: 64 * 1024 * 1024,
+            spool_dir_bytes: None,
+            application: None,
             backend: Backend::Auto,
             overflow: Overflow::default(),
             on_loss: None,
@@ -328,6 +360,22 @@ impl ClientBuilder {
     /// which, [`overflow`](Self::overflow) says.
     pub fn capacity_bytes(mut self, bytes: u64) -> Self {
         self.capacity_bytes = bytes;
+        self
+    }
+
+    /// How many bytes of events may wait in the state directory, those of all its processes and of ended ones
+    /// together. Default: `MCPCAT_SPOOL_DIR_BYTES`, else 256 MiB. Over it a process refuses its own newest events and
+    /// counts them; nothing that waits is deleted. Each process may be over it by about one segment, at most 4 MiB.
+    pub fn spool_dir_bytes(mut self, bytes: u64) -> Self {
+        self.spool_dir_bytes = Some(bytes);
+        self
+    }
+
+    /// The name of this program: a process delivers what earlier ones of the same name left, for the same project and
+    /// endpoint. Default: the executable's file name, without its folder. Name it where that changes from one
+    /// version to the next.
+    pub fn application(mut self, name: impl Into<String>) -> Self {
+        self.application = Some(name.into()).filter(|name| !name.is_empty());
         self
     }
 
@@ -474,6 +522,19 @@ impl ClientBuilder {
                 return Err(ConfigError::BaseUrl { source, given, problem: problem.to_string() });
             }
         };
+        if self.state_dir.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+            return Err(ConfigError::StateDir { source: "state_dir" });
+        }
+        let spool_dir_bytes = match (self.spool_dir_bytes, variable("MCPCAT_SPOOL_DIR_BYTES")) {
+            (Some(bytes), _) => bytes,
+            (None, Some(text)) => match text.trim().parse() {
+                Ok(bytes) => bytes,
+                Err(_) => {
+                    return Err(ConfigError::SpoolDirBytes { source: "MCPCAT_SPOOL_DIR_BYTES", given: text });
+                }
+            },
+            (None, None) => DEFAULT_SPOOL_DIR_BYTES,
+        };
         let mut dialect = Dialect::of_host(base.host());
         if let Some(event_type) = self.event_type {
             dialect.custom_type = event_type;
@@ -515,6 +576,8 @@ impl ClientBuilder {
             drain,
             drain_at_exit: self.drain_at_exit,
             capacity_bytes: self.capacity_bytes,
+            spool_dir_bytes,
+            application: self.application,
             // What earlier processes left is not to be shown in place of being sent.
             backend: if dry_run { Backend::Memory } else { self.backend },
             overflow: self.overflow,

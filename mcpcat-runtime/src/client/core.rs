@@ -19,7 +19,7 @@ use crate::event::fields::Fields;
 use crate::event::id::random_ksuid;
 use crate::event::record::{Definition, Header, RecordKind};
 use crate::event::{EventId, time};
-use crate::spool::{self, Backend, Reader, Refused, Spool};
+use crate::spool::{self, Backend, Mark, Reader, Refused, Spool};
 
 /// Clients of this process that record.
 static RECORDING: AtomicUsize = AtomicUsize::new(0);
@@ -56,12 +56,28 @@ struct Live {
 }
 
 impl Live {
+    /// In memory where descriptors are so short that the thread cannot be had beside files.
     fn open(config: &Config, ledger: &Arc<Ledger>) -> std::io::Result<(Self, Running)> {
-        let mut opened = spool::open(spool_options(config));
+        Self::open_in(config, ledger, config.backend).or_else(|error| {
+            if config.backend == Backend::Memory {
+                return Err(error);
+            }
+            let live = Self::open_in(config, ledger, Backend::Memory)?;
+            tracing::warn!(
+                target: "mcpcat",
+                "events are kept in memory and lost with the process: {error}; raise its limit of open files"
+            );
+            Ok(live)
+        })
+    }
+
+    fn open_in(config: &Config, ledger: &Arc<Ledger>, backend: Backend) -> std::io::Result<(Self, Running)> {
+        let first = if rests_scrubbed(config) { Backend::Memory } else { backend };
+        let mut opened = spool::open(spool_options(config).backend(first));
         let mut warnings = std::mem::take(&mut opened.warnings);
         let mut resting = None;
-        if rests_scrubbed(config) && config.backend != Backend::Memory {
-            let mut disk = spool::open(spool_options(config).backend(config.backend));
+        if rests_scrubbed(config) && backend != Backend::Memory {
+            let mut disk = spool::open(spool_options(config).backend(backend));
             warnings.append(&mut disk.warnings);
             // Where there is no disk, events are sent from the memory that they are in.
             if disk.backend != Backend::Memory {
@@ -95,11 +111,6 @@ impl Live {
         super::exit::register(config.drain_at_exit);
         let generation = spool::fork_generation();
         Ok((Self { spool: opened.spool, resting: rests_in, mailbox, generation }, running))
-    }
-
-    /// A number for a segment that no segment of another process image has.
-    fn number(&self, segment: u64) -> u64 {
-        self.generation << 40 | segment
     }
 }
 
@@ -214,17 +225,13 @@ impl Core {
         self.attachment.get_or_init(|| Box::new(make())).downcast_ref()
     }
 
-    /// The segment of the log that is being written.
-    pub(crate) fn segment(&self) -> Option<u64> {
-        self.live_or_own().map(|live| live.number(live.spool.segment()))
-    }
-
-    /// Writes a session's definition; the segment it landed in.
-    pub(crate) fn define(&self, definition: &Definition) -> Option<u64> {
-        let live = self.live_or_own()?;
-        let appended = live.spool.append(RecordKind::Session.into(), &[&definition.encode()]).ok()?;
-        live.mailbox.appended();
-        Some(live.number(appended.segment))
+    /// Writes a session's definition, which `mark` stands for.
+    pub(crate) fn define(&self, mark: &Mark, definition: impl Fn() -> Definition) {
+        if let Some(live) = self.live_or_own()
+            && live.spool.define(mark, RecordKind::Session.into(), || definition().encode()).is_ok()
+        {
+            live.mailbox.appended();
+        }
     }
 
     /// Counts and logs what was left out of an event.
@@ -245,11 +252,17 @@ impl Core {
         self.records() && !self.is_forked()
     }
 
-    /// Writes an event; the segment it landed in. Counted as published; [`refuse`](Self::refuse) counts it as
-    /// dropped, if it was.
-    pub(crate) fn write(&self, header: &Header, fields: &mut Fields) -> Result<u64, DropReason> {
+    /// Writes an event, with its session's definition where that is missing. Counted as published;
+    /// [`refuse`](Self::refuse) counts it as dropped, if it was.
+    pub(crate) fn write(
+        &self,
+        header: &Header,
+        fields: &mut Fields,
+        mark: &Mark,
+        definition: impl Fn() -> Definition,
+    ) -> Result<(), DropReason> {
         if !self.records() {
-            return Ok(0);
+            return Ok(());
         }
         let live = self.live_or_own();
         self.ledger.publish();
@@ -257,14 +270,15 @@ impl Core {
         if self.closed.load(Ordering::Relaxed) {
             return Err(DropReason::Closed);
         }
-        match live.spool.append_record(RecordKind::Event.into(), fields.record(header)) {
+        let define = || (RecordKind::Session.into(), definition().encode());
+        match live.spool.append_defined(RecordKind::Event.into(), fields.record(header), mark, define) {
             Ok(appended) => {
                 if appended.rolled {
                     live.mailbox.wake();
                 } else {
                     live.mailbox.appended();
                 }
-                Ok(live.number(appended.segment))
+                Ok(())
             }
             Err(refused) => Err(match refused {
                 Refused::Full => DropReason::SpoolFull,
@@ -366,7 +380,7 @@ impl std::fmt::Debug for Core {
 fn opt_out(config: &Config) {
     let manifest = manifest(config);
     let runs = spool::forget(config.state_dir.clone(), &manifest);
-    Letters::of(config.state_dir.clone(), &manifest).forget();
+    letters_on_disk(config).forget();
     if runs > 0 {
         tracing::info!(target: "mcpcat", "recording is off: undelivered events of {runs} earlier runs are deleted");
     }
@@ -376,23 +390,26 @@ fn letters(config: &Config) -> Letters {
     match config.backend {
         // The user wants nothing on a disk.
         Backend::Memory => Letters::nowhere(),
-        _ => Letters::of(config.state_dir.clone(), &manifest(config)),
+        _ => letters_on_disk(config),
     }
 }
 
 fn unanswered(config: &Config) -> Unanswered {
     match config.backend {
         Backend::Memory => Unanswered::nowhere(),
-        _ => Unanswered::of(config.state_dir.clone(), &config.base.text()),
+        _ => Unanswered::of(config.state_dir.clone(), &manifest(config).endpoint),
     }
 }
 
+fn letters_on_disk(config: &Config) -> Letters {
+    let (stem, base) = (executable().1, config.base.text());
+    Letters::of(config.state_dir.clone(), &manifest(config)).or_of(&stem, &config.project, &base)
+}
+
 fn manifest(config: &Config) -> spool::Manifest {
-    spool::Manifest {
-        application: application(),
-        project: config.project.to_string(),
-        base_url: config.base.text(),
-    }
+    let (name, stem) = executable();
+    let application = config.application.clone().unwrap_or(name);
+    spool::Manifest::new(application, config.project.to_string(), config.base.text()).formerly(stem)
 }
 
 /// Whether nothing may be on a disk before patterns and hooks have seen it.
@@ -400,23 +417,23 @@ fn rests_scrubbed(config: &Config) -> bool {
     config.privacy.has_hooks() || config.rest == Rest::Scrubbed
 }
 
-/// Where publishers write.
+/// How logs are opened, wherever they are.
 fn spool_options(config: &Config) -> spool::Options {
-    let backend = if rests_scrubbed(config) { Backend::Memory } else { config.backend };
     let mut options = spool::Options::new(manifest(config))
         .cap_bytes(config.capacity_bytes)
-        .overflow(config.overflow)
-        .backend(backend);
+        .total_bytes(config.spool_dir_bytes)
+        .overflow(config.overflow);
     if let Some(path) = &config.state_dir {
         options = options.state_dir(path);
     }
     options
 }
 
-/// The program's name: what tells its logs from another program's in the same state directory.
-fn application() -> String {
-    std::env::current_exe()
-        .ok()
-        .and_then(|path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned()))
-        .unwrap_or_else(|| "unknown".to_owned())
+/// The program's name, which tells its logs from another program's in the same state directory, and what earlier
+/// versions took for it. Not its folder: that changes with each release, in many places.
+fn executable() -> (String, String) {
+    let path = std::env::current_exe().unwrap_or_default();
+    let text = |part: Option<&std::ffi::OsStr>| part.map(|part| part.to_string_lossy().into_owned());
+    let unknown = || "unknown".to_owned();
+    (text(path.file_name()).unwrap_or_else(unknown), text(path.file_stem()).unwrap_or_else(unknown))
 }

@@ -63,6 +63,7 @@ impl Backlog {
         while !self.done {
             let Some(log) = &mut self.current else {
                 match self.adopter.next() {
+                    Some(orphan) if orphan.is_expired() => give_up(orphan, ledger),
                     Some(orphan) => self.current = Some(Log::new(orphan)),
                     None => self.done = true,
                 }
@@ -88,6 +89,24 @@ impl Backlog {
             log.orphan.complete(at);
         }
     }
+}
+
+/// Counts what is too old to be sent, and deletes it.
+fn give_up(mut orphan: Orphan, ledger: &Ledger) {
+    let events = orphan
+        .records()
+        .filter(|record| {
+            matches!(RecordKind::try_from(record.kind), Ok(RecordKind::Event | RecordKind::Scrubbed))
+        })
+        .count() as u64;
+    let damaged = orphan.damaged();
+    ledger.adopt(events + damaged);
+    ledger.drop_events(DropReason::Expired, events);
+    ledger.drop_events(DropReason::Damaged, damaged);
+    if events > 0 {
+        tracing::warn!(target: "mcpcat", "{events} events that had waited for too long are deleted");
+    }
+    orphan.remove();
 }
 
 impl Log {

@@ -34,11 +34,14 @@ pub enum DropReason {
     SpoolFailed,
     /// It gave way to newer events, as [`Overflow::DropOldest`](crate::spool::Overflow::DropOldest) asks.
     Evicted,
+    /// It had waited on disk for a week without a process that could deliver it. Also events of other programs, which
+    /// the process counts that deletes them.
+    Expired,
 }
 
 impl DropReason {
     /// Every reason, in the order of the ledger.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::SpoolFull,
         Self::TooLarge,
         Self::Rejected,
@@ -50,6 +53,7 @@ impl DropReason {
         Self::Forked,
         Self::SpoolFailed,
         Self::Evicted,
+        Self::Expired,
     ];
 
     /// The reason in a word, as logs and metrics write it.
@@ -67,6 +71,7 @@ impl DropReason {
             Self::Forked => "forked",
             Self::SpoolFailed => "spool_failed",
             Self::Evicted => "evicted",
+            Self::Expired => "expired",
         }
     }
 }

@@ -32,6 +32,7 @@ pub(crate) struct Letters {
 struct Place {
     state_dir: Option<PathBuf>,
     name: String,
+    former: Option<String>,
 }
 
 impl Letters {
@@ -41,14 +42,22 @@ impl Letters {
     }
 
     pub(crate) fn of(state_dir: Option<PathBuf>, manifest: &Manifest) -> Self {
-        let mut digest = Sha256::new();
-        for part in [&manifest.application, &manifest.project, &manifest.base_url] {
-            digest.update((part.len() as u64).to_le_bytes());
-            digest.update(part.as_bytes());
+        let name = format!("{:016x}.ndjson", manifest.identity());
+        Self { place: Some(Place { state_dir, name, former: None }) }
+    }
+
+    /// The same, found also under the name that earlier versions gave it, which depended on the whole base URL.
+    pub(crate) fn or_of(mut self, application: &str, project: &str, base_url: &str) -> Self {
+        if let Some(place) = &mut self.place {
+            let mut digest = Sha256::new();
+            for part in [application, project, base_url] {
+                digest.update((part.len() as u64).to_le_bytes());
+                digest.update(part.as_bytes());
+            }
+            let name: String = digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            place.former = Some(format!("{name}.ndjson"));
         }
-        let digest = digest.finalize();
-        let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Self { place: Some(Place { state_dir, name: format!("{name}.ndjson") }) }
+        self
     }
 
     /// Keeps a refused event; `false` if it may not be kept, or there is no room.
@@ -126,7 +135,15 @@ impl Letters {
 impl Place {
     fn path(&self) -> io::Result<PathBuf> {
         let dir = spool::private_dir_beside(self.state_dir.clone(), "dead-letters")?;
-        Ok(dir.join(&self.name))
+        let path = dir.join(&self.name);
+        if let Some(former) = &self.former
+            && *former != self.name
+            && !path.exists()
+        {
+            // Not there, as a rule.
+            let _ = std::fs::rename(dir.join(former), &path);
+        }
+        Ok(path)
     }
 
     /// The file, locked; `None` if there is none and `create` does not ask for one.

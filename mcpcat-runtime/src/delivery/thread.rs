@@ -99,8 +99,21 @@ where
     Ok(Running { ended })
 }
 
+/// The thread's runtime. Where descriptors are short tokio panics rather than return an error (in what watches signals,
+/// which another crate may have switched on): whether there are enough is asked first.
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    /// What a runtime opens, and one connection.
+    #[cfg(unix)]
+    const DESCRIPTORS: usize = 7;
+    #[cfg(unix)]
+    let spare = (0..DESCRIPTORS).map(|_| std::fs::File::open("/")).collect::<io::Result<Vec<_>>>()?;
+    #[cfg(unix)]
+    drop(spare);
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
 fn start(generation: u64) -> io::Result<Shared> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime()?;
     let (jobs, mut arriving) = unbounded_channel::<Job>();
     let thread = std::thread::Builder::new().name("mcpcat".to_owned()).spawn(move || {
         HERE.set(true);

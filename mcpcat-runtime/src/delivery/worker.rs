@@ -37,7 +37,7 @@ use crate::event::record::{Definition, Header, RecordKind};
 use crate::event::wire::{self, Dialect};
 use crate::policy::Sample;
 use crate::privacy::Privacy;
-use crate::spool::{Adopter, Position, Reader, Refused, Spool, fence};
+use crate::spool::{self, Adopter, Position, Reader, Refused, Spool, fence};
 
 /// How often a busy worker looks for new records: no publisher wakes it. An event waits for at most this long before
 /// it is sent.
@@ -221,6 +221,8 @@ pub(crate) fn spawn(setup: Setup) -> std::io::Result<Running> {
     thread::run(move || async move {
         let _registration = registration;
         let _last_word = last_word;
+        // Segments are made here, and dead letters written.
+        spool::no_file_size_signal();
         Worker::new(setup, Some(member)).run().await;
     })
 }
@@ -903,6 +905,7 @@ impl Worker {
     fn sweep(&mut self) {
         let lost = self.setup.reader.lost() + self.resting.as_mut().map_or(0, |it| it.reader.lost());
         self.setup.ledger.drop_events(DropReason::Damaged, lost);
+        self.release_definitions();
         let freed = self.setup.reader.freed_through();
         if freed > self.swept {
             self.swept = freed;
@@ -953,9 +956,14 @@ impl Worker {
         };
         self.outstanding.remove(&at);
         self.setup.reader.complete(at);
-        // A definition is done with when every event of its segment and of those before it is, and the log
-        // has gone on: an event may stand one segment before the definition it needs.
-        let oldest = self.outstanding.first().map_or(self.setup.spool.segment(), |oldest| oldest.segment());
+        self.release_definitions();
+    }
+
+    /// A definition is done with when the log has gone on and all of its segment is read and every event there has
+    /// ended.
+    fn release_definitions(&mut self) {
+        let unread = (self.setup.reader.read_through() + 1).min(self.setup.spool.segment());
+        let oldest = self.outstanding.first().map_or(unread, |oldest| oldest.segment().min(unread));
         while self.needed.front().is_some_and(|needed| needed.segment() < oldest) {
             if let Some(needed) = self.needed.pop_front() {
                 self.setup.reader.complete(needed);

@@ -10,7 +10,6 @@ mod target;
 mod view;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 pub use carry::{Carrier, carry};
@@ -33,7 +32,7 @@ use crate::event::fields::{Fields, cut_to};
 use crate::event::record::{Actor, Definition, Header};
 use crate::event::time;
 use crate::privacy::consent::{Asked, Known};
-use crate::spool;
+use crate::spool::{self, Mark};
 
 /// One conversation of one client with a server: what events are grouped by.
 ///
@@ -57,8 +56,8 @@ pub(crate) struct State {
     key: Option<Box<str>>,
     facts: RwLock<Facts>,
     consent: Arc<Known>,
-    /// The segment, plus one, that the newest definition is in; 0 asks for a new one.
-    defined: AtomicU64,
+    /// Where the newest definition is.
+    defined: Mark,
     /// Views of calls whose hooks ended before the transport had named the session.
     waiting: Mutex<Vec<Arc<View>>>,
 }
@@ -96,7 +95,7 @@ impl Session {
             key: key.map(Into::into),
             facts: RwLock::default(),
             consent: Arc::default(),
-            defined: AtomicU64::new(0),
+            defined: Mark::default(),
             waiting: Mutex::default(),
         };
         Self { core: Arc::clone(core), state: Arc::new(state), view: None }
@@ -133,6 +132,7 @@ impl Session {
             && cell.set(id.as_str().to_owned()).is_ok()
         {
             self.state.consent.named();
+            self.state.defined.outdate();
             Self { view: None, ..self.clone() }.define();
             self.define_waiting();
         }
@@ -204,7 +204,7 @@ impl Session {
         let before = facts.clone();
         change(&mut facts);
         if *facts != before {
-            self.state.defined.store(0, Ordering::Release);
+            self.state.defined.outdate();
         }
     }
 
@@ -277,8 +277,8 @@ impl Session {
         self.view.as_ref()?.awaited.as_ref()
     }
 
-    /// The segment, plus one, that the newest definition is in.
-    fn defined(&self) -> &AtomicU64 {
+    /// Where the newest definition is.
+    fn defined(&self) -> &Mark {
         self.awaited().map_or(&self.state.defined, |awaited| &awaited.defined)
     }
 
@@ -287,15 +287,7 @@ impl Session {
         if !self.records() {
             return;
         }
-        if let Some(segment) = self.core.define(&self.definition()) {
-            self.defined().store(segment + 1, Ordering::Release);
-        }
-    }
-
-    fn define_in(&self, segment: u64) {
-        if self.defined().load(Ordering::Acquire) != segment + 1 {
-            self.define();
-        }
+        self.core.define(self.defined(), || self.definition());
     }
 
     /// Adds to an event what the session says of each: its trace, the share it is one of. Whether that share keeps
@@ -316,8 +308,8 @@ impl Session {
         true
     }
 
-    /// Writes an event of this session. Every segment that holds one of its events holds its definition or
-    /// stands before one that does, so that a log is complete in itself at any moment.
+    /// Writes an event of this session. Every segment that holds one of its events holds its definition, so that a
+    /// log is complete in itself at any moment.
     pub(crate) fn record(&self, header: &Header, fields: &mut Fields) -> Result<(), DropReason> {
         self.core.report(fields);
         self.write(header, fields).map_err(|reason| self.core.refuse(reason))
@@ -329,14 +321,7 @@ impl Session {
             self.core.ledger.sampled_out();
             return Ok(());
         }
-        if let Some(segment) = self.core.segment() {
-            self.define_in(segment);
-            let landed = self.core.write(header, fields)?;
-            if landed != segment {
-                self.define_in(landed);
-            }
-        }
-        Ok(())
+        self.core.write(header, fields, self.defined(), || self.definition())
     }
 
     pub(crate) fn reference(&self) -> u64 {

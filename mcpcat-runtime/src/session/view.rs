@@ -2,10 +2,10 @@
 //! applies to every event raised in it. It has a definition of its own in the log, which may come after the
 //! events: they wait for it, for as long as the worker waits for a session's name.
 
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::Session;
+use crate::spool::Mark;
 
 /// Two ids of a distributed trace, in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub(super) struct Awaited {
     /// Filled by the worker when it has waited long enough.
     given_up: Arc<OnceLock<String>>,
     values: Mutex<Option<Values>>,
-    pub(super) defined: AtomicU64,
+    pub(super) defined: Mark,
 }
 
 impl Awaited {
@@ -82,7 +82,7 @@ impl Session {
             let given_up = Arc::new(OnceLock::new());
             let reference = self.core.next_reference();
             self.core.expect_name(reference, Arc::clone(&given_up));
-            Awaited { reference, given_up, values: Mutex::new(None), defined: AtomicU64::new(0) }
+            Awaited { reference, given_up, values: Mutex::new(None), defined: Mark::default() }
         });
         Self { view: Some(Arc::new(View { trace, awaited })), ..self.clone() }
     }
@@ -92,6 +92,7 @@ impl Session {
     pub(crate) fn settle(&self, values: Values) -> bool {
         let Some(awaited) = self.view.as_ref().and_then(|view| view.awaited.as_ref()) else { return false };
         *awaited.values.lock().unwrap_or_else(PoisonError::into_inner) = Some(values);
+        awaited.defined.outdate();
         {
             let mut waiting = self.state.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             if self.id().is_none() {
@@ -109,6 +110,9 @@ impl Session {
     pub(super) fn define_waiting(&self) {
         let waiting = std::mem::take(&mut *self.state.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         for view in waiting {
+            if let Some(awaited) = &view.awaited {
+                awaited.defined.outdate();
+            }
             Self { view: Some(view), ..self.clone() }.define();
         }
     }

@@ -16,16 +16,40 @@ fn refused(path: &Path, why: &str) -> Error {
 
 /// Makes a directory for this user alone, or accepts one that is.
 pub(super) fn private_dir(path: &Path) -> Result<()> {
-    match dir_builder().create(path) {
-        Ok(()) => Ok(()),
+    match new_dir(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => check_dir(path),
-        Err(error) => Err(error),
+        made => made,
     }
 }
 
 /// Makes a directory that must not exist yet, for this user alone.
 pub(super) fn new_dir(path: &Path) -> Result<()> {
-    dir_builder().create(path)
+    dir_builder().create(path)?;
+    // The umask may have taken some of this user's own rights.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let meta = std::fs::symlink_metadata(path)?;
+        if meta.mode() & 0o7777 != 0o700 && meta.is_dir() && meta.uid() == super::region::effective_user() {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes what is missing of a path, each directory for this user alone. One that exists is taken as it is: the
+/// user's home, and directories that others made.
+pub(super) fn private_path(path: &Path) -> Result<()> {
+    if path.as_os_str().is_empty() || path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        private_path(parent)?;
+    }
+    match new_dir(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        made => made,
+    }
 }
 
 fn dir_builder() -> DirBuilder {
@@ -71,7 +95,16 @@ fn options() -> OpenOptions {
 
 /// Creates a file that must not exist yet, for this user alone.
 pub(super) fn create(path: &Path) -> Result<File> {
-    options().create_new(true).open(path)
+    let file = options().create_new(true).open(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // As for directories.
+        if file.metadata()?.mode() & 0o777 != 0o600 {
+            file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+        }
+    }
+    Ok(file)
 }
 
 /// Opens a file that exists, if it is a regular file of this user alone with one name.
@@ -102,18 +135,6 @@ pub(super) fn still_named(file: &File, path: &Path) -> bool {
 #[cfg(not(unix))]
 pub(super) fn still_named(_file: &File, path: &Path) -> bool {
     path.exists()
-}
-
-/// Bytes that a file takes on disk.
-#[cfg(unix)]
-pub(super) fn disk_bytes(meta: &Metadata) -> u64 {
-    meta.blocks() * 512
-}
-
-/// Bytes that a file takes on disk.
-#[cfg(not(unix))]
-pub(super) fn disk_bytes(meta: &Metadata) -> u64 {
-    meta.len()
 }
 
 /// Writes all of `bytes` at an offset, without moving a cursor.

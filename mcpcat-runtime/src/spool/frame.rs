@@ -6,6 +6,8 @@
 //! 16  payload        padded with zeros to 16 bytes
 //! ```
 //!
+//! Words are little-endian, in files and in memory. The rest of the format is described in `run_dir`.
+//!
 //! The length is known before the payload is there, so a record that was cut off can be stepped over. The
 //! marker lets a scan find the next record after a damaged one without trusting anything in between. The
 //! checksum is over the padded payload as it lies in the segment: one pass over whole blocks, which is what makes
@@ -37,9 +39,10 @@ pub(super) enum Commit {
     Written { kind: u8, sum: u32 },
 }
 
-/// Bytes of log that a payload of `len` bytes takes.
-pub(super) const fn size(len: usize) -> usize {
-    OVERHEAD + padded(len)
+/// Bytes of log that a payload of `len` bytes takes. The length may come from a file that others have written: a
+/// 64-bit result cannot wrap on any target.
+pub(super) const fn size(len: u32) -> u64 {
+    OVERHEAD as u64 + (len as u64).next_multiple_of(ALIGN as u64)
 }
 
 /// A payload length with its padding.
@@ -65,9 +68,14 @@ pub(super) fn reserved_len(salt: Salt, at: u32, word: u64) -> Option<u32> {
     (reserve_word(salt, at, len) == word).then_some(len)
 }
 
-/// The word stored last; `crc` is the plain CRC-32 of the padded payload.
-pub(super) fn commit_word(salt: Salt, at: u32, kind: u8, crc: u32) -> u64 {
-    COMMITTED << 40 | u64::from(kind) << 32 | u64::from(crc ^ mix(salt, !at, u32::from(kind)))
+/// The word stored last; `crc` is the plain CRC-32 of the padded payload. That a record was moved here from another
+/// segment is part of what the sum is made of.
+pub(super) fn commit_word(salt: Salt, at: u32, kind: u8, moved: bool, crc: u32) -> u64 {
+    COMMITTED << 40 | u64::from(kind) << 32 | u64::from(crc ^ mix(salt, !at, extra(kind, moved)))
+}
+
+fn extra(kind: u8, moved: bool) -> u32 {
+    u32::from(kind) | u32::from(moved) << 8
 }
 
 /// What replaces the commit word once the record needs no delivery any more.
@@ -83,9 +91,9 @@ pub(super) fn commit(word: u64) -> Commit {
     }
 }
 
-/// Whether a padded payload with this CRC-32 is what `commit_word` was made for.
-pub(super) fn sum_holds(salt: Salt, at: u32, kind: u8, sum: u32, crc: u32) -> bool {
-    crc ^ mix(salt, !at, u32::from(kind)) == sum
+/// Whether a padded payload with this CRC-32 is what `commit_word` was made for, and then whether it was moved.
+pub(super) fn sum_holds(salt: Salt, at: u32, kind: u8, sum: u32, crc: u32) -> Option<bool> {
+    [false, true].into_iter().find(|moved| crc ^ mix(salt, !at, extra(kind, *moved)) == sum)
 }
 
 #[cfg(test)]
@@ -107,12 +115,14 @@ mod tests {
 
     #[test]
     fn a_commit_word_binds_kind_and_place() {
-        let word = commit_word(SALT, 64, 7, 0xDEAD_BEEF);
-        let Commit::Written { kind, sum } = commit(word) else { panic!("not committed") };
-        assert_eq!(kind, 7);
-        assert!(sum_holds(SALT, 64, 7, sum, 0xDEAD_BEEF));
-        assert!(!sum_holds(SALT, 72, 7, sum, 0xDEAD_BEEF));
-        assert!(!sum_holds(SALT, 64, 8, sum, 0xDEAD_BEEF));
+        for moved in [false, true] {
+            let word = commit_word(SALT, 64, 7, moved, 0xDEAD_BEEF);
+            let Commit::Written { kind, sum } = commit(word) else { panic!("not committed") };
+            assert_eq!(kind, 7);
+            assert_eq!(sum_holds(SALT, 64, 7, sum, 0xDEAD_BEEF), Some(moved));
+            assert_eq!(sum_holds(SALT, 72, 7, sum, 0xDEAD_BEEF), None);
+            assert_eq!(sum_holds(SALT, 64, 8, sum, 0xDEAD_BEEF), None);
+        }
         assert_eq!(commit(0), Commit::Empty);
         assert_eq!(commit(done_word()), Commit::Done);
     }
@@ -123,5 +133,6 @@ mod tests {
         assert_eq!(size(1), 32);
         assert_eq!(size(16), 32);
         assert_eq!(size(250), 272);
+        assert_eq!(size(u32::MAX), (1 << 32) + 16, "no target wraps");
     }
 }

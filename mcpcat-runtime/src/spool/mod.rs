@@ -15,20 +15,25 @@
 //! | an append costs | a copy | a system call | a copy |
 //! | chosen by `Auto` on | ext4, xfs, tmpfs, overlay on these (Linux) | everything else | no home, read-only, no room |
 //!
-//! A segment is freed, oldest first, when all its records are complete; the bytes of a complete record are
-//! cleared at once. There is no ledger beside the segments: a record says itself that it is done.
+//! A segment is freed when all its records are complete; the bytes of a complete record are cleared at once. There is
+//! no ledger beside the segments: a record says itself that it is done. The data that waits is bounded, and so is the
+//! room that segments take for it: where little waits in each of many, the reader moves it together.
 
-mod adopt;
+mod backend;
 pub(crate) mod fence;
 mod file;
 mod frame;
 mod log;
+mod mark;
+mod moving;
 mod options;
-mod place;
+mod quota;
 mod reader;
+mod recovery;
 mod region;
-mod run;
+mod run_dir;
 mod scan;
+mod sizes;
 mod store;
 mod sync;
 
@@ -42,9 +47,10 @@ use std::time::Duration;
 
 use mcpcat_wire::state_dir::StateDir;
 
-pub use adopt::{Adopter, Orphan, OrphanRecord};
+pub(crate) use mark::Mark;
 pub use options::{Backend, Manifest, Options, Overflow};
 pub use reader::Reader;
+pub use recovery::{Adopter, Orphan, OrphanRecord};
 
 /// What [`open`] gives.
 #[derive(Debug)]
@@ -67,7 +73,7 @@ pub fn open(options: Options) -> Opened {
     fence::register();
     let generation = fork_generation();
     let mut warnings = Vec::new();
-    let place::Placed { log, side, run, adopter, backend } = place::place(&options, &mut warnings);
+    let backend::Placed { log, side, run, adopter, backend } = backend::place(&options, &mut warnings);
     let spool = Arc::new(Spool {
         log,
         run: Mutex::new(run),
@@ -85,7 +91,7 @@ pub fn open(options: Options) -> Opened {
 pub struct Spool {
     log: log::Log,
     /// Behind the log: files are closed before the run is deleted.
-    run: Mutex<Option<run::Run>>,
+    run: Mutex<Option<run_dir::Run>>,
     generation: u64,
     /// Whether this is a forked child that has let go of its parent's run.
     left: AtomicBool,
@@ -103,6 +109,58 @@ impl Spool {
     /// # Errors
     /// [`Refused`], and then nothing was appended.
     pub fn append_record(&self, kind: u8, record: &mut Vec<u8>) -> Result<Appended, Refused> {
+        self.append_padded(kind, record, |payload| self.log.append(payload))
+    }
+
+    /// [`append_record`](Self::append_record) into a segment that holds the definition that `mark` stands for. Where
+    /// the current one does not, `define` gives the definition's kind and bytes, and both are appended as one step:
+    /// whoever finds the record finds the definition with it, however this process ends.
+    #[inline]
+    pub(crate) fn append_defined(
+        &self,
+        kind: u8,
+        record: &mut Vec<u8>,
+        mark: &Mark,
+        mut define: impl FnMut() -> (u8, Vec<u8>),
+    ) -> Result<Appended, Refused> {
+        let mut overtaken = None;
+        let appended = self.append_padded(kind, record, |payload| {
+            self.log.append_defined(payload, mark, self.generation, &mut define, &mut overtaken)
+        });
+        if let Some(kind) = overtaken {
+            // Nothing is lost without it: the record has a definition, if an older one.
+            let _ = self.define(mark, kind, || define().1);
+        }
+        appended
+    }
+
+    /// Appends a definition by itself, which `mark` stands for from now on.
+    pub(crate) fn define(
+        &self,
+        mark: &Mark,
+        kind: u8,
+        mut make: impl FnMut() -> Vec<u8>,
+    ) -> Result<Appended, Refused> {
+        /// The newest definition stands last. Who keeps being overtaken leaves it to the others.
+        const ATTEMPTS: u32 = 8;
+        let mut attempt = 1;
+        loop {
+            let seen = mark.load();
+            let appended = self.append_record(kind, &mut make())?;
+            if mark.set(seen, self.generation, appended.segment) || attempt == ATTEMPTS {
+                return Ok(appended);
+            }
+            attempt += 1;
+        }
+    }
+
+    #[inline]
+    fn append_padded(
+        &self,
+        kind: u8,
+        record: &mut Vec<u8>,
+        append: impl FnOnce(region::Payload<'_>) -> Result<Appended, Refused>,
+    ) -> Result<Appended, Refused> {
         if self.is_parents() {
             self.leave_to_parent();
             return Err(Refused::Forked);
@@ -112,7 +170,7 @@ impl Spool {
             return Err(Refused::TooLarge { limit: limit as u64 });
         }
         record.extend_from_slice(&[0; frame::ALIGN][..frame::padded(len) - len]);
-        let appended = self.log.append(kind, record, len);
+        let appended = append(region::Payload { kind, padded: record, len: len as u32, moved: false });
         record.truncate(len);
         appended
     }
@@ -122,7 +180,11 @@ impl Spool {
     /// # Errors
     /// As there.
     pub fn append(&self, kind: u8, pieces: &[&[u8]]) -> Result<Appended, Refused> {
-        let mut record = Vec::with_capacity(frame::padded(pieces.iter().map(|piece| piece.len()).sum()));
+        let len = pieces.iter().fold(0, |len: usize, piece| len.saturating_add(piece.len()));
+        if len > self.log.limit() {
+            return Err(Refused::TooLarge { limit: self.log.limit() as u64 });
+        }
+        let mut record = Vec::with_capacity(frame::padded(len));
         pieces.iter().for_each(|piece| record.extend_from_slice(piece));
         self.append_record(kind, &mut record)
     }
@@ -158,9 +220,14 @@ impl Spool {
         self.log.sequence()
     }
 
-    /// Bytes of the log that count towards the cap: everything appended to segments that are not freed yet.
+    /// Bytes of the records that wait, with their headers: what the cap bounds.
     pub fn used_bytes(&self) -> u64 {
-        self.log.used_bytes()
+        self.log.waiting()
+    }
+
+    /// Bytes that are reserved for segments: at most the cap and one segment.
+    pub fn reserved_bytes(&self) -> u64 {
+        self.log.blocks()
     }
 
     /// Records appended and not yet completed or given up.
@@ -181,7 +248,7 @@ impl Spool {
 
 impl Drop for Spool {
     fn drop(&mut self) {
-        self.remove_if_done();
+        self.close();
     }
 }
 
@@ -224,7 +291,7 @@ impl std::fmt::Display for Refused {
                 f.write_str("the spool is full: raise its cap, or find out why nothing is delivered")
             }
             Self::TooLarge { limit } => {
-                write!(f, "the record is larger than {limit} bytes: shorten it, or raise the segment size")
+                write!(f, "the record is larger than {limit} bytes: shorten it, or raise the cap")
             }
             Self::Unwritable => f.write_str(
                 "the spool's file cannot be written: check the file system of the state directory",
@@ -281,15 +348,13 @@ pub(crate) fn is_in_program() -> bool {
 
 /// Deletes the runs of `manifest` that no live process holds, undelivered events and all: their user has opted
 /// out. Makes no directory. How many there were.
-pub fn forget(state_dir: Option<PathBuf>, manifest: &Manifest) -> usize {
-    let Some(state) = StateDir::find(state_dir) else { return 0 };
-    let root = run::root_of(&state);
-    // A directory that somebody else could have written to is not ours to act on.
-    if file::check_dir(&root).is_err() {
-        return 0;
-    }
-    let ours = |path: &Path| matches!(run::whose(path), run::Whose::Readable(of) if of == *manifest);
-    run::list(&root, Path::new("")).iter().filter(|run| ours(&run.path) && run::expire(&run.path)).count()
+pub(crate) fn forget(state_dir: Option<PathBuf>, manifest: &Manifest) -> usize {
+    StateDir::find(state_dir).map_or(0, |state| recovery::forget(&state, manifest))
+}
+
+/// From now on a write that is longer than this process may make a file is an error for this thread, and no signal.
+pub(crate) fn no_file_size_signal() {
+    region::NoFileSizeSignal::new().forever();
 }
 
 /// A directory of this user's own beside the spools, made if it is missing, for what else is kept there.
@@ -297,7 +362,7 @@ pub(crate) fn private_dir_beside(state_dir: Option<PathBuf>, name: &str) -> io::
     let state = StateDir::find(state_dir).ok_or_else(|| {
         io::Error::new(io::ErrorKind::NotFound, "there is no home directory; set MCPCAT_STATE_DIR")
     })?;
-    let dir = run::root(&state)?.with_file_name(name);
+    let dir = run_dir::root(&state)?.with_file_name(name);
     file::private_dir(&dir)?;
     Ok(dir)
 }

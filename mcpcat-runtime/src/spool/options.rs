@@ -3,6 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
+
+use super::sizes::Sizes;
+
 /// What happens to an event that finds the spool full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -32,7 +36,7 @@ pub enum Backend {
     Memory,
 }
 
-/// Whose events a run directory holds. A later start adopts only runs whose manifest equals its own.
+/// Whose events a run directory holds. A later start adopts only runs of its own application, project and endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Manifest {
@@ -40,28 +44,88 @@ pub struct Manifest {
     pub application: String,
     /// Project that the events are for.
     pub project: String,
-    /// Where they are to be sent.
-    pub base_url: String,
+    /// Where they are to be sent: without user, token, query and fragment, which change or must not be on a disk.
+    pub endpoint: String,
+    /// Another name of the program: what earlier versions took for it.
+    pub(crate) former_application: Option<String>,
 }
 
 impl Manifest {
-    /// A manifest from its three parts.
+    /// A manifest from its three parts. Of the URL only what says where events go is kept.
     pub fn new(
         application: impl Into<String>,
         project: impl Into<String>,
-        base_url: impl Into<String>,
+        base_url: impl AsRef<str>,
     ) -> Self {
-        Self { application: application.into(), project: project.into(), base_url: base_url.into() }
+        Self {
+            application: application.into(),
+            project: project.into(),
+            endpoint: endpoint(base_url.as_ref()),
+            former_application: None,
+        }
     }
+
+    /// What earlier versions took for the program's name.
+    pub(crate) fn formerly(mut self, application: String) -> Self {
+        self.former_application = Some(application);
+        self
+    }
+
+    /// Whether a run of version 1 with this manifest is one of these.
+    pub(super) fn is_of_former(&self, former: &Self) -> bool {
+        let names = [Some(&self.application), self.former_application.as_ref()];
+        names.contains(&Some(&former.application))
+            && self.project == former.project
+            && self.endpoint == former.endpoint
+    }
+
+    /// What the run's name says of all that.
+    pub(crate) fn identity(&self) -> u64 {
+        let mut digest = Sha256::new();
+        for part in [&self.application, &self.project, &self.endpoint] {
+            digest.update((part.len() as u64).to_le_bytes());
+            digest.update(part.as_bytes());
+        }
+        digest.finalize().iter().take(8).fold(0, |identity, byte| identity << 8 | u64::from(*byte))
+    }
+}
+
+/// The part of a base URL that says where events go: scheme, host, port and path, without user information, query,
+/// fragment and the token that stands in the path as `/t/TOKEN`.
+fn endpoint(base_url: &str) -> String {
+    let text = base_url.trim();
+    let text = &text[..text.find(['?', '#']).unwrap_or(text.len())];
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default().to_ascii_lowercase();
+    let scheme = scheme.to_ascii_lowercase();
+    let standard = match scheme.as_str() {
+        "http" => ":80",
+        "https" => ":443",
+        _ => "",
+    };
+    let host = host.strip_suffix(standard).unwrap_or(&host);
+    let mut segments = path.split('/').filter(|segment| !segment.is_empty()).peekable();
+    let mut endpoint = format!("{scheme}://{host}");
+    while let Some(segment) = segments.next() {
+        if segment == "t" && segments.peek().is_some() {
+            segments.next();
+            continue;
+        }
+        endpoint.push('/');
+        endpoint.push_str(segment);
+    }
+    endpoint
 }
 
 /// How to open a spool. Every setting has a default; values out of range are moved to the nearest that works.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// Bytes that all segments together may take. 64 MiB.
+    /// Bytes of records that may wait. 64 MiB. The segments that they are in take at most one segment more.
     pub cap_bytes: u64,
-    /// Bytes of one segment, between 4 KiB and 64 MiB. 4 MiB. A record cannot be larger than a segment.
+    /// Bytes of a large segment. 4 MiB. While little flows, segments are a quarter or a sixteenth of it; a larger
+    /// record gets a segment that fits.
     pub segment_bytes: u64,
     /// What happens when the cap is reached.
     pub overflow: Overflow,
@@ -71,12 +135,14 @@ pub struct Options {
     pub state_dir: Option<PathBuf>,
     /// Whose events these are.
     pub manifest: Manifest,
-    /// Bytes that all run directories of this user together may take. 256 MiB.
+    /// Bytes of records that may wait in all run directories of this state directory together. 256 MiB. Over it new
+    /// records are refused; nothing is deleted.
     pub total_bytes: u64,
-    /// Age at which a run that nobody adopts is deleted. 7 days.
+    /// Age at which a run that no process holds is given up: see [`Orphan::is_expired`](super::Orphan::is_expired). 7
+    /// days.
     pub max_age: Duration,
     /// How long a record that was reserved but not committed holds up those behind it. 50 ms. It is not lost:
-    /// it is handed out late, once its producer commits it. After 600 times this bound it is given up as lost.
+    /// it is handed out late, once its producer commits it.
     pub stall: Duration,
 }
 
@@ -165,16 +231,9 @@ impl Options {
         self
     }
 
-    /// Segment length and number of segments that the two sizes amount to; always at least two segments, and
-    /// more than the cap only if the cap is below two of the smallest.
-    pub(super) fn layout(&self) -> (usize, usize) {
-        const PAGE: u64 = 4096;
-        /// One file each, open for as long as the spool is.
-        const MOST: u64 = 256;
-        let wanted = self.segment_bytes.max(self.cap_bytes / MOST).clamp(PAGE, 64 << 20);
-        let segment = wanted.min((self.cap_bytes / 2).max(PAGE)) / PAGE * PAGE;
-        let count = (self.cap_bytes / segment).clamp(2, MOST);
-        (segment as usize, count as usize)
+    /// The sizes of segments that these bounds allow.
+    pub(super) fn sizes(&self, most_file: Option<u64>) -> Option<Sizes> {
+        Sizes::new(self.segment_bytes, self.cap_bytes, most_file)
     }
 }
 
@@ -183,15 +242,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_layout_never_exceeds_the_cap_that_can_be_met() {
-        for cap in [8192_u64, 10_000, 1 << 20, 3 << 20, 5 << 20, 64 << 20] {
-            for segment in [0_u64, 4096, 5000, 1 << 20, 4 << 20, 1 << 40] {
-                let (len, count) = Options::default().cap_bytes(cap).segment_bytes(segment).layout();
-                assert!(count >= 2 && len % 4096 == 0 && len >= 4096);
-                assert!((len * count) as u64 <= cap, "{cap} {segment} -> {len} x {count}");
-            }
+    fn an_endpoint_is_the_same_whatever_its_credentials() {
+        let same = [
+            "https://collector.example",
+            "https://collector.example/",
+            "HTTPS://Collector.example:443",
+            "https://user:pw@collector.example/t/one",
+            "https://collector.example/t/two/?key=three#four",
+        ];
+        for url in same {
+            assert_eq!(endpoint(url), "https://collector.example", "{url}");
         }
-        assert_eq!(Options::default().layout(), (4 << 20, 16));
-        assert_eq!(Options::default().cap_bytes(0).layout(), (4096, 2));
+        assert_eq!(endpoint("http://[::1]:8080/base/t/one/more"), "http://[::1]:8080/base/more");
+        assert_eq!(endpoint("http://host/t"), "http://host/t", "not a token");
+        let of = |app: &str, url: &str| Manifest::new(app, "p", url).identity();
+        assert_eq!(of("a", same[0]), of("a", same[4]));
+        assert_ne!(of("a", same[0]), of("b", same[0]));
+        assert_ne!(of("a", same[0]), of("a", "http://collector.example"));
     }
 }

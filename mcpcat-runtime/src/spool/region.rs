@@ -7,7 +7,6 @@
 //! other, are what every `SAFETY` comment below refers to as *the protocol*.
 #![allow(unsafe_code)]
 
-use std::sync::OnceLock;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use super::frame::{self, Commit, OVERHEAD, SEGMENT_HEADER, Salt};
@@ -58,6 +57,14 @@ const ONE_RECORD: u64 = 1 << 32;
 pub(super) struct Tail(u64);
 
 impl Tail {
+    /// That of a segment which is not there.
+    pub(super) const NONE: Self = Self(SEALED | SEGMENT_HEADER as u64);
+
+    /// Bytes reserved for records.
+    pub(super) fn data(self) -> u64 {
+        u64::from(self.end()) - SEGMENT_HEADER as u64
+    }
+
     /// Offset behind the last reservation.
     pub(super) fn end(self) -> u32 {
         self.0 as u32
@@ -78,6 +85,21 @@ impl Tail {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NoRoom;
 
+/// Why an append left no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missed {
+    /// The segment takes no more.
+    NoRoom,
+    /// The segment was freed and opened again since it was looked at. What was claimed is marked as done.
+    Reopened,
+}
+
+impl From<NoRoom> for Missed {
+    fn from(_: NoRoom) -> Self {
+        Self::NoRoom
+    }
+}
+
 /// What the reader finds at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
@@ -85,7 +107,7 @@ pub(super) enum Found {
     Unknown,
     /// Claimed, with this payload length; the payload is not complete.
     Reserved { len: u32 },
-    /// Delivered or given up.
+    /// Delivered, or given up by its producer.
     Done { len: u32 },
     /// A complete record, appended to the buffer.
     Record { len: u32, kind: u8 },
@@ -93,33 +115,55 @@ pub(super) enum Found {
     Damaged { len: u32 },
 }
 
-/// One segment of the log, reused for many sequence numbers.
-#[derive(Debug)]
-pub(super) struct Segment<M> {
-    tail: Contended,
-    sequence: AtomicU64,
-    memory: OnceLock<M>,
+/// What is to be appended: a payload of `len` bytes, given with its padding.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Payload<'a> {
+    pub(super) kind: u8,
+    pub(super) padded: &'a [u8],
+    pub(super) len: u32,
+    /// It stood in another segment before.
+    pub(super) moved: bool,
 }
 
-/// Alone on its cache lines: producers fight for it, and the reader looks at its neighbours for each record.
+impl Payload<'_> {
+    /// Bytes of log that it takes.
+    pub(super) fn size(&self) -> u64 {
+        (OVERHEAD + self.padded.len()) as u64
+    }
+}
+
+/// One segment of the log, reused for many sequence numbers. Its length never changes.
 #[derive(Debug)]
+pub(super) struct Segment<M> {
+    tail: CachePadded<AtomicU64>,
+    sequence: AtomicU64,
+    /// Where appends end for now: less than the length when less data may wait.
+    limit: AtomicU64,
+    len: u32,
+    /// `None` where records are written to a file.
+    memory: Option<M>,
+}
+
+/// Alone on its cache lines (two, because processors fetch them in pairs): what one side writes often does not slow
+/// down what another reads beside it.
+#[derive(Debug, Default)]
 #[repr(align(128))]
-struct Contended(AtomicU64);
+pub(super) struct CachePadded<T>(pub(super) T);
 
 impl<M> Segment<M> {
-    /// A segment without memory, sealed.
-    pub(super) fn new() -> Self {
-        Self { tail: Contended(AtomicU64::new(SEALED)), sequence: AtomicU64::new(0), memory: OnceLock::new() }
+    /// Ends appends. What was claimed before stays claimed.
+    pub(super) fn seal(&self) -> Tail {
+        Tail(self.tail.0.fetch_or(SEALED, AcqRel))
     }
 
-    /// Its bytes, once it has some.
+    /// Its bytes, where it has any.
     pub(super) fn memory(&self) -> Option<&M> {
-        self.memory.get()
+        self.memory.as_ref()
     }
 
-    /// Gives it its bytes, once.
-    pub(super) fn set_memory(&self, memory: M) -> bool {
-        self.memory.set(memory).is_ok()
+    /// Bytes, header included.
+    pub(super) fn len(&self) -> u32 {
+        self.len
     }
 
     /// The tail now.
@@ -132,31 +176,39 @@ impl<M> Segment<M> {
         self.sequence.load(Relaxed)
     }
 
+    /// Where appends end for now.
+    pub(super) fn limit(&self) -> u64 {
+        self.limit.load(Relaxed)
+    }
+
+    /// Sets where appends end for now; never behind the end of the segment.
+    pub(super) fn set_limit(&self, limit: u64) {
+        self.limit.store(limit.min(u64::from(self.len)), Relaxed);
+    }
+
     /// Opens a cleared, sealed segment for appends.
-    pub(super) fn open(&self, sequence: u64) {
+    pub(super) fn open(&self, sequence: u64, limit: u64) {
         debug_assert!(self.tail().sealed());
         self.sequence.store(sequence, Relaxed);
+        self.set_limit(limit);
         // Release: who claims bytes after this sees them cleared.
         self.tail.0.store(SEGMENT_HEADER as u64, Release);
     }
 
-    /// Ends appends. What was claimed before stays claimed.
-    pub(super) fn seal(&self) -> Tail {
-        Tail(self.tail.0.fetch_or(SEALED, AcqRel))
-    }
-
-    /// Claims `size` bytes of a segment of `len` bytes and returns their offset.
+    /// Claims `size` bytes for `records` records and returns their offset.
     ///
     /// A compare-and-swap and not `fetch_add`: the tail is then always the exact end and the exact count, so
     /// that a refused append leaves nothing to undo and nothing to interpret.
-    pub(super) fn claim(&self, len: usize, size: usize) -> Result<u32, NoRoom> {
+    pub(super) fn claim(&self, size: u64, records: u64) -> Result<u32, NoRoom> {
         let mut tail = self.tail.0.load(Acquire);
         loop {
             let at = tail as u32;
-            if tail & SEALED != 0 || at as usize + size > len {
+            // The limit of another life of this segment, at worst: it lies within the same bytes.
+            if tail & SEALED != 0 || u64::from(at) + size > self.limit.load(Relaxed) {
                 return Err(NoRoom);
             }
-            match self.tail.0.compare_exchange_weak(tail, tail + ONE_RECORD + size as u64, AcqRel, Acquire) {
+            let claimed = tail + records * ONE_RECORD + size;
+            match self.tail.0.compare_exchange_weak(tail, claimed, AcqRel, Acquire) {
                 Ok(_) => return Ok(at),
                 Err(now) => tail = now,
             }
@@ -165,57 +217,136 @@ impl<M> Segment<M> {
 }
 
 impl<M: Memory> Segment<M> {
-    /// Appends one record of `len` bytes, given with its padding, and returns the sequence number of the segment
-    /// and its place.
+    /// A sealed segment over these bytes.
+    ///
+    /// # Panics
+    /// The memory is longer than an offset can say.
+    pub(super) fn new(memory: M) -> Self {
+        let len = u32::try_from(memory.len()).expect("a segment of less than 4 GiB");
+        Self { memory: Some(memory), ..Self::without_memory(len) }
+    }
+
+    /// A sealed segment whose `len` bytes are elsewhere.
+    pub(super) fn without_memory(len: u32) -> Self {
+        Self {
+            tail: CachePadded(AtomicU64::new(SEALED | SEGMENT_HEADER as u64)),
+            sequence: AtomicU64::new(0),
+            limit: AtomicU64::new(0),
+            len,
+            memory: None,
+        }
+    }
+
+    /// Appends one record and returns the sequence number of the segment and its place. With `expected`, only to
+    /// the life of the segment that has this number.
     ///
     /// Nothing that was written is read again: the segment's lines are cold, often in another core's cache, and
     /// a store to one waits for nobody while a load does.
-    pub(super) fn append(&self, salt: Salt, kind: u8, padded: &[u8], len: u32) -> Result<(u64, u32), NoRoom> {
-        let memory = self.memory.get().ok_or(NoRoom)?;
+    pub(super) fn append(
+        &self,
+        salt: Salt,
+        payload: Payload<'_>,
+        expected: Option<u64>,
+    ) -> Result<(u64, u32), Missed> {
+        let memory = self.memory.as_ref().ok_or(Missed::NoRoom)?;
         // Before the claim, which keeps the reader from what comes behind it.
-        let crc = crc32fast::hash(padded);
-        let size = OVERHEAD + padded.len();
-        let at = self.claim(memory.len(), size)?;
+        let crc = crc32fast::hash(payload.padded);
+        let at = self.claim(payload.size(), 1)?;
         // Stable until the commit word is stored: the reader does not clear a segment with an open claim.
         let sequence = self.sequence.load(Relaxed);
-        let start = at as usize;
-        memory.store(start, frame::reserve_word(salt, at, len));
-        // SAFETY: `claim` returned `size` bytes from `start` to this call alone, and by the protocol the reader
+        if expected.is_some_and(|expected| expected != sequence) {
+            memory.store(at as usize, frame::reserve_word(salt, at, payload.len));
+            memory.store(at as usize + 8, frame::done_word());
+            return Err(Missed::Reopened);
+        }
+        // SAFETY: `claim` returned `size` bytes from `at` to this call alone, and by the protocol the reader
         // does not touch them before the commit word.
-        unsafe { memory.write(start + OVERHEAD, padded) };
-        memory.store(start + 8, frame::commit_word(salt, at, kind, crc));
+        unsafe { Self::fill(memory, salt, at, payload, crc) };
         // The next record is likely to be as long.
-        memory.prefetch(start + size, size);
+        memory.prefetch(at as usize + payload.size() as usize, payload.size() as usize);
         Ok((sequence, at))
+    }
+
+    /// Appends two records as one claim, the second committed after the first: who finds the second finds the first
+    /// too, however the producer ended. `between` is called with the segment's sequence number once the first is
+    /// committed.
+    pub(super) fn append_pair(
+        &self,
+        salt: Salt,
+        first: Payload<'_>,
+        second: Payload<'_>,
+        between: impl FnOnce(u64),
+    ) -> Result<(u64, u32), NoRoom> {
+        let memory = self.memory.as_ref().ok_or(NoRoom)?;
+        let crcs = [first, second].map(|payload| crc32fast::hash(payload.padded));
+        let at = self.claim(first.size() + second.size(), 2)?;
+        let sequence = self.sequence.load(Relaxed);
+        let behind = at + first.size() as u32;
+        // SAFETY: as in `append`; the two ranges are the two parts of the claim.
+        unsafe { Self::fill(memory, salt, at, first, crcs[0]) };
+        between(sequence);
+        // SAFETY: as before.
+        unsafe { Self::fill(memory, salt, behind, second, crcs[1]) };
+        Ok((sequence, behind))
+    }
+
+    /// Writes a record to its place: length, payload, commit.
+    ///
+    /// # Safety
+    /// The frame's bytes belong to the caller until this returns.
+    #[inline]
+    unsafe fn fill(memory: &M, salt: Salt, at: u32, payload: Payload<'_>, crc: u32) {
+        let (start, commit) = (at as usize, frame::commit_word(salt, at, payload.kind, payload.moved, crc));
+        memory.store(start, frame::reserve_word(salt, at, payload.len));
+        // The mutant commits before it has written: `scripts/loom-mutant` shows that the loom test finds it.
+        #[cfg(mcpcat_mutant_append)]
+        memory.store(start + 8, commit);
+        // SAFETY: by the caller's promise.
+        unsafe { memory.write(start + OVERHEAD, payload.padded) };
+        #[cfg(not(mcpcat_mutant_append))]
+        memory.store(start + 8, commit);
+    }
+
+    /// Writes a record to a place of a segment that takes no appends and is the reader's alone; for what is moved
+    /// out of an older one.
+    pub(super) fn place(&self, _side: &mut ReadSide, salt: Salt, at: u32, payload: Payload<'_>) -> bool {
+        debug_assert!(self.tail().sealed());
+        let Some(memory) = self.memory.as_ref() else { return false };
+        if u64::from(at) + payload.size() > memory.len() as u64 || !at.is_multiple_of(frame::ALIGN as u32) {
+            return false;
+        }
+        // SAFETY: in range by the check above; the segment is sealed and was cleared, so no producer has a claim
+        // in it, and `_side` is the only reader.
+        unsafe { Self::fill(memory, salt, at, payload, crc32fast::hash(payload.padded)) };
+        true
     }
 
     /// Claims a frame and does no more, as a producer that was killed or suspended would have. `with_length`
     /// says whether it got as far as the reserve word. The rest of the append is returned.
     #[cfg(test)]
     pub(super) fn begin(&self, salt: Salt, len: u32, with_length: bool) -> impl FnOnce(u8, &[u8]) + '_ {
-        let memory = self.memory.get().expect("memory");
-        let at = self.claim(memory.len(), frame::size(len as usize)).expect("room");
+        let memory = self.memory.as_ref().expect("memory");
+        let at = self.claim(frame::size(len), 1).expect("room");
         if with_length {
             memory.store(at as usize, frame::reserve_word(salt, at, len));
         }
         move |kind, bytes| {
             assert_eq!(bytes.len(), len as usize);
-            memory.store(at as usize, frame::reserve_word(salt, at, len));
             let mut padded = bytes.to_vec();
             padded.resize(frame::padded(bytes.len()), 0);
+            let payload = Payload { kind, padded: &padded, len, moved: false };
             // SAFETY: as in `append`.
-            unsafe { memory.write(at as usize + OVERHEAD, &padded) };
-            memory.store(at as usize + 8, frame::commit_word(salt, at, kind, crc32fast::hash(&padded)));
+            unsafe { Self::fill(memory, salt, at, payload, crc32fast::hash(&padded)) };
         }
     }
 
     /// What is at `at`, an offset below the tail at which a frame starts. A record's payload replaces the
     /// content of `out`; it is checked after the copy, so that nothing can change it in between.
     pub(super) fn look(&self, _side: &ReadSide, salt: Salt, at: u32, limit: u32, out: &mut Vec<u8>) -> Found {
-        let Some(memory) = self.memory.get() else { return Found::Unknown };
+        let Some(memory) = self.memory.as_ref() else { return Found::Unknown };
         let start = at as usize;
         let Some(len) = frame::reserved_len(salt, at, memory.load(start)) else { return Found::Unknown };
-        if start + frame::size(len as usize) > (limit as usize).min(memory.len()) {
+        if u64::from(at) + frame::size(len) > u64::from(limit).min(memory.len() as u64) {
             return Found::Unknown;
         }
         match frame::commit(memory.load(start + 8)) {
@@ -228,7 +359,7 @@ impl<M: Memory> Segment<M> {
                 unsafe { memory.read(start + OVERHEAD, frame::padded(len as usize), out) };
                 let crc = crc32fast::hash(out);
                 out.truncate(len as usize);
-                if frame::sum_holds(salt, at, kind, sum, crc) {
+                if frame::sum_holds(salt, at, kind, sum, crc).is_some() {
                     Found::Record { len, kind }
                 } else {
                     Found::Damaged { len }
@@ -237,20 +368,12 @@ impl<M: Memory> Segment<M> {
         }
     }
 
-    /// Whether a reserve word made for this place is at `at`; for finding the next frame behind one whose
-    /// length is missing.
-    pub(super) fn has_frame(&self, _side: &ReadSide, salt: Salt, at: u32) -> bool {
-        self.memory
-            .get()
-            .is_some_and(|memory| frame::reserved_len(salt, at, memory.load(at as usize)).is_some())
-    }
-
     /// Marks a record as done and clears its payload.
     pub(super) fn finish(&self, _side: &mut ReadSide, salt: Salt, at: u32) {
-        let Some(memory) = self.memory.get() else { return };
+        let Some(memory) = self.memory.as_ref() else { return };
         let start = at as usize;
         let Some(len) = frame::reserved_len(salt, at, memory.load(start)) else { return };
-        if start + frame::size(len as usize) > memory.len() {
+        if u64::from(at) + frame::size(len) > memory.len() as u64 {
             return;
         }
         if matches!(frame::commit(memory.load(start + 8)), Commit::Written { .. }) {
@@ -265,7 +388,7 @@ impl<M: Memory> Segment<M> {
     /// claim committed, and the segment sealed.
     pub(super) fn wipe(&self, _side: &mut ReadSide, end: u32, first: u64) {
         debug_assert!(self.tail().sealed());
-        if let Some(memory) = self.memory.get() {
+        if let Some(memory) = self.memory.as_ref() {
             let end = (end as usize).min(memory.len());
             memory.store(0, first);
             // SAFETY: sealed, so no new claim; every claim is committed, so no producer is left; `_side` is the
@@ -414,11 +537,11 @@ unsafe impl Memory for Mapping {
     }
 
     fn load(&self, at: usize) -> u64 {
-        self.word(at).load(Acquire)
+        u64::from_le(self.word(at).load(Acquire))
     }
 
     fn store(&self, at: usize, word: u64) {
-        self.word(at).store(word, Release);
+        self.word(at).store(word.to_le(), Release);
     }
 
     unsafe fn write(&self, at: usize, bytes: &[u8]) {
@@ -547,19 +670,101 @@ pub(super) fn reserve_space(_file: &std::fs::File, _len: usize) -> std::io::Resu
     Err(std::io::ErrorKind::Unsupported.into())
 }
 
-/// Gives the blocks of a file back and keeps its length; they read as zeros until they are reserved again.
+/// Gives the blocks of a file's range back and keeps its length; they read as zeros until they are reserved again.
 #[cfg(target_os = "linux")]
-pub(super) fn punch(file: &std::fs::File, len: usize) {
+pub(super) fn punch(file: &std::fs::File, from: u64, len: u64) {
     use std::os::fd::AsRawFd as _;
     let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
     // SAFETY: a system call on an open descriptor. A mapping of the range stays valid; nobody reads or writes it
     // before its space is reserved again.
-    unsafe { libc::fallocate(file.as_raw_fd(), mode, 0, len as libc::off_t) };
+    unsafe { libc::fallocate(file.as_raw_fd(), mode, from as libc::off_t, len as libc::off_t) };
 }
 
 /// Nothing is given back where files are not mapped.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn punch(_file: &std::fs::File, _len: usize) {}
+pub(super) fn punch(_file: &std::fs::File, _from: u64, _len: u64) {}
+
+/// The longest file that this process may write, if the system sets a limit (`RLIMIT_FSIZE`).
+#[cfg(unix)]
+pub(super) fn file_size_limit() -> Option<u64> {
+    let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: the call writes to `limit` and to nothing else.
+    let known = unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &mut limit) } == 0;
+    #[allow(clippy::unnecessary_cast, reason = "the width differs between targets")]
+    (known && limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur as u64)
+}
+
+/// No such limit is known here.
+#[cfg(not(unix))]
+pub(super) fn file_size_limit() -> Option<u64> {
+    None
+}
+
+/// Keeps SIGXFSZ from this thread for as long as it lives: a write beyond `RLIMIT_FSIZE` is an error, and not the
+/// end of the process.
+#[cfg(unix)]
+pub(super) struct NoFileSizeSignal {
+    before: libc::sigset_t,
+    /// A value of one thread.
+    _here: std::marker::PhantomData<*const ()>,
+}
+
+#[cfg(unix)]
+impl NoFileSizeSignal {
+    pub(super) fn new() -> Self {
+        // SAFETY: the set is made by `sigemptyset`; the calls touch these two sets and this thread's mask.
+        let before = unsafe {
+            let (mut set, mut before) = (std::mem::zeroed(), std::mem::zeroed());
+            libc::sigemptyset(&mut set);
+            libc::sigaddset(&mut set, libc::SIGXFSZ);
+            libc::pthread_sigmask(libc::SIG_BLOCK, &set, &mut before);
+            before
+        };
+        Self { before, _here: std::marker::PhantomData }
+    }
+
+    /// For the rest of this thread's life.
+    pub(super) fn forever(self) {
+        std::mem::forget(self);
+    }
+}
+
+#[cfg(unix)]
+impl Drop for NoFileSizeSignal {
+    fn drop(&mut self) {
+        // SAFETY: as in `new`. A signal that came meanwhile is for this thread, and is taken before it is let in
+        // again: unless the host had it blocked, in which case it is left as the host would have found it.
+        unsafe {
+            if libc::sigismember(&self.before, libc::SIGXFSZ) == 0 {
+                let mut pending = std::mem::zeroed();
+                libc::sigpending(&mut pending);
+                if libc::sigismember(&pending, libc::SIGXFSZ) == 1 {
+                    let mut set = std::mem::zeroed();
+                    libc::sigemptyset(&mut set);
+                    libc::sigaddset(&mut set, libc::SIGXFSZ);
+                    #[cfg(target_os = "linux")]
+                    libc::sigtimedwait(&set, std::ptr::null_mut(), &std::mem::zeroed());
+                    #[cfg(not(target_os = "linux"))]
+                    libc::sigwait(&set, &mut 0);
+                }
+            }
+            libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, std::ptr::null_mut());
+        }
+    }
+}
+
+/// There is no such signal here.
+#[cfg(not(unix))]
+pub(super) struct NoFileSizeSignal;
+
+#[cfg(not(unix))]
+impl NoFileSizeSignal {
+    pub(super) fn new() -> Self {
+        Self
+    }
+
+    pub(super) fn forever(self) {}
+}
 
 /// The magic number of the file system that a file is on.
 #[cfg(target_os = "linux")]

@@ -13,13 +13,48 @@ pub(super) const IN_USE: u64 = u64::from_le_bytes(*b"MCATSEG1");
 /// First word of a segment whose records all were complete.
 pub(super) const FREED: u64 = u64::from_le_bytes(*b"MCATFREE");
 
-/// The words of a segment's header; `None` of it is needed to read the records.
-pub(super) fn header(sequence: u64, len: u64) -> [u64; 4] {
-    [IN_USE, sequence, len, check(sequence, len)]
+/// Fifth word of a segment that holds records that were moved there.
+const HOLDS_MOVED: u64 = u64::from_le_bytes(*b"MCATMOVE");
+
+/// The words of a segment's header; none of them is needed to read the records.
+pub(super) fn header(sequence: u64, len: u64, holds_moved: bool) -> [u64; 5] {
+    [IN_USE, sequence, len, check(sequence, len), if holds_moved { HOLDS_MOVED } else { 0 }]
+}
+
+/// Whether a header says that the segment holds records that were moved there.
+pub(super) fn may_hold_moved(header: &[u8]) -> bool {
+    word(header, 32) == Some(HOLDS_MOVED)
 }
 
 fn check(sequence: u64, len: u64) -> u64 {
     (sequence ^ len.rotate_left(32) ^ IN_USE).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+/// Where a record that was moved to another segment stood at first: the sequence number of that segment, and its
+/// offset there. Stands before the record in its new place. What is found in both places is one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Origin {
+    pub(super) sequence: u64,
+    pub(super) at: u32,
+}
+
+impl Origin {
+    /// Bytes that it takes before the record.
+    pub(super) const LEN: usize = 16;
+
+    pub(super) fn encode(self) -> [u8; Self::LEN] {
+        let mut bytes = [0; Self::LEN];
+        bytes[..8].copy_from_slice(&self.sequence.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.at.to_le_bytes());
+        bytes
+    }
+
+    /// `None` if the record is too short to have one.
+    pub(super) fn decode(record: &[u8]) -> Option<Self> {
+        let number = word(record, 0)?;
+        let at = record.get(8..12)?;
+        Some(Self { sequence: number, at: u32::from_le_bytes(at.try_into().ok()?) })
+    }
 }
 
 /// What a segment's header says.
@@ -48,7 +83,7 @@ pub(super) fn read_header(bytes: &[u8]) -> Header {
 
 fn word(bytes: &[u8], at: usize) -> Option<u64> {
     let eight = bytes.get(at..at.checked_add(8)?)?;
-    Some(u64::from_ne_bytes(eight.try_into().ok()?))
+    Some(u64::from_le_bytes(eight.try_into().ok()?))
 }
 
 /// Where a scan stands. Does not hold the bytes, so that its owner can.
@@ -68,6 +103,8 @@ pub(super) struct Item {
     pub(super) at: u32,
     pub(super) kind: u8,
     pub(super) payload: Range<usize>,
+    /// It was moved here, and stands behind an [`Origin`].
+    pub(super) moved: bool,
 }
 
 impl Scan {
@@ -85,15 +122,15 @@ impl Scan {
                 self.skip(bytes)?;
                 continue;
             };
-            self.at = at + frame::size(len);
+            self.at = at + OVERHEAD + frame::padded(len);
             let payload = at + OVERHEAD..at + OVERHEAD + len;
             match frame::commit(word(bytes, at + 8)?) {
                 Commit::Done => {}
                 Commit::Empty => self.torn += 1,
                 Commit::Written { kind, sum } => {
                     let crc = crc32fast::hash(&bytes[payload.start..self.at]);
-                    if frame::sum_holds(self.salt, at as u32, kind, sum, crc) {
-                        return Some(Item { at: at as u32, kind, payload });
+                    if let Some(moved) = frame::sum_holds(self.salt, at as u32, kind, sum, crc) {
+                        return Some(Item { at: at as u32, kind, payload, moved });
                     }
                     *(if ends_at_a_page(bytes, at..self.at) { &mut self.torn } else { &mut self.damaged }) +=
                         1;
@@ -104,8 +141,8 @@ impl Scan {
 
     /// The payload length of a frame at `at` that lies within the bytes.
     fn frame_len(&self, bytes: &[u8], at: usize, reserve: u64) -> Option<usize> {
-        let len = frame::reserved_len(self.salt, u32::try_from(at).ok()?, reserve)? as usize;
-        (at + frame::size(len) <= bytes.len()).then_some(len)
+        let len = frame::reserved_len(self.salt, u32::try_from(at).ok()?, reserve)?;
+        (at as u64 + frame::size(len) <= bytes.len() as u64).then_some(len as usize)
     }
 
     /// Moves to the next frame behind bytes that are none; `None` if there is no other.
@@ -145,17 +182,17 @@ mod tests {
     /// A segment with these payloads, and the offsets of their frames.
     fn segment(payloads: &[&[u8]], len: usize) -> (Vec<u8>, Vec<usize>) {
         let mut bytes = vec![0; len];
-        for (index, word) in header(7, len as u64).iter().enumerate() {
-            bytes[index * 8..][..8].copy_from_slice(&word.to_ne_bytes());
+        for (index, word) in header(7, len as u64, false).iter().enumerate() {
+            bytes[index * 8..][..8].copy_from_slice(&word.to_le_bytes());
         }
         let (mut at, mut places) = (SEGMENT_HEADER, Vec::new());
         for payload in payloads {
             let reserve = frame::reserve_word(SALT, at as u32, payload.len() as u32);
-            let end = at + frame::size(payload.len());
+            let end = at + frame::size(payload.len() as u32) as usize;
             bytes[at + 16..at + 16 + payload.len()].copy_from_slice(payload);
-            let commit = frame::commit_word(SALT, at as u32, 3, crc32fast::hash(&bytes[at + 16..end]));
-            bytes[at..at + 8].copy_from_slice(&reserve.to_ne_bytes());
-            bytes[at + 8..at + 16].copy_from_slice(&commit.to_ne_bytes());
+            let commit = frame::commit_word(SALT, at as u32, 3, false, crc32fast::hash(&bytes[at + 16..end]));
+            bytes[at..at + 8].copy_from_slice(&reserve.to_le_bytes());
+            bytes[at + 8..at + 16].copy_from_slice(&commit.to_le_bytes());
             places.push(at);
             at = end;
         }
@@ -246,7 +283,7 @@ mod tests {
     #[test]
     fn done_records_are_passed_over_without_their_payload() {
         let (mut bytes, places) = segment(&[b"first", b"second"], 256);
-        bytes[places[0] + 8..places[0] + 16].copy_from_slice(&frame::done_word().to_ne_bytes());
+        bytes[places[0] + 8..places[0] + 16].copy_from_slice(&frame::done_word().to_le_bytes());
         bytes[places[0] + 16..places[0] + 21].fill(0);
         assert_eq!(all(&bytes), (vec![b"second".to_vec()], 0, 0));
     }
@@ -254,7 +291,7 @@ mod tests {
     #[test]
     fn a_freed_segment_says_so() {
         let (mut bytes, _) = segment(&[], 256);
-        bytes[..8].copy_from_slice(&FREED.to_ne_bytes());
+        bytes[..8].copy_from_slice(&FREED.to_le_bytes());
         assert_eq!(read_header(&bytes), Header::Freed);
     }
 }

@@ -51,7 +51,9 @@ on_every_backend! {
     what_is_appended_is_read_in_order_with_its_kind
     an_empty_record_is_a_record
     a_full_spool_refuses_and_takes_again_when_the_oldest_segment_is_done
-    segments_are_freed_strictly_oldest_first
+    a_segment_is_freed_when_its_records_are_complete_whatever_the_order
+    little_in_each_of_many_segments_is_moved_together
+    as_much_data_waits_as_may_and_not_a_byte_more
     completing_twice_or_something_unknown_changes_nothing
     a_record_above_the_limit_is_refused_and_one_at_the_limit_is_not
     a_closed_spool_refuses_but_can_be_drained
@@ -102,18 +104,17 @@ fn a_full_spool_refuses_and_takes_again_when_the_oldest_segment_is_done(home: &H
         }
     };
     assert_eq!(refused, Refused::Full);
-    assert!(spool.used_bytes() <= 8192);
+    assert!(spool.used_bytes() <= 8192 && spool.reserved_bytes() <= 8192);
     // 16 + 100 + 12 bytes of padding: (4096 - 64) / 128 = 31 in each of two segments
     assert_eq!(accepted, 62);
     assert_eq!(spool.pending(), 62);
     let all = drain(&mut reader);
     assert_eq!(all.len(), 62);
-    for (at, _, _) in &all[1..31] {
-        reader.complete(*at);
-    }
     assert_eq!(spool.append(0, &[&[7; 100]]), Err(Refused::Full));
     assert_eq!(reader.freed_through(), 0);
-    reader.complete(all[0].0);
+    for (at, _, _) in &all[..31] {
+        reader.complete(*at);
+    }
     assert_eq!(reader.freed_through(), 1);
     let appended = spool.append(0, &[&[8; 100]]).unwrap();
     assert_eq!((appended.segment, appended.rolled), (3, true));
@@ -121,7 +122,7 @@ fn a_full_spool_refuses_and_takes_again_when_the_oldest_segment_is_done(home: &H
     assert_eq!(spool.pending(), 32);
 }
 
-fn segments_are_freed_strictly_oldest_first(home: &Home) {
+fn a_segment_is_freed_when_its_records_are_complete_whatever_the_order(home: &Home) {
     let Opened { spool, mut reader, .. } = home.open(4096, 5 * 4096);
     while spool.append(0, &[&[1; 1000]]).is_ok() {}
     let all = drain(&mut reader);
@@ -129,12 +130,69 @@ fn segments_are_freed_strictly_oldest_first(home: &Home) {
         reader.complete(*at);
     }
     assert_eq!(reader.freed_through(), 0);
-    assert!(spool.used_bytes() > 15_000);
-    for (at, _, _) in all.iter().filter(|(at, ..)| at.segment() == 1) {
+    let first = all.iter().filter(|(at, ..)| at.segment() == 1).count();
+    assert_eq!(spool.used_bytes(), first as u64 * (16 + 1008));
+    assert!(spool.append(0, &[&[1; 1000]]).is_ok(), "the others are free");
+    let again = drain(&mut reader);
+    for (at, ..) in all.iter().filter(|(at, ..)| at.segment() == 1).chain(&again) {
         reader.complete(*at);
     }
-    assert_eq!(reader.freed_through(), 5, "the last was sealed by the append that was refused");
+    assert_eq!(reader.freed_through(), 5);
     assert_eq!(spool.used_bytes(), 0);
+}
+
+fn little_in_each_of_many_segments_is_moved_together(home: &Home) {
+    const CAP: u64 = 8 << 20;
+    let Opened { spool, mut reader, .. } = home.open(1 << 20, CAP);
+    let mut kept = Vec::new();
+    let mut appended = 0_u64;
+    // Of each segment one record stays; all of them together are a small part of what may wait.
+    for _ in 0..40 {
+        let segment = spool.segment();
+        while spool.segment() == segment {
+            spool.append(5, &[&appended.to_le_bytes(), &[3; 1016]]).unwrap();
+            appended += 1;
+            assert!(spool.reserved_bytes() <= CAP + (1 << 20), "{}", spool.reserved_bytes());
+            assert!(spool.used_bytes() <= CAP);
+        }
+        let read = drain(&mut reader);
+        for (index, (at, kind, bytes)) in read.into_iter().enumerate() {
+            if index == 7 {
+                kept.push((at, kind, bytes));
+            } else {
+                reader.complete(at);
+            }
+        }
+        reader.prepare();
+    }
+    assert!(kept.len() >= 40);
+    assert_eq!(spool.pending(), kept.len() as u64);
+    for (at, ..) in kept {
+        reader.complete(at);
+        reader.complete(at);
+    }
+    assert_eq!((spool.pending(), spool.used_bytes()), (0, 0));
+    assert_eq!(reader.lost(), 0);
+}
+
+fn as_much_data_waits_as_may_and_not_a_byte_more(home: &Home) {
+    const CAP: u64 = 3 << 20;
+    let Opened { spool, mut reader, .. } = home.open(1 << 20, CAP);
+    let mut all = std::collections::VecDeque::new();
+    for round in 0..5_u32 {
+        let mut appended = 0;
+        while spool.append(0, &[&round.to_le_bytes(), &[1; 1000]]).is_ok() {
+            appended += 1;
+            assert!(spool.used_bytes() <= CAP && spool.reserved_bytes() <= CAP + (1 << 20));
+        }
+        assert!(round > 0 || spool.used_bytes() > CAP * 9 / 10, "{}", spool.used_bytes());
+        assert!(appended > 300, "{round}: {appended}");
+        all.extend(drain(&mut reader).into_iter().map(|(at, ..)| at));
+        for _ in 0..all.len() / 2 {
+            reader.complete(all.pop_front().unwrap());
+        }
+        reader.prepare();
+    }
 }
 
 fn completing_twice_or_something_unknown_changes_nothing(home: &Home) {
@@ -151,7 +209,7 @@ fn completing_twice_or_something_unknown_changes_nothing(home: &Home) {
 
 fn a_record_above_the_limit_is_refused_and_one_at_the_limit_is_not(home: &Home) {
     let Opened { spool, mut reader, .. } = home.open(4096, 8192);
-    let Err(Refused::TooLarge { limit }) = spool.append(0, &[&[0; 5000]]) else { panic!("taken") };
+    let Err(Refused::TooLarge { limit }) = spool.append(0, &[&[0; 9000]]) else { panic!("taken") };
     assert_eq!(limit, 4096 - 64 - 16);
     let payload = vec![5; limit as usize];
     spool.append(1, &[&payload]).unwrap();
@@ -203,11 +261,11 @@ fn drop_oldest_gives_up_what_was_not_handed_out(home: &Home) {
 
 #[test]
 fn a_stalled_producer_holds_the_others_up_for_the_bound_only_and_is_read_late() {
-    for (with_length, backend) in [true, false].into_iter().zip([Backend::Memory, Backend::Mapped]) {
+    for backend in [Backend::Memory, Backend::Mapped] {
         let home = Home::new(backend);
         let Opened { spool, mut reader, .. } = open(home.options(4096, 8192).stall(Duration::from_millis(5)));
         spool.append(0, &[b"first"]).unwrap();
-        let finish = spool.log.segment(0).begin(spool.log.store().salt(), 4, with_length);
+        let finish = spool.log.segment(0).begin(spool.log.store().salt(), 4, true);
         spool.append(0, &[b"third"]).unwrap();
         assert_eq!(reader.next().unwrap().bytes, b"first");
         assert!(reader.next().is_none(), "the bound starts at the first look");
@@ -278,25 +336,177 @@ fn a_claim_that_is_never_committed_does_not_hold_its_successors_for_ever() {
     let home = Home::new(Backend::Memory);
     let Opened { spool, mut reader, .. } =
         open(home.options(4096, 4 * 4096).stall(Duration::from_micros(20)));
-    // Its producer is gone for good.
-    let _ = spool.log.segment(0).begin(spool.log.store().salt(), 4, true);
+    // Its producer may be gone for good.
+    let finish = spool.log.segment(0).begin(spool.log.store().salt(), 4, true);
     let mut appended = 0;
     while spool.append(0, &[&[1; 500]]).is_ok() {
         appended += 1;
     }
     let mut found = 0;
-    while reader.freed_through() < 3 {
+    while found < appended {
         if let Some(record) = reader.next() {
             let at = record.at;
             reader.complete(at);
             found += 1;
         }
     }
-    assert_eq!((found, reader.lost(), spool.pending()), (appended, 1, 0));
-    // Its segment is not used again: whoever made the claim may still write there.
+    reader.prepare();
+    assert_eq!((reader.lost(), spool.pending(), reader.freed_through()), (0, 1, 0));
+    // Its segment is not used meanwhile, and the others are.
     let mut again = 0;
     while spool.append(0, &[&[2; 500]]).is_ok() {
         again += 1;
     }
     assert_eq!(again, appended / 4 * 3);
+    finish(9, b"late");
+    let late = loop {
+        let record = reader.next().unwrap();
+        if record.kind == 9 {
+            break (record.at, record.bytes.to_vec());
+        }
+        let at = record.at;
+        reader.complete(at);
+    };
+    assert_eq!(late.1, b"late");
+    reader.complete(late.0);
+}
+
+#[test]
+fn nothing_is_looked_at_behind_a_claim_without_a_length_and_the_others_go_on() {
+    for backend in [Backend::Memory, Backend::Mapped] {
+        let home = Home::new(backend);
+        let Opened { spool, mut reader, .. } =
+            open(home.options(4096, 64 << 10).stall(Duration::from_millis(2)));
+        spool.append(0, &[b"first"]).unwrap();
+        let finish = spool.log.segment(0).begin(spool.log.store().salt(), 4, false);
+        spool.append(0, &[b"behind"]).unwrap();
+        assert_eq!(reader.next().unwrap().bytes, b"first");
+        // Until the segment is given up for now.
+        while spool.append(0, &[b"other"]).unwrap().segment == 1 {
+            assert!(reader.next().is_none());
+        }
+        let other = loop {
+            match reader.next() {
+                Some(record) => break (record.at.segment(), record.bytes.to_vec()),
+                None => std::thread::yield_now(),
+            }
+        };
+        assert_eq!(other, (2, b"other".to_vec()), "{backend:?}: those of the sealed segment wait");
+        assert!(reader.next().is_none());
+        finish(3, b"late");
+        assert_eq!(reader.next().map(|record| record.bytes.to_vec()), Some(b"late".to_vec()));
+        assert_eq!(reader.next().map(|record| record.bytes.to_vec()), Some(b"behind".to_vec()));
+    }
+}
+
+/// What a later start would find if the process were killed now: a copy of the directory, adopted.
+fn found_in_a_copy_of(dir: &std::path::Path) -> Vec<(u8, Vec<u8>)> {
+    let copy = tempfile::tempdir().unwrap();
+    let (from, to) = (dir.join("mcpcat/runs"), copy.path().join("mcpcat/runs"));
+    for made in [copy.path().join("mcpcat"), to.clone()] {
+        file::new_dir(&made).unwrap();
+    }
+    for run in std::fs::read_dir(from).unwrap() {
+        let run = run.unwrap().path();
+        let copied = to.join(run.file_name().unwrap());
+        file::new_dir(&copied).unwrap();
+        for file in std::fs::read_dir(run).unwrap() {
+            let file = file.unwrap().path();
+            std::fs::copy(&file, copied.join(file.file_name().unwrap())).unwrap();
+        }
+    }
+    let manifest = Manifest::new("app", "proj", "http://x");
+    let mut later = open(Options::new(manifest).backend(Backend::Written).state_dir(copy.path()));
+    let mut found = Vec::new();
+    for mut orphan in later.adopter.by_ref() {
+        found.extend(orphan.records().map(|record| (record.kind, record.bytes)));
+        assert_eq!(orphan.damaged(), 0);
+        orphan.remove();
+    }
+    found
+}
+
+#[test]
+fn a_kill_at_any_step_of_a_move_loses_nothing_and_doubles_nothing() {
+    for backend in [Backend::Mapped, Backend::Written] {
+        let home = Home::new(backend);
+        let Opened { spool, mut reader, .. } = home.open(4096, 4 * 4096);
+        while spool.append(0, &[&spool.pending().to_le_bytes(), &[7; 700]]).is_ok() {}
+        let read = drain(&mut reader);
+        let mut kept = Vec::new();
+        for (index, (at, kind, bytes)) in read.into_iter().enumerate() {
+            if index % 4 == 1 { kept.push((at, kind, bytes)) } else { reader.complete(at) }
+        }
+        let expected: Vec<(u8, Vec<u8>)> =
+            kept.iter().map(|(_, kind, bytes)| (*kind, bytes.clone())).collect();
+        let steps = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        reader.at_each_step = Some(moving::AtEachStep(Box::new({
+            let (steps, dir) = (Arc::clone(&steps), home.dir.path().to_owned());
+            move || {
+                steps.fetch_add(1, Relaxed);
+                let mut found = found_in_a_copy_of(&dir);
+                found.sort_unstable();
+                assert_eq!(found, expected);
+            }
+        })));
+        assert!(reader.move_waiting(), "{backend:?}");
+        assert!(steps.load(Relaxed) >= 3, "{backend:?}: {steps:?}");
+        reader.at_each_step = None;
+        for (at, ..) in kept {
+            reader.complete(at);
+        }
+        assert_eq!(spool.pending(), 0);
+    }
+}
+
+#[test]
+fn a_record_that_needs_a_definition_never_stands_without_one() {
+    for backend in [Backend::Mapped, Backend::Written, Backend::Memory] {
+        let home = Home::new(backend);
+        let Opened { spool, mut reader, .. } = home.open(4096, 64 << 10);
+        let mark = Mark::default();
+        let mut made = 0_u32;
+        for n in 0..100_u32 {
+            let mut record = [&n.to_le_bytes()[..], &[9; 200]].concat();
+            spool
+                .append_defined(1, &mut record, &mark, || {
+                    made += 1;
+                    (2, vec![8; 90])
+                })
+                .unwrap();
+        }
+        let mut defined = std::collections::BTreeSet::new();
+        let mut events = 0;
+        while let Some(record) = reader.next() {
+            if record.kind == 2 {
+                assert!(defined.insert(record.at.segment()), "once for each segment");
+            } else {
+                assert!(defined.contains(&record.at.segment()), "{backend:?}");
+                events += 1;
+            }
+        }
+        assert_eq!((events, defined.len() as u32), (100, made));
+        assert!(made > 3);
+    }
+}
+
+#[test]
+fn a_larger_record_gets_a_segment_that_fits() {
+    for backend in [Backend::Mapped, Backend::Written, Backend::Memory] {
+        let home = Home::new(backend);
+        let Opened { spool, mut reader, .. } = home.open(1 << 20, 16 << 20);
+        spool.append(1, &[b"small"]).unwrap();
+        let large = vec![5; 5 << 20];
+        spool.append(2, &[&large]).unwrap();
+        spool.append(3, &[b"small again"]).unwrap();
+        let all = drain(&mut reader);
+        assert_eq!(
+            all.iter().map(|(_, kind, bytes)| (*kind, bytes.len())).collect::<Vec<_>>(),
+            [(1, 5), (2, 5 << 20), (3, 11)]
+        );
+        for (at, ..) in all {
+            reader.complete(at);
+        }
+        assert_eq!(spool.used_bytes(), 0);
+    }
 }

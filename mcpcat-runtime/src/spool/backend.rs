@@ -8,11 +8,13 @@ use std::path::Path;
 
 use mcpcat_wire::state_dir::StateDir;
 
-use super::adopt::Adopter;
 use super::frame::Salt;
 use super::log::Log;
-use super::region::ReadSide;
-use super::run::{self, Run};
+use super::quota::Quota;
+use super::recovery::Adopter;
+use super::region::{self, NoFileSizeSignal, ReadSide};
+use super::run_dir::{self, Run};
+use super::sizes::Sizes;
 use super::store::{How, Place, Store};
 use super::{Backend, Options};
 
@@ -38,9 +40,12 @@ pub(super) fn place(options: &Options, warnings: &mut Vec<String>) -> Placed {
         );
         return in_memory(options, warnings);
     };
+    let _quiet = NoFileSizeSignal::new();
     match on_disk(options, &state, warnings) {
         Ok(placed) => placed,
         Err(error) => {
+            // One warning: what was said of smaller segments is past.
+            warnings.clear();
             warnings.push(format!(
                 "events are kept in memory and lost with the process: {} cannot be used: {error}; \
                  set MCPCAT_STATE_DIR to a directory that can be written",
@@ -52,55 +57,64 @@ pub(super) fn place(options: &Options, warnings: &mut Vec<String>) -> Placed {
 }
 
 fn in_memory(options: &Options, warnings: &mut Vec<String>) -> Placed {
-    let (mut len, mut count) = options.layout();
     let salt = Salt(getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id())));
+    let mut sizes = options.sizes(None);
     loop {
-        match Log::open(Store::new(How::Memory, len, count, salt, None)) {
-            Ok((log, side)) => {
-                return Placed { log, side, run: None, adopter: Adopter::none(), backend: Backend::Memory };
-            }
-            Err(error) if len > 4096 => {
-                warnings.push(format!("the spool is reduced to {} bytes: {error}", 2 * 4096));
-                (len, count) = (4096, 2);
-            }
-            Err(error) => {
-                warnings.push(format!("there is no memory for the spool, every event is refused: {error}"));
-                let (log, side) = Log::refusing(Store::new(How::Memory, len, count, salt, None));
-                return Placed { log, side, run: None, adopter: Adopter::none(), backend: Backend::Memory };
-            }
+        let store = Store::new(How::Memory, salt, None);
+        let refused = match &sizes {
+            Some(sizes) => match Log::open(store, sizes.clone()) {
+                Ok((log, side)) => {
+                    return Placed {
+                        log,
+                        side,
+                        run: None,
+                        adopter: Adopter::none(),
+                        backend: Backend::Memory,
+                    };
+                }
+                Err(error) => error,
+            },
+            None => ErrorKind::OutOfMemory.into(),
+        };
+        if let Some(smaller) = sizes.as_ref().and_then(Sizes::smaller) {
+            sizes = Some(smaller);
+            continue;
         }
+        warnings.push(format!("there is no memory for the spool, every event is refused: {refused}"));
+        let sizes = sizes.unwrap_or_else(Sizes::least);
+        let (log, side) = Log::refusing(Store::new(How::Memory, salt, None), sizes);
+        return Placed { log, side, run: None, adopter: Adopter::none(), backend: Backend::Memory };
     }
 }
 
 fn on_disk(options: &Options, state: &StateDir, warnings: &mut Vec<String>) -> Result<Placed> {
-    let root = run::root(state)?;
+    let root = run_dir::root(state)?;
     let run = Run::create(&root, &options.manifest)?;
     let opened = match options.backend {
-        Backend::Mapped => match open_log(options, &root, &run, How::Mapped) {
+        Backend::Mapped => match open_log(options, &root, &run, How::Mapped, warnings) {
             Err(error) if error.kind() == ErrorKind::Unsupported => {
                 warnings.push(format!(
                     "events are written with one call each: the file system of {} does not reserve space, \
                      which mapped files need",
                     root.display()
                 ));
-                clear(&run);
-                open_log(options, &root, &run, How::Written)
+                open_log(options, &root, &run, How::Written, warnings)
             }
             opened => opened,
         },
-        Backend::Auto if reserves_for_good(run.path()) => match open_log(options, &root, &run, How::Mapped) {
-            Err(error) if error.kind() == ErrorKind::Unsupported => {
-                clear(&run);
-                open_log(options, &root, &run, How::Written)
+        Backend::Auto if reserves_for_good(run.path()) => {
+            match open_log(options, &root, &run, How::Mapped, warnings) {
+                Err(error) if error.kind() == ErrorKind::Unsupported => {
+                    open_log(options, &root, &run, How::Written, warnings)
+                }
+                opened => opened,
             }
-            opened => opened,
-        },
-        _ => open_log(options, &root, &run, How::Written),
+        }
+        _ => open_log(options, &root, &run, How::Written, warnings),
     };
     match opened {
         Ok((log, side, backend)) => {
-            let (total, age) = (options.total_bytes, options.max_age);
-            let adopter = Adopter::new(&root, run.path(), options.manifest.clone(), total, age);
+            let adopter = Adopter::new(state, run.path(), options.manifest.clone(), options.max_age);
             Ok(Placed { log, side, run: Some(run), adopter, backend })
         }
         Err(error) => {
@@ -110,17 +124,40 @@ fn on_disk(options: &Options, state: &StateDir, warnings: &mut Vec<String>) -> R
     }
 }
 
-fn open_log(options: &Options, root: &Path, run: &Run, how: How) -> Result<(Log, ReadSide, Backend)> {
-    let (len, count) = options.layout();
-    let place = Place::new(root.to_owned(), run.path().to_owned(), options.total_bytes);
-    let (log, side) = Log::open(Store::new(how, len, count, run.salt(), Some(place)))?;
-    let backend = if how == How::Mapped { Backend::Mapped } else { Backend::Written };
-    Ok((log, side, backend))
-}
-
-/// Removes what a failed attempt made.
-fn clear(run: &Run) {
-    let _ = std::fs::remove_file(run.path().join("000.seg"));
+/// Opens the log in a run; with smaller segments where the usual ones do not fit.
+fn open_log(
+    options: &Options,
+    root: &Path,
+    run: &Run,
+    how: How,
+    warnings: &mut Vec<String>,
+) -> Result<(Log, ReadSide, Backend)> {
+    let limit = region::file_size_limit();
+    let usual = options.sizes(None);
+    let mut sizes = options.sizes(limit).ok_or(ErrorKind::FileTooLarge)?;
+    loop {
+        let quota = Quota::new(root.to_owned(), run.path().to_owned(), options.total_bytes);
+        let place = Place { run: run.path().to_owned(), quota };
+        match Log::open(Store::new(how, run.salt(), Some(place)), sizes.clone()) {
+            Ok((log, side)) => {
+                if usual.is_some_and(|usual| usual.largest() > sizes.largest()) {
+                    warnings.push(format!(
+                        "events wait in files of at most {} bytes each: {}",
+                        sizes.largest(),
+                        if limit.is_some_and(|limit| limit <= 2 * sizes.largest()) {
+                            "the process may not write longer ones (RLIMIT_FSIZE)"
+                        } else {
+                            "there is little room for the state directory"
+                        }
+                    ));
+                }
+                let backend = if how == How::Mapped { Backend::Mapped } else { Backend::Written };
+                return Ok((log, side, backend));
+            }
+            Err(error) if error.kind() == ErrorKind::Unsupported => return Err(error),
+            Err(error) => sizes = sizes.smaller().ok_or(error)?,
+        }
+    }
 }
 
 /// Whether reserved space stays reserved on the file system of this directory, so that a mapped page can always
