@@ -21,17 +21,24 @@ use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::AtomicU64;
 use loom::thread;
-use region::{Found, Memory, NoRoom, ReadSide, Segment};
+use region::{Found, Memory, Missed, Payload, ReadSide, Segment};
 
 const SALT: Salt = Salt(99);
 /// Room for two records of eight bytes.
 const FRAME: usize = 32;
 const LEN: usize = SEGMENT_HEADER + 2 * FRAME;
 
-/// Words as atomics, and for each a cell in which loom watches who writes and who reads plain bytes.
-struct Model {
-    words: Vec<AtomicU64>,
-    cells: Vec<UnsafeCell<u64>>,
+/// Words that are accessed as atomics and as plain bytes, like those of the production's memory. Loom knows atomics
+/// and cells; each word here is both, so that it sees when the two kinds meet: a plain write is alone, a plain read is
+/// beside other reads only, an atomic store is beside no plain access, an atomic load beside no plain write.
+struct Model(Vec<Word>);
+
+struct Word {
+    value: AtomicU64,
+    /// Held by every access; for itself by a plain write.
+    written: UnsafeCell<()>,
+    /// Held by plain reads; for itself by whatever changes the word.
+    changed: UnsafeCell<()>,
 }
 
 // SAFETY: loom reports any access to a cell that is not ordered with another.
@@ -41,62 +48,69 @@ unsafe impl Send for Model {}
 
 impl Model {
     fn new() -> Self {
-        Self {
-            words: (0..LEN / 8).map(|_| AtomicU64::new(0)).collect(),
-            cells: (0..LEN / 8).map(|_| UnsafeCell::new(0)).collect(),
-        }
+        let word =
+            || Word { value: AtomicU64::new(0), written: UnsafeCell::new(()), changed: UnsafeCell::new(()) };
+        Self((0..LEN / 8).map(|_| word()).collect())
+    }
+
+    fn plain_write(&self, index: usize, value: u64) {
+        let word = &self.0[index];
+        word.written.with_mut(|_| word.changed.with_mut(|_| word.value.store(value, Relaxed)));
     }
 }
 
-// SAFETY: the vectors live as long as the model.
+// SAFETY: the words live as long as the model.
 unsafe impl Memory for Model {
     fn len(&self) -> usize {
         LEN
     }
 
     fn load(&self, at: usize) -> u64 {
-        self.words[at / 8].load(Acquire)
+        let word = &self.0[at / 8];
+        let value = word.value.load(Acquire);
+        word.written.with(|_| value)
     }
 
-    fn store(&self, at: usize, word: u64) {
-        self.words[at / 8].store(word, Release);
+    fn store(&self, at: usize, value: u64) {
+        let word = &self.0[at / 8];
+        word.written.with(|_| word.changed.with_mut(|_| ()));
+        word.value.store(value, Release);
     }
 
     unsafe fn write(&self, at: usize, bytes: &[u8]) {
         for (index, word) in (at / 8..).zip(bytes.chunks_exact(8)) {
-            let word = u64::from_ne_bytes(word.try_into().unwrap());
-            // SAFETY: by the caller's promise, which loom checks.
-            self.cells[index].with_mut(|cell| unsafe { *cell = word });
+            self.plain_write(index, u64::from_ne_bytes(word.try_into().unwrap()));
         }
     }
 
     unsafe fn read(&self, at: usize, len: usize, out: &mut Vec<u8>) {
-        for index in at / 8..(at + len) / 8 {
-            // SAFETY: by the caller's promise, which loom checks.
-            let word = self.cells[index].with(|cell| unsafe { *cell });
-            out.extend_from_slice(&word.to_ne_bytes());
+        for word in &self.0[at / 8..(at + len) / 8] {
+            let value = word.written.with(|_| word.changed.with(|_| word.value.load(Relaxed)));
+            out.extend_from_slice(&value.to_ne_bytes());
         }
     }
 
     unsafe fn clear(&self, at: usize, len: usize) {
-        for index in at / 8..(at + len) / 8 {
-            self.words[index].store(0, Relaxed);
-            // SAFETY: by the caller's promise, which loom checks.
-            self.cells[index].with_mut(|cell| unsafe { *cell = 0 });
-        }
+        (at / 8..(at + len) / 8).for_each(|index| self.plain_write(index, 0));
     }
 }
 
 fn segment() -> Arc<Segment<Model>> {
-    let segment = Segment::new();
-    assert!(segment.set_memory(Model::new()));
-    segment.open(1);
+    let segment = Segment::new(Model::new());
+    segment.open(1, LEN as u64);
     Arc::new(segment)
 }
 
-fn append(segment: &Segment<Model>, value: u64) -> Result<(u64, u32), NoRoom> {
-    let padded = [value.to_ne_bytes(), [0; 8]].concat();
-    segment.append(SALT, value as u8, &padded, 8)
+fn padded(value: u64) -> Vec<u8> {
+    [value.to_ne_bytes(), [0; 8]].concat()
+}
+
+fn payload(value: u64, padded: &[u8]) -> Payload<'_> {
+    Payload { kind: value as u8, padded, len: 8, moved: false }
+}
+
+fn append(segment: &Segment<Model>, value: u64) -> Result<(u64, u32), Missed> {
+    segment.append(SALT, payload(value, &padded(value)), None)
 }
 
 /// The records up to the first that is not there; `true` if there was none such.
@@ -149,7 +163,7 @@ fn two_producers_never_share_bytes_and_the_reader_sees_whole_records_only() {
         all.sort_unstable();
         assert_eq!(all, [11, 22]);
         assert_eq!(segment.tail().records(), 2);
-        assert_eq!(append(&segment, 33), Err(NoRoom));
+        assert_eq!(append(&segment, 33), Err(Missed::NoRoom));
     });
     assert!(seen_early.load(Relaxed), "the reader never met a producer at work");
 }
@@ -185,7 +199,7 @@ fn a_producer_that_comes_late_lands_in_the_segments_next_life_or_nowhere() {
             if committed {
                 assert_eq!(first_life.len(), tail.records() as usize);
                 segment.wipe(&mut side, tail.end(), 7);
-                segment.open(2);
+                segment.open(2, LEN as u64);
             }
             (first_life, committed, side)
         });
@@ -196,7 +210,7 @@ fn a_producer_that_comes_late_lands_in_the_segments_next_life_or_nowhere() {
         match (committed, landed) {
             (true, Ok(1)) => assert!(first_life == [11, 22] && now.is_empty()),
             (true, Ok(2)) => assert_eq!((first_life, now), (vec![11], vec![22])),
-            (true, Err(NoRoom)) => assert_eq!((first_life, now), (vec![11], vec![])),
+            (true, Err(Missed::NoRoom)) => assert_eq!((first_life, now), (vec![11], vec![])),
             (false, Ok(1)) => assert_eq!(now, [11, 22]),
             other => panic!("{other:?}"),
         }
@@ -221,5 +235,72 @@ fn completing_a_record_while_others_append_touches_no_bytes_of_theirs() {
         assert_eq!(segment.look(&side, SALT, place, end, &mut buffer), Found::Done { len: 8 });
         let next = segment.look(&side, SALT, place + FRAME as u32, end, &mut buffer);
         assert_eq!(next, Found::Record { len: 8, kind: 22 });
+    });
+}
+
+/// Two threads of one session: who sees the mark of a definition finds the definition, and whatever is committed has it
+/// before itself.
+#[test]
+fn a_record_that_relies_on_a_mark_has_its_definition_in_the_log() {
+    loom::model(|| {
+        let segment = segment();
+        let mark = Arc::new(AtomicU64::new(0));
+        let first = {
+            let mark = Arc::clone(&mark);
+            spawn(&segment, move |segment| {
+                let (definition, event) = (padded(7), padded(11));
+                let (definition, event) = (payload(7, &definition), payload(11, &event));
+                segment
+                    .append_pair(SALT, definition, event, |sequence| mark.store(sequence, Release))
+                    .unwrap()
+            })
+        };
+        let other = {
+            let mark = Arc::clone(&mark);
+            spawn(&segment, move |segment| {
+                let side = ReadSide::new();
+                // Another thread of the session, which would rely on the mark, and a start that adopts what is there.
+                let marked = mark.load(Acquire) == 1;
+                (marked, read(segment, &side).0, side)
+            })
+        };
+        first.join().unwrap();
+        let (marked, found, side) = other.join().unwrap();
+        assert!(!marked || found.first() == Some(&7), "a mark without its definition");
+        assert!(found.is_empty() || found[0] == 7, "an event without its definition");
+        assert_eq!(read(&segment, &side).0, [7, 11]);
+    });
+}
+
+#[test]
+fn an_append_that_expects_another_life_of_the_segment_leaves_nothing() {
+    loom::model(|| {
+        let segment = segment();
+        let late = spawn(&segment, |segment| {
+            let padded = padded(22);
+            segment.append(SALT, payload(22, &padded), Some(1)).map(|(sequence, _)| sequence)
+        });
+        let reader = spawn(&segment, |segment| {
+            let mut side = ReadSide::new();
+            segment.seal();
+            let tail = segment.tail();
+            let (first_life, committed) = read(segment, &side);
+            if committed {
+                segment.wipe(&mut side, tail.end(), 7);
+                segment.open(2, LEN as u64);
+            }
+            (first_life, committed, side)
+        });
+        let landed = late.join().unwrap();
+        let (first_life, committed, side) = reader.join().unwrap();
+        let mut buffer = Vec::new();
+        let now = segment.look(&side, SALT, SEGMENT_HEADER as u32, segment.tail().end(), &mut buffer);
+        match (committed, landed) {
+            (true, Ok(1)) => assert_eq!(first_life, [22]),
+            (true, Err(Missed::NoRoom)) => assert!(first_life.is_empty() && now == Found::Unknown),
+            (true, Err(Missed::Reopened)) => assert_eq!((first_life.len(), now), (0, Found::Done { len: 8 })),
+            (false, Ok(1)) => assert_eq!(now, Found::Record { len: 8, kind: 22 }),
+            other => panic!("{other:?}"),
+        }
     });
 }

@@ -56,7 +56,7 @@ fn taken(collector: &Collector, refused: usize) -> (BTreeSet<String>, usize) {
 }
 
 fn runs_left(state: &Path) -> usize {
-    let spool = state.join("mcpcat").join("spool");
+    let spool = state.join("mcpcat").join("runs");
     std::fs::read_dir(spool)
         .map_or(0, |entries| entries.filter_map(Result::ok).filter(|e| e.path().is_dir()).count())
 }

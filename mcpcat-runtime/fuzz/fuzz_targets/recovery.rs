@@ -50,7 +50,7 @@ fuzz_target!(|input: Input| {
             let _ = opened.spool.append(0, &[b"one"]);
         }
     }
-    let root = dir.path().join("mcpcat/spool");
+    let root = dir.path().join("mcpcat/runs");
     let run = fs::read_dir(&root).unwrap().next().unwrap().unwrap().path();
     let files = segments(&run);
     for (index, at, byte) in &input.changes {
@@ -64,7 +64,7 @@ fuzz_target!(|input: Input| {
     if let Some(manifest) = &input.manifest {
         fs::write(run.join("manifest"), manifest).unwrap();
     }
-    let other = root.join("00000000000000aa");
+    let other = root.join(run.file_name().unwrap().to_str().unwrap().rsplit_once('-').unwrap().0.to_owned() + "-00000000000000aa");
     DirBuilder::new().mode(0o700).create(&other).unwrap();
     fs::copy(run.join("manifest"), other.join("manifest")).unwrap();
     for (name, content) in input.extra.iter().take(4) {

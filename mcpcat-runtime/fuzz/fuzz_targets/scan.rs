@@ -51,8 +51,8 @@ fuzz_target!(|input: Input| {
 
     // A good segment.
     let mut bytes = vec![0; SEGMENT_HEADER];
-    for (index, word) in scan::header(1, 1 << 20).iter().enumerate() {
-        bytes[index * 8..][..8].copy_from_slice(&word.to_ne_bytes());
+    for (index, word) in scan::header(1, 1 << 20, false).iter().enumerate() {
+        bytes[index * 8..][..8].copy_from_slice(&word.to_le_bytes());
     }
     let mut starts = Vec::new();
     for (kind, payload) in &input.records {
@@ -61,8 +61,8 @@ fuzz_target!(|input: Input| {
         let mut padded = payload.clone();
         padded.resize(frame::padded(payload.len()), 0);
         let crc = crc32fast::hash(&padded);
-        bytes.extend(frame::reserve_word(salt, at as u32, payload.len() as u32).to_ne_bytes());
-        bytes.extend(frame::commit_word(salt, at as u32, *kind, crc).to_ne_bytes());
+        bytes.extend(frame::reserve_word(salt, at as u32, payload.len() as u32).to_le_bytes());
+        bytes.extend(frame::commit_word(salt, at as u32, *kind, false, crc).to_le_bytes());
         bytes.extend(padded);
     }
     let (items, torn, damaged) = all(salt, &bytes);

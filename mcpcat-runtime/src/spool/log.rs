@@ -248,7 +248,11 @@ impl Log {
             segment.set_limit(u64::from(tail.end()) + room);
             return Ok(false);
         }
-        let next = self.take_spare(&mut rolling, size).or_else(|| self.make_now(&mut rolling, size));
+        let next = if self.store.quota().is_some_and(|quota| quota.is_reached(self.waiting())) {
+            None
+        } else {
+            self.take_spare(&mut rolling, size).or_else(|| self.make_now(&mut rolling, size))
+        };
         // Also when there is no other: once it is read, it is its own successor.
         self.seal_current(&mut rolling);
         let Some(next) = next else {
@@ -272,9 +276,6 @@ impl Log {
 
     /// A segment made by the producer that needs it: the worker had no time to.
     fn make_now(&self, rolling: &mut Rolling, size: u64) -> Option<usize> {
-        if self.store.quota().is_some_and(|quota| quota.is_reached(self.waiting())) {
-            return None;
-        }
         let wanted = self.sizes.class(rolling.class);
         loop {
             for len in self.sizes.candidates(wanted, size) {
@@ -488,6 +489,9 @@ impl Log {
         if recent == 0 && !starved {
             return;
         }
+        if starved {
+            self.ask_again();
+        }
         let len = self.sizes.holding(recent * FULL_AFTER);
         let window = (2 * recent).clamp(LEAST_TOUCH.min(len), MOST_SPARES * len);
         let tail = self.tail(current);
@@ -501,6 +505,17 @@ impl Log {
         if let Some(next) = next {
             let rest = (u64::from(tail.end()) + window).saturating_sub(self.store.len(current));
             self.touch(ahead, next, 0, rest.min(self.store.len(next)) as u32);
+        }
+    }
+
+    /// Lets producers go on with the spares that there are, if only the bound on all runs was in the way.
+    fn ask_again(&self) {
+        let reached = self.store.quota().is_some_and(|quota| {
+            quota.sum_others();
+            quota.is_reached(self.waiting())
+        });
+        if !reached && !self.rolling().spares.is_empty() {
+            self.full.store(OPEN, Relaxed);
         }
     }
 

@@ -94,7 +94,7 @@ async fn dead_letters_go_when_the_user_opts_out_and_are_never_kept_in_memory_mod
 }
 
 fn runs(state: &std::path::Path) -> usize {
-    std::fs::read_dir(state.join("mcpcat").join("spool")).map_or(0, Iterator::count)
+    std::fs::read_dir(state.join("mcpcat").join("runs")).map_or(0, Iterator::count)
 }
 
 /// Whoever opts out deletes what this program left for this project and endpoint, and nothing else.
