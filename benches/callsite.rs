@@ -93,7 +93,7 @@ struct Serialised {
 
 impl EventData for Serialised {
     fn record(&self, fields: &mut Fields) {
-        mcpcat::__private0::callsite! {
+        mcpcat::__private_0_1_0::callsite! {
             "bench.serialised" "E\n\np\"plan\":\np\"seats\":\np\"price\":\np\"trial\":\n"
         }
         fields.name("bench.serialised");

@@ -58,15 +58,16 @@ pub use mcpcat_macros::EventData;
 #[cfg(feature = "enable")]
 pub use recording::*;
 
-/// What generated code calls.
-#[doc(hidden)]
-pub mod __private0 {
+// What generated code calls.
+mcpcat_macros::private! {
     #[cfg(not(feature = "enable"))]
     pub use crate::disabled::*;
-    pub use mcpcat_macros::emit as emit_macro;
     #[cfg(feature = "enable")]
-    pub use mcpcat_runtime::private0::*;
+    pub use mcpcat_runtime::__private::*;
 }
+
+#[doc(hidden)]
+pub use mcpcat_macros::emit as __emit;
 
 /// Records an event: a name and fields, or a value that implements [`EventData`].
 ///
@@ -87,7 +88,7 @@ pub mod __private0 {
 #[macro_export]
 macro_rules! emit {
     ($($event:tt)*) => {
-        $crate::__private0::emit_macro!($crate; $($event)*)
+        $crate::__emit!($crate; $($event)*)
     };
 }
 

@@ -9,12 +9,18 @@ mod arguments;
 mod behaviour;
 #[path = "macros/catalog.rs"]
 mod catalog;
+#[path = "macros/depth.rs"]
+mod depth;
 #[path = "macros/derive.rs"]
 mod derive;
 #[path = "macros/emit.rs"]
 mod emit;
+#[path = "macros/fragments.rs"]
+mod fragments;
 #[path = "macros/hygiene.rs"]
 mod hygiene;
+#[path = "macros/last_moments.rs"]
+mod last_moments;
 #[path = "macros/outcome.rs"]
 mod outcome;
 #[path = "macros/shapes.rs"]
@@ -24,3 +30,5 @@ mod support;
 #[cfg(feature = "rmcp")]
 #[path = "macros/tools.rs"]
 mod tools;
+#[path = "macros/user_code.rs"]
+mod user_code;

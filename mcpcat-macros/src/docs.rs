@@ -7,7 +7,9 @@ pub(crate) fn first_paragraph(attrs: &[Attribute]) -> String {
     let mut paragraph = String::new();
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("doc")) {
         let Meta::NameValue(doc) = &attr.meta else { continue };
-        let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = &doc.value else { continue };
+        let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = crate::group::bare_expr(&doc.value) else {
+            continue;
+        };
         for line in text.value().lines().map(str::trim) {
             if line.is_empty() && !paragraph.is_empty() {
                 return paragraph;

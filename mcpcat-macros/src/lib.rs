@@ -10,6 +10,7 @@ mod entry;
 mod errors;
 mod event;
 mod event_data;
+mod group;
 mod krate;
 mod names;
 #[cfg(test)]
@@ -61,6 +62,21 @@ pub fn event(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> pr
 #[proc_macro]
 pub fn emit(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     emit::expand(ENABLED, input.into()).into()
+}
+
+/// The facade's hidden module, under the name that generated code looks for.
+#[doc(hidden)]
+#[proc_macro]
+pub fn private(content: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    let content = proc_macro2::TokenStream::from(content);
+    let name = krate::private();
+    // Seen by the facade's users, whose macros name it.
+    let name = proc_macro2::Ident::new(&name.to_string(), proc_macro2::Span::call_site());
+    quote::quote! {
+        #[doc(hidden)]
+        pub mod #name { #content }
+    }
+    .into()
 }
 
 /// Makes a struct or an enum an event: its fields are the parameters, its name (or an enum's variant) the event's name.

@@ -11,7 +11,8 @@ use proc_macro2::TokenStream;
 pub(crate) fn check(name: &str, tokens: TokenStream) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/snapshots").join(name).with_extension("txt");
     // The path stands in every line; without it the lines can be read.
-    let code = prettyplease::unparse(&syn::parse2(tokens).unwrap()).replace("::mcpcat::__private0::", "p::");
+    let code = prettyplease::unparse(&syn::parse2(tokens).unwrap())
+        .replace(&format!("::mcpcat::{}::", crate::krate::private()), "p::");
     if std::env::var_os("MCPCAT_WRITE_SNAPSHOTS").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, code).unwrap();

@@ -5,6 +5,8 @@ use quote::quote_spanned;
 use syn::Expr;
 use syn::spanned::Spanned as _;
 
+use crate::callsite::Place;
+use crate::group::bare_expr;
 use crate::krate::Krate;
 
 /// An expression that the user wrote as a field's value.
@@ -23,8 +25,8 @@ pub(crate) enum Form {
 
 impl Value {
     pub(crate) fn new(expr: Expr) -> Self {
-        if let Expr::Call(call) = &expr
-            && let Expr::Path(word) = &*call.func
+        if let Expr::Call(call) = bare_expr(&expr)
+            && let Expr::Path(word) = bare_expr(&call.func)
             && call.args.len() == 1
         {
             let form = if word.path.is_ident("debug") {
@@ -46,11 +48,12 @@ impl Value {
         reference(&self.expr)
     }
 
-    /// What turns a reference to the value into what is recorded; a reference to that.
-    pub(crate) fn recorded(&self, krate: &Krate, reference: TokenStream) -> TokenStream {
+    /// What turns a reference to the value into what is recorded in that place; a reference to that.
+    pub(crate) fn recorded(&self, krate: &Krate, place: Place, reference: TokenStream) -> TokenStream {
         let span = here(self.expr.span());
         let krate = krate.located_at(span);
         match self.form {
+            Form::Plain if place == Place::Tag => tag_text(&krate, span, reference),
             Form::Plain => reference,
             Form::Debug => quote_spanned!(span=> &#krate::debug(#reference)),
             Form::Display => quote_spanned!(span=> &#krate::display(#reference)),
@@ -58,10 +61,15 @@ impl Value {
     }
 }
 
+/// A reference to a tag's value, which the compiler refuses if no value of its type is ever text.
+pub(crate) fn tag_text(krate: &TokenStream, span: Span, reference: TokenStream) -> TokenStream {
+    quote_spanned!(span=> #krate::tag_text(#krate::tag(#reference).text()))
+}
+
 /// Borrows what the user wrote, with parentheses only where they are needed.
 pub(crate) fn reference(expr: &Expr) -> TokenStream {
     let span = here(expr.span());
-    match expr {
+    match bare_expr(expr) {
         Expr::Path(_)
         | Expr::Lit(_)
         | Expr::Field(_)

@@ -1,19 +1,26 @@
 //! One timed call: the guard behind `#[event]` and behind every tracked request. It is made when the work
 //! begins and finished when it ends; dropped in between, it says whether a panic or a cancellation ended it.
 
+mod future;
+
+use std::cell::Cell;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::mem;
 use std::thread;
 use std::time::Instant;
 
 use mcpcat_wire::event_type::is_product_method;
 
+pub use future::CallFuture;
+pub(crate) use future::{Asked, Ending, Passed};
+
 use crate::client::recording;
 use crate::emit::named;
 use crate::event::callsite::{Callsite, Rule};
-use crate::event::fields::{Fields, Loan};
+use crate::event::fields::{Fields, PooledFields};
+use crate::event::guard::user_code;
 use crate::event::{ErrorInfo, EventId, time};
-use crate::session::{InSession as _, Raised, Scope, Scoped, Session, Target, of_installed};
+use crate::session::{EventStart, InSession as _, Scope, Scoped, Session, Slot, Target, of_installed};
 
 /// A call that is being timed. Nothing happens in it when no client records.
 #[must_use = "a call that is dropped at once is recorded as cancelled"]
@@ -23,12 +30,12 @@ pub struct Call {
 }
 
 struct Live {
-    session: Session,
-    raised: Raised,
+    /// What the body runs in: the call's session, with the call as the parent of what is raised inside.
+    slot: Slot,
+    start: EventStart,
     started: Instant,
-    loan: Loan,
-    rule: Rule,
-    custom: bool,
+    fields: PooledFields,
+    /// The product has no type for it.
     foreign_type: bool,
     /// A future that was never polled is no event.
     begun: bool,
@@ -55,7 +62,7 @@ impl Call {
     pub(crate) fn request(session: Session, method: &str) -> Self {
         let live = session.records_event().then(|| {
             let foreign_type = !is_product_method(method);
-            Live { foreign_type, ..Live::new(session, None, Rule::ALWAYS, false) }
+            Live { foreign_type, ..Live::new(session, None) }
         });
         Self { callsite: None, live }
     }
@@ -75,16 +82,18 @@ impl Call {
 
     /// The work of a deferred call begins now.
     pub fn begin(&mut self) {
-        if let Some(live) = &mut self.live {
-            let parent = live.raised.parent;
-            live.raised = Raised::now(&live.session, parent);
+        if let Some(live) = self.live.as_mut().filter(|live| !live.begun) {
+            if let Some(scope) = live.slot.scope_mut() {
+                live.start = EventStart::now(&scope.session, live.start.parent);
+                scope.parent = Some(live.start.id);
+            }
             live.started = Instant::now();
             live.unwinding = thread::panicking();
             live.begun = true;
         }
     }
 
-    /// Moves the call into the session that the author names. Comes before the fields.
+    /// Moves the call into the session that the user names. Comes before the fields.
     pub fn session<'a>(&mut self, target: impl Into<Target<'a>>) {
         if !recording() {
             return;
@@ -97,12 +106,11 @@ impl Call {
             return self.live = None;
         }
         let begun = self.live.as_ref().is_none_or(|live| live.begun);
-        let rule = self.callsite.map_or(Rule::ALWAYS, |callsite| callsite.details().rule);
         let parent = scope.filter(|scope| scope.session.is(&session)).and_then(|scope| scope.parent);
-        let mut live = Live::new(session, parent, rule, true);
+        let mut live = Live::new(session, parent);
         live.begun = begun;
         if let Some(callsite) = self.callsite {
-            live.loan.fields().name_of(callsite);
+            live.fields.fields().name_of(callsite);
         }
         self.live = Some(live);
     }
@@ -117,28 +125,37 @@ impl Call {
     /// The event's fields, to be filled while the arguments are still there.
     #[inline]
     pub fn fields(&mut self) -> Option<&mut Fields> {
-        self.live.as_mut().map(|live| live.loan.fields())
+        self.live.as_mut().map(|live| live.fields.fields())
     }
 
     /// Runs the body of a synchronous call: events inside are nested under it.
-    pub fn scope_sync<R>(&self, body: impl FnOnce() -> R) -> R {
-        match self.inside() {
-            Some(scope) => scope.run(body),
-            None => body(),
-        }
+    pub fn scope_sync<R>(&mut self, body: impl FnOnce() -> R) -> R {
+        let _inside = self.enter(false);
+        body()
     }
 
     /// The body of an asynchronous call: events inside are nested under it.
     pub fn scope<F: Future>(&self, body: F) -> Scoped<F> {
-        match self.inside() {
-            Some(scope) => scope.wrap(body),
+        match self.live.as_ref().and_then(|live| live.slot.scope()) {
+            Some(scope) => scope.clone().wrap(body),
             None => body.in_current_session(),
         }
     }
 
-    fn inside(&self) -> Option<Scope> {
-        let live = self.live.as_ref()?;
-        Some(Scope { session: live.session.clone(), parent: Some(live.raised.id) })
+    /// Enters the call until the guard is dropped. With `lends`, the body finds the event's fields by [`entry`].
+    #[inline]
+    pub(crate) fn enter(&mut self, lends: bool) -> Entered<'_> {
+        let Some(live) = &mut self.live else { return Entered { live: None, outer: None } };
+        live.slot.stay();
+        let outer = if lends { Lent::lend(&mut live.fields) } else { None };
+        Entered { live: Some(live), outer }
+    }
+
+    /// Enters the call until it ends or is dropped: for what a future does while it is dropped.
+    pub(crate) fn stay(&mut self) {
+        if let Some(live) = &mut self.live {
+            live.slot.stay();
+        }
     }
 
     /// From here on the end of the scope is the end of the call: for bodies that must stay in place.
@@ -152,8 +169,131 @@ impl Call {
     /// Ends the call with a success or an error.
     pub fn finish(mut self, error: Option<ErrorInfo>) {
         if let Some(live) = self.live.take() {
-            live.finish(error);
+            live.finish(self.callsite, error);
         }
+    }
+}
+
+/// What a call begins with, when its work does.
+pub trait Begin {
+    /// Whether the body asks for the fields by [`entry`].
+    const LENDS: bool = false;
+    /// Begins the call.
+    fn begin(self) -> Call;
+}
+
+/// Nothing is captured.
+impl Begin for &'static Callsite {
+    #[inline]
+    fn begin(self) -> Call {
+        Call::start(self)
+    }
+}
+
+/// Arguments are captured at the beginning of the body.
+#[derive(Debug)]
+pub struct Captured(pub &'static Callsite);
+
+impl Begin for Captured {
+    const LENDS: bool = true;
+
+    #[inline]
+    fn begin(self) -> Call {
+        Call::start(self.0)
+    }
+}
+
+/// A call that was made before, and what is captured in it.
+impl Begin for Call {
+    #[inline]
+    fn begin(mut self) -> Self {
+        Self::begin(&mut self);
+        self
+    }
+}
+
+/// A body runs inside the call for as long as this lives.
+pub(crate) struct Entered<'c> {
+    live: Option<&'c mut Live>,
+    /// What stood in [`ENTRY`] before, if the fields were lent.
+    outer: Option<Lent>,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        let Some(live) = &mut self.live else { return };
+        live.slot.leave();
+        if let Some(outer) = self.outer.take() {
+            outer.take_back(&mut live.fields);
+        }
+    }
+}
+
+/// The fields of the call whose body begins, on their way to the body and back. An `async` block has no parameters
+/// through which it could be given them.
+enum Lent {
+    Nothing,
+    /// The body has not asked for them yet.
+    Waiting(PooledFields),
+    /// They are filled; who asks now is another function inside.
+    Filled(PooledFields),
+}
+
+thread_local! {
+    static ENTRY: Cell<Lent> = const { Cell::new(Lent::Nothing) };
+}
+
+impl Lent {
+    /// `None`, with the fields where they were, when the thread's locals are gone.
+    fn lend(fields: &mut PooledFields) -> Option<Self> {
+        ENTRY.try_with(|entry| entry.replace(Self::Waiting(mem::take(fields)))).ok()
+    }
+
+    fn take_back(self, fields: &mut PooledFields) {
+        if let Ok(Self::Waiting(lent) | Self::Filled(lent)) = ENTRY.try_with(|entry| entry.replace(self)) {
+            *fields = lent;
+        }
+    }
+}
+
+/// The fields of the call whose body begins here; `None` if nothing is recorded. What a body of captured arguments
+/// asks for first.
+pub fn entry() -> Option<Entry> {
+    let lent = ENTRY.try_with(|entry| match entry.replace(Lent::Nothing) {
+        Lent::Waiting(fields) => Some(fields),
+        other => {
+            entry.set(other);
+            None
+        }
+    });
+    Some(Entry(lent.ok()??))
+}
+
+/// See [`entry`]. Returns the fields when it is dropped.
+#[derive(Debug)]
+pub struct Entry(PooledFields);
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let fields = mem::take(&mut self.0);
+        let _ = ENTRY.try_with(|entry| match entry.replace(Lent::Nothing) {
+            Lent::Nothing => entry.set(Lent::Filled(fields)),
+            other => entry.set(other),
+        });
+    }
+}
+
+impl std::ops::Deref for Entry {
+    type Target = Fields;
+
+    fn deref(&self) -> &Fields {
+        self.0.shared()
+    }
+}
+
+impl std::ops::DerefMut for Entry {
+    fn deref_mut(&mut self) -> &mut Fields {
+        self.0.fields()
     }
 }
 
@@ -168,19 +308,19 @@ impl Live {
         if !session.records_event() {
             return None;
         }
-        let mut live = Self::new(session, parent, callsite.details().rule, true);
-        live.loan.fields().name_of(callsite);
+        let mut live = Self::new(session, parent);
+        live.fields.fields().name_of(callsite);
         Some(live)
     }
 
-    fn new(session: Session, parent: Option<EventId>, rule: Rule, custom: bool) -> Self {
+    fn new(session: Session, parent: Option<EventId>) -> Self {
+        let start = EventStart::now(&session, parent);
+        let fields = PooledFields::take(&session.core().config.policy);
         Self {
-            raised: Raised::now(&session, parent),
+            slot: Slot::new(Some(Scope { session, parent: Some(start.id) })),
+            start,
             started: Instant::now(),
-            loan: Loan::take(&session.core().config.policy),
-            session,
-            rule,
-            custom,
+            fields,
             foreign_type: false,
             begun: true,
             unwinding: thread::panicking(),
@@ -188,9 +328,12 @@ impl Live {
         }
     }
 
-    fn finish(mut self, error: Option<ErrorInfo>) {
+    fn finish(mut self, callsite: Option<&'static Callsite>, error: Option<ErrorInfo>) {
         let elapsed = self.started.elapsed();
-        let fields = self.loan.fields();
+        self.slot.leave();
+        let Some(scope) = self.slot.scope() else { return };
+        let session = &scope.session;
+        let fields = self.fields.fields();
         let failed = match error {
             Some(error) => {
                 fields.error(error);
@@ -198,18 +341,19 @@ impl Live {
             }
             None => fields.outcome().unwrap_or(false),
         };
-        if !self.rule.keeps(failed, elapsed, || share(&self.raised.id)) {
+        let rule = callsite.map_or(&Rule::ALWAYS, |callsite| &callsite.details().rule);
+        if !rule.keeps(failed, elapsed, || share(&self.start.id)) {
             return;
         }
         let micros = fields.duration_micros().unwrap_or_else(|| time::micros(elapsed));
-        let mut header = self.raised.header(&self.session, Some(micros), Some(failed), self.custom);
+        let mut header = self.start.header(session, Some(micros), Some(failed), callsite.is_some());
         header.foreign_type = self.foreign_type;
         // The ledger knows why an event found no place; a call's result must not depend on it.
-        let _ = self.session.record(&header, fields);
+        let _ = session.record(&header, fields);
     }
 
     /// Dropped before it was finished.
-    fn abandon(self) {
+    fn abandon(self, callsite: Option<&'static Callsite>) {
         if !self.begun {
             return;
         }
@@ -221,7 +365,7 @@ impl Live {
         } else {
             Some(ErrorInfo::message("the future was dropped before it ended").with_type("cancelled"))
         };
-        self.finish(error);
+        self.finish(callsite, error);
     }
 }
 
@@ -229,7 +373,7 @@ impl Drop for Call {
     fn drop(&mut self) {
         if let Some(live) = self.live.take() {
             // While unwinding, a second panic would abort the host.
-            let _ = catch_unwind(AssertUnwindSafe(|| live.abandon()));
+            let _ = user_code(|| live.abandon(self.callsite));
         }
     }
 }

@@ -1,14 +1,13 @@
 //! What `emit!` calls: one cold function that finds the session, writes the values and publishes.
 
 use std::ops::{Deref, DerefMut};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::client::{Client, for_project, recording};
-use crate::delivery::DropReason;
 use crate::event::EventData;
 use crate::event::callsite::Callsite;
-use crate::event::fields::{Fields, Loan, Value};
+use crate::event::fields::{Fields, PooledFields, Value};
+use crate::event::guard::user_code;
 use crate::policy::Policy;
 use crate::session::{Kind, Scope, Session, Target, of_installed};
 
@@ -41,30 +40,30 @@ fn publish(write: impl FnOnce(&mut Fields)) {
         return publish_asking(write);
     };
     // A value's `Serialize` is the author's code: its panic must not become the host's.
-    match catch_unwind(AssertUnwindSafe(|| write(loan.fields()))) {
-        Ok(()) => record_here(&mut loan),
-        Err(_) => count_panicked(),
+    match user_code(|| write(loan.fields())) {
+        Some(()) => record_here(&mut loan),
+        None => count_panicked(),
     }
 }
 
 /// Records an event of the current scope. The scope is borrowed for that, so what runs the host's code comes before
 /// and after it: reports, the hook for losses.
-fn record_here(loan: &mut Loan) {
+fn record_here(loan: &mut PooledFields) {
     if !loan.fields().problems().is_empty()
         && let Some(session) = Session::current()
     {
-        session.core().report(loan.fields());
+        session.tell(loan.fields());
     }
     let recorded = Scope::lent(|scope| scope.session.publish_quietly(scope.parent, loan));
     if let (Some(Err(reason)), Some(session)) = (recorded, Session::current()) {
-        session.core().refuse(reason);
+        session.refuse(reason);
     }
 }
 
 #[cold]
 fn count_panicked() {
     if let Some(session) = Session::current() {
-        session.core().count_dropped(DropReason::Panicked);
+        session.count_panicked();
     }
 }
 
@@ -81,7 +80,7 @@ fn publish_asking(write: impl FnOnce(&mut Fields)) {
 /// An event with reserved fields while it is being written: its fields, and where it goes.
 #[derive(Debug)]
 pub struct Emission {
-    loan: Loan,
+    loan: PooledFields,
     target: Option<Target<'static>>,
     project: Option<String>,
 }
@@ -100,7 +99,7 @@ impl Emission {
     /// Lets the author's code write the event. Whether it came to its end.
     fn attempt(&mut self, callsite: &'static Callsite, write: &mut dyn FnMut(&mut Self)) -> bool {
         self.loan.fields().name_of(callsite);
-        catch_unwind(AssertUnwindSafe(|| write(self))).is_ok()
+        user_code(|| write(self)).is_some()
     }
 
     fn named(&mut self, here: Option<&Session>) -> Option<Session> {
@@ -183,7 +182,7 @@ fn emit_asking(
         None => &Arc::new(Policy::default()),
     };
     let (mut emission, mut sound) = attempted.unwrap_or_else(|| {
-        let mut emission = Emission { loan: Loan::take(policy), target: None, project: None };
+        let mut emission = Emission { loan: PooledFields::take(policy), target: None, project: None };
         // The event may name another session; until that is known, nothing of one without consent is serialised.
         emission.loan.fields().mute(likely.is_some_and(|session| !session.records()));
         let sound = emission.attempt(callsite, write);
@@ -202,6 +201,6 @@ fn emit_asking(
         let parent = scope.as_ref().filter(|scope| scope.session.is(session)).and_then(|scope| scope.parent);
         let _ = session.publish_recorded(parent, &mut emission.loan);
     } else {
-        session.core().count_dropped(DropReason::Panicked);
+        session.count_panicked();
     }
 }

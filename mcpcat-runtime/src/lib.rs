@@ -19,6 +19,8 @@
 
 #![cfg_attr(not(feature = "rmcp"), allow(dead_code, reason = "only the tracker names sessions late"))]
 
+#[doc(hidden)]
+pub mod __private;
 pub mod call;
 pub mod client;
 pub mod delivery;
@@ -26,8 +28,6 @@ pub mod emit;
 pub mod event;
 pub mod policy;
 pub mod privacy;
-#[doc(hidden)]
-pub mod private0;
 pub mod served;
 pub mod session;
 pub mod spool;

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::call::Call;
 use crate::client::Client;
 use crate::event::ErrorInfo;
+use crate::event::guard::user_code;
 use crate::session::{Session, Target};
 
 /// A request that is being answered. Made by [`Client::call`]; dropped before it has ended, it is recorded
@@ -130,16 +131,16 @@ impl ServedCall {
     ) -> T {
         let Self { client, call, .. } = self;
         let answer = call.scope(future).await;
-        let error = judge(&answer);
+        let error = user_code(|| judge(&answer)).flatten();
         call.finish(error);
         client.settle_before_answer().await;
         answer
     }
 
     /// [`run_with`](Self::run_with) for a request that is answered without awaiting.
-    pub fn run_sync<T>(self, body: impl FnOnce() -> T, judge: impl FnOnce(&T) -> Option<ErrorInfo>) -> T {
+    pub fn run_sync<T>(mut self, body: impl FnOnce() -> T, judge: impl FnOnce(&T) -> Option<ErrorInfo>) -> T {
         let answer = self.call.scope_sync(body);
-        let error = judge(&answer);
+        let error = user_code(|| judge(&answer)).flatten();
         self.call.finish(error);
         answer
     }

@@ -88,9 +88,13 @@ impl Recorder {
         &self.session
     }
 
-    /// Runs a closure whose events are recorded here.
-    pub fn run<R>(&self, f: impl FnOnce() -> R) -> R {
-        self.session.run(f)
+    /// Runs a closure whose events are recorded here. For a future, and for what returns one, there is
+    /// [`scope`](Self::scope): nothing of a future runs before it is awaited, when this has returned.
+    pub fn run<F: Run, M>(&self, f: F) -> F::Output
+    where
+        F::Output: UseScopeForFutures<M>,
+    {
+        self.session.run(|| f.call())
     }
 
     /// A future whose events are recorded here.
@@ -131,6 +135,39 @@ impl Recorder {
         }
     }
 }
+
+/// What [`Recorder::run`] takes: a closure.
+#[diagnostic::on_unimplemented(
+    message = "`run` takes a closure",
+    label = "this is not a closure without parameters",
+    note = "for a future write `recorder.scope(future).await`"
+)]
+pub trait Run {
+    /// What it returns.
+    type Output;
+    /// Runs it.
+    fn call(self) -> Self::Output;
+}
+
+impl<R, F: FnOnce() -> R> Run for F {
+    type Output = R;
+
+    fn call(self) -> R {
+        self()
+    }
+}
+
+/// A value that is not a future. There are two of these for a future and one for any other type, so that a call with a
+/// future is ambiguous to the compiler: its message names this trait, whose name says what to write instead.
+pub trait UseScopeForFutures<M> {}
+
+impl<T> UseScopeForFutures<()> for T {}
+
+/// See [`UseScopeForFutures`].
+#[derive(Debug)]
+pub enum IsAFuture {}
+
+impl<F: Future> UseScopeForFutures<IsAFuture> for F {}
 
 impl Log {
     fn read(&mut self, client: &Client) {
@@ -244,21 +281,22 @@ impl Recorded {
     /// Its whole response.
     #[track_caller]
     pub fn response(self, value: impl Serialize) -> Self {
-        assert_eq!(self.body["response"], json(&value), "the response of {self}");
+        expect(&self.body["response"], &json(&value), format_args!("the response of {self}"));
         self
     }
 
     /// Its message.
     #[track_caller]
     pub fn message(self, text: &str) -> Self {
-        assert_eq!(self.body["user_intent"], text, "the message of {self}");
+        expect(&self.body["user_intent"], &text.into(), format_args!("the message of {self}"));
         self
     }
 
     /// It was raised inside another call.
     #[track_caller]
     pub fn child_of(self, parent: &Self) -> Self {
-        assert_eq!(self.body["parent_id"], parent.id.to_string(), "the parent of {self}");
+        let id = parent.id.to_string();
+        expect(&self.body["parent_id"], &id.into(), format_args!("the parent of {self}"));
         self
     }
 
@@ -271,7 +309,7 @@ impl Recorded {
 
     #[track_caller]
     fn at(self, section: &str, key: &str, value: &dyn erased::Value) -> Self {
-        assert_eq!(self.body[section][key], value.json(), "`{key}` in the {section} of {self}");
+        expect(&self.body[section][key], &value.json(), format_args!("`{key}` in the {section} of {self}"));
         self
     }
 }
@@ -280,6 +318,12 @@ impl std::fmt::Display for Recorded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "event `{}`", self.name().unwrap_or("Custom"))
     }
+}
+
+/// Compares, and shows both sides as the JSON that they are.
+#[track_caller]
+fn expect(found: &Value, expected: &Value, what: std::fmt::Arguments<'_>) {
+    assert!(found == expected, "{what}: expected {expected}, found {found}");
 }
 
 fn json<T: Serialize + ?Sized>(value: &T) -> Value {
@@ -333,7 +377,7 @@ mod tests {
         assert!(fails(|r| drop(r.event("lost"))).contains("recorded are [\"saved\"]"));
         assert!(
             fails(|r| drop(r.event("saved").param("n", 2)))
-                .contains("`n` in the parameters of event `saved`")
+                .contains("`n` in the parameters of event `saved`: expected 2, found 1")
         );
         assert!(fails(|r| drop(r.event("saved").is_error())).contains("is not an error"));
     }

@@ -219,7 +219,7 @@ fn child() {
             println!("\nnumbers {}", numbers(&client.flush_blocking(PATIENCE)));
         }
         "short" => {
-            let client = builder().drain_on_drop(Duration::ZERO).build().unwrap();
+            let client = builder().drain(Duration::ZERO).build().unwrap();
             (0..count).for_each(|n| publish(&client, n));
         }
         "deliver" => {
@@ -241,7 +241,7 @@ fn child() {
         "umask" => {
             // SAFETY: changes this process's mask and nothing else.
             unsafe { libc::umask(count as libc::mode_t) };
-            let client = builder().drain_on_drop(Duration::ZERO).build().unwrap();
+            let client = builder().drain(Duration::ZERO).build().unwrap();
             (0..5).for_each(|n| publish(&client, n));
         }
         other => panic!("no role {other}"),

@@ -6,7 +6,7 @@ use syn::spanned::Spanned as _;
 use syn::{Expr, ExprLit, Lit};
 
 use super::parse::{Emit, Item, Named, Reserved};
-use crate::callsite::{self, Callsite, Kind, Name};
+use crate::callsite::{self, Callsite, Field, Kind, Name, Place};
 use crate::entry::mentions;
 use crate::krate::Krate;
 use crate::value::{self, Form, Value, here};
@@ -59,16 +59,16 @@ pub(crate) fn enabled(krate: &Krate, emit: Emit) -> TokenStream {
     }
     .item(krate);
     let call = if items.iter().all(|item| matches!(item, Item::Field(..))) {
-        plain(krate, &items)
+        plain(krate, &fields, &items)
     } else {
-        with_reserved(krate, &items)
+        with_reserved(krate, &fields, &items)
     };
     quote_spanned!(span=> { #item if #krate::enabled() { #call } })
 }
 
 /// Only fields: their references in one array. Where a value awaits, the trait objects are made after the last await,
 /// since they are not `Send`.
-fn plain(krate: &Krate, items: &[Item]) -> TokenStream {
+fn plain(krate: &Krate, fields: &[Field], items: &[Item]) -> TokenStream {
     let span = Span::mixed_site();
     let site = callsite::ident();
     let values = items.iter().filter_map(|item| match item {
@@ -79,12 +79,16 @@ fn plain(krate: &Krate, items: &[Item]) -> TokenStream {
         let names: Vec<_> =
             items.iter().enumerate().map(|(i, item)| format_ident!("__{i}", span = item.span())).collect();
         let references = values.clone().map(Value::reference);
-        let recorded = values.zip(&names).map(|(value, name)| value.recorded(krate, name.to_token_stream()));
+        let recorded = values
+            .zip(&names)
+            .zip(fields)
+            .map(|((value, name), field)| value.recorded(krate, field.place, name.to_token_stream()));
         return quote_spanned! {span=>
             match (#(#references,)*) { (#(#names,)*) => #krate::emit(&#site, &[#(#recorded),*]) }
         };
     }
-    let recorded = values.map(|value| value.recorded(krate, value.reference()));
+    let recorded =
+        values.zip(fields).map(|(value, field)| value.recorded(krate, field.place, value.reference()));
     quote_spanned!(span=> #krate::emit(&#site, &[#(#recorded),*]);)
 }
 
@@ -100,7 +104,7 @@ fn plain(krate: &Krate, items: &[Item]) -> TokenStream {
 ///              if let Some(session) = __2.take() { event.session(session) }
 ///          }) }
 /// ```
-fn with_reserved(krate: &Krate, items: &[Item]) -> TokenStream {
+fn with_reserved(krate: &Krate, declared: &[Field], items: &[Item]) -> TokenStream {
     let span = Span::mixed_site();
     let site = callsite::ident();
     let mut evaluated = Vec::new();
@@ -114,7 +118,8 @@ fn with_reserved(krate: &Krate, items: &[Item]) -> TokenStream {
             Item::Field(value) => {
                 evaluated.push(value.reference());
                 patterns.push(quote_spanned!(span=> #name));
-                fields.push(value.recorded(krate, name.to_token_stream()));
+                let place = declared[fields.len()].place;
+                fields.push(value.recorded(krate, place, name.to_token_stream()));
             }
             Item::Data(value) => {
                 evaluated.push(value::reference(value));
@@ -156,7 +161,7 @@ fn with_reserved(krate: &Krate, items: &[Item]) -> TokenStream {
                         });
                     }
                     Reserved::Response => {
-                        let recorded = value.recorded(krate, name.to_token_stream());
+                        let recorded = value.recorded(krate, Place::Parameter, name.to_token_stream());
                         statements.push(quote_spanned!(at=> __event.response(#recorded);));
                     }
                     Reserved::Duration => {
@@ -166,7 +171,7 @@ fn with_reserved(krate: &Krate, items: &[Item]) -> TokenStream {
                     _ => {
                         let krate = krate.located_at(at);
                         statements.push(quote_spanned! {at=>
-                            if let #krate::Some(__error) = #krate::probe::held(#name).failing() {
+                            if let #krate::Some(__error) = #krate::probe::given(#krate::probe::held(#name).failing()) {
                                 if let #krate::Some(__error) =
                                     #krate::probe::returned(&__error).failure().of(&__error)
                                 {
@@ -202,7 +207,7 @@ impl Item {
 
 /// A literal message is a format string.
 fn literal(expr: &Expr) -> Option<&syn::LitStr> {
-    match expr {
+    match crate::group::bare_expr(expr) {
         Expr::Lit(ExprLit { lit: Lit::Str(text), attrs }) if attrs.is_empty() => Some(text),
         _ => None,
     }

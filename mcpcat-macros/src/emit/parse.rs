@@ -13,6 +13,7 @@ use syn::{Expr, Ident, LitStr, Token};
 use crate::callsite::{Field, Place};
 use crate::entry::{Entry, skip_to_comma};
 use crate::errors::{Errors, nearest};
+use crate::group::bare_expr;
 use crate::krate::Krate;
 use crate::names;
 use crate::value::Value;
@@ -108,6 +109,11 @@ pub(crate) fn emit(input: ParseStream<'_>) -> syn::Result<(Emit, Errors)> {
             }
             continue;
         }
+        if let Some(error) = section(input) {
+            errors.add(error);
+            skip_to_comma(input);
+            continue;
+        }
         match input.parse::<Entry>() {
             Ok(entry) => item(entry, &mut named, &mut reserved, &mut errors),
             Err(error) => {
@@ -141,16 +147,48 @@ fn value(input: ParseStream<'_>) -> syn::Result<Expr> {
         let comma = input.span();
         input.parse::<Token![,]>()?;
         if !input.is_empty() {
-            return Err(syn::Error::new(
-                comma,
-                "a value is the whole event; for a value and more fields write `emit!(\"name\", key = …, ..value)`",
-            ));
+            let named = matches!(bare_expr(&value), Expr::Path(_) | Expr::Field(_) | Expr::Reference(_));
+            return Err(if named {
+                syn::Error::new_spanned(
+                    &value,
+                    "a value is the whole event, and a name is a literal, so that the catalogue can list it: write \
+                     `emit!(\"plan.upgraded\", …)`; for a name that is known at run time, `CustomEvent::new(name)` is the \
+                     way, and for a value and more fields, `emit!(\"name\", key = …, ..value)`",
+                )
+            } else {
+                syn::Error::new(
+                    comma,
+                    "a value is the whole event; for a value and more fields write `emit!(\"name\", key = …, ..value)`",
+                )
+            });
         }
     }
     if !input.is_empty() {
         return Err(input.error("expected the end of `emit!`"));
     }
     Ok(value)
+}
+
+/// `tags(region = …)`, as `#[event]` takes it.
+fn section(input: ParseStream<'_>) -> Option<syn::Error> {
+    let word = input.fork().call(Ident::parse_any).ok()?;
+    if !(word == "tags" || word == "properties" || word == "params") || !input.peek2(syn::token::Paren) {
+        return None;
+    }
+    let list = |input: ParseStream<'_>| {
+        input.call(Ident::parse_any)?;
+        let content;
+        syn::parenthesized!(content in input);
+        let key = content.call(Ident::parse_any);
+        content.parse::<TokenStream>()?;
+        key
+    };
+    let key = list(&input.fork()).map_or_else(|_| "key".to_owned(), |key| key.to_string());
+    let place = if word == "params" { String::new() } else { format!("{word}.") };
+    Some(syn::Error::new(
+        word.span(),
+        format!("`{word}(…)` belongs into `#[event(…)]`; here write `{place}{key} = …` for each"),
+    ))
 }
 
 fn data(input: ParseStream<'_>, named: &mut Named) -> syn::Result<()> {

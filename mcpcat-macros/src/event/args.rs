@@ -9,6 +9,7 @@ use syn::{Expr, Ident, Lit, LitStr, Token};
 use crate::callsite::{self, Field, Place};
 use crate::entry::{Entry, skip_to_comma};
 use crate::errors::{Errors, suggest};
+use crate::group::bare_expr;
 use crate::krate::{self, Krate};
 use crate::names;
 use crate::value::Value;
@@ -133,7 +134,7 @@ impl Args {
         seen.push(text.clone());
         match text.as_str() {
             "name" => {
-                let name = string(input, &word, "the event's name", "invoice.charge")?;
+                let name = name_literal(input, &word)?;
                 names::check_name(&name)?;
                 self.name = Some(name);
             }
@@ -256,6 +257,13 @@ impl Args {
             .collect()
     }
 
+    /// Whether a captured value is awaited, which only the function itself can do.
+    pub(crate) fn awaits(&self) -> bool {
+        self.captured
+            .iter()
+            .any(|(_, _, value)| crate::entry::mentions(value.expr.to_token_stream(), "await"))
+    }
+
     /// What an `impl` block says for a method that does not say it itself.
     pub(crate) fn inherit(&mut self, block: &Args) {
         self.krate = self.krate.take().or_else(|| block.krate.clone());
@@ -308,6 +316,22 @@ fn string(input: ParseStream<'_>, word: &Ident, what: &str, example: &str) -> sy
     input.parse::<LitStr>().map_err(|_| wrong(span))
 }
 
+/// `name = "…"`. A constant's name is an expression, which the macro cannot read.
+fn name_literal(input: ParseStream<'_>, word: &Ident) -> syn::Result<LitStr> {
+    let ahead = input.fork();
+    let is_path = ahead.parse::<Token![=]>().is_ok() && ahead.peek(Ident::peek_any);
+    let span = ahead.span();
+    let name = string(input, word, "the event's name", "invoice.charge");
+    if !is_path {
+        return name;
+    }
+    Err(syn::Error::new(
+        span,
+        "an event's name is a literal, so that the catalogue can list it: write `name = \"invoice.charge\"`; for a name \
+         that is known at run time, publish a `CustomEvent::new(name)` in the body",
+    ))
+}
+
 fn expression(text: &LitStr) -> syn::Result<Expr> {
     text.parse::<Expr>()
         .map_err(|error| syn::Error::new(text.span(), format!("this is not a Rust expression: {error}")))
@@ -322,7 +346,7 @@ fn share(input: ParseStream<'_>, word: &Ident) -> syn::Result<f64> {
     input.parse::<Token![=]>()?;
     let span = input.span();
     let literal: Expr = input.parse().map_err(|_| wrong(span))?;
-    let number = match &literal {
+    let number = match bare_expr(&literal) {
         Expr::Lit(literal) => match &literal.lit {
             Lit::Float(number) => number.base10_parse::<f64>().ok(),
             Lit::Int(number) => number.base10_parse::<f64>().ok(),

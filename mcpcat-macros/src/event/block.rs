@@ -4,6 +4,7 @@
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::ToTokens;
+use syn::ext::IdentExt as _;
 use syn::parse::discouraged::Speculative as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::{Attribute, FnArg, Token, Visibility};
@@ -13,6 +14,7 @@ use super::expand as write;
 use super::function::Function;
 use crate::callsite::Name;
 use crate::errors::Errors;
+use crate::group::{bare_type, braces, items};
 
 /// Whether the item starts as an `impl` block does.
 pub(crate) fn is_block(item: TokenStream) -> bool {
@@ -23,37 +25,38 @@ pub(crate) fn is_block(item: TokenStream) -> bool {
         input.parse::<TokenStream>()?;
         Ok(block)
     };
-    parser.parse2(item).unwrap_or(false)
+    parser.parse2(items(item)).unwrap_or(false)
 }
 
 /// Writes the block with its methods timed.
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
     let args = Args::parse(args, On::Block)?;
-    let mut header: Vec<TokenTree> = item.into_iter().collect();
-    let items = match header.pop() {
-        Some(TokenTree::Group(items)) if items.delimiter() == Delimiter::Brace => items,
+    let mut header: Vec<TokenTree> = items(item).into_iter().collect();
+    let members = match header.pop() {
+        Some(TokenTree::Group(members)) if members.delimiter() == Delimiter::Brace => members,
         other => {
             let span = other.map_or_else(proc_macro2::Span::call_site, |token| token.span());
             return Err(syn::Error::new(span, "expected an `impl` block with its methods"));
         }
     };
+    let (site, self_type) = self_type(&header)?;
     let prefix = match &args.name {
         Some(name) => Name::Is(name.clone()),
-        None => Name::InModule(self_type(&header)),
+        None => Name::InModule(self_type),
     };
     let mut errors = Errors::default();
     let parser = |input: ParseStream<'_>| {
         let mut output = TokenStream::new();
         output.extend(input.call(Attribute::parse_inner)?.into_iter().map(ToTokens::into_token_stream));
         while !input.is_empty() {
-            member(input, &args, &prefix, &mut output, &mut errors)?;
+            member(input, &args, &prefix, site, &mut output, &mut errors)?;
         }
         Ok(output)
     };
-    let mut output = parser.parse2(items.stream())?;
+    let mut output = parser.parse2(items(members.stream()))?;
     output.extend(errors.tokens());
     let mut group = Group::new(Delimiter::Brace, output);
-    group.set_span(items.span());
+    group.set_span(members.span());
     Ok(header.into_iter().chain([TokenTree::Group(group)]).collect())
 }
 
@@ -62,6 +65,7 @@ fn member(
     input: ParseStream<'_>,
     block: &Args,
     prefix: &Name,
+    site: write::Site,
     output: &mut TokenStream,
     errors: &mut Errors,
 ) -> syn::Result<()> {
@@ -96,16 +100,19 @@ fn member(
             input.advance_to(&rest);
             if explicit || matches!(function.sig.inputs.first(), Some(FnArg::Receiver(_))) {
                 args.inherit(block);
-                output.extend(write::function(&args, &function, Some(prefix))?);
+                output.extend(write::function(&args, &function, Some(prefix), site)?);
             } else {
                 function.to_tokens(output);
             }
             Ok(())
         }
         Err(error) => {
-            // A `const fn` nobody asked for is no mistake.
+            // A `const fn` nobody asked for is no mistake. Anything else would be missing without a word.
             if explicit {
                 errors.add(error);
+            } else if !ahead.peek(Token![const]) {
+                let message = format!("{error}; to leave this method out write `#[event(skip)]` on it");
+                errors.add(syn::Error::new(error.span(), message));
             }
             attrs.iter().for_each(|attr| attr.to_tokens(output));
             vis.to_tokens(output);
@@ -164,7 +171,7 @@ fn copy(input: ParseStream<'_>, output: &mut TokenStream) -> syn::Result<()> {
         let token: TokenTree = input.parse()?;
         let end = match &token {
             TokenTree::Punct(punct) => punct.as_char() == ';',
-            TokenTree::Group(group) => group.delimiter() == Delimiter::Brace && ends_in_braces && !first,
+            TokenTree::Group(_) => braces(&token).is_some() && ends_in_braces && !first,
             _ => false,
         };
         first = false;
@@ -176,8 +183,8 @@ fn copy(input: ParseStream<'_>, output: &mut TokenStream) -> syn::Result<()> {
     Ok(())
 }
 
-/// The path of the type behind `impl … for`, without its arguments.
-fn self_type(header: &[TokenTree]) -> String {
+/// Whether the block is a trait's, and the path of its type without its arguments.
+fn self_type(header: &[TokenTree]) -> syn::Result<(write::Site, String)> {
     let parser = |input: ParseStream<'_>| {
         input.call(Attribute::parse_outer)?;
         input.parse::<Option<Token![default]>>()?;
@@ -188,19 +195,51 @@ fn self_type(header: &[TokenTree]) -> String {
         }
         input.parse::<Option<Token![!]>>()?;
         let mut ty: syn::Type = input.parse()?;
+        let mut site = write::Site::Inherent;
         if input.parse::<Option<Token![for]>>()?.is_some() {
             ty = input.parse()?;
+            site = write::Site::Trait;
         }
         input.parse::<TokenStream>()?;
-        Ok(ty)
+        Ok((site, ty))
     };
-    let ty = match parser.parse2(header.iter().cloned().collect()) {
-        Ok(syn::Type::Path(path)) => path.path.segments.last().map(|last| last.ident.to_string()),
-        Ok(syn::Type::Reference(reference)) => match *reference.elem {
-            syn::Type::Path(path) => path.path.segments.last().map(|last| last.ident.to_string()),
-            _ => None,
-        },
-        _ => None,
-    };
-    ty.unwrap_or_else(|| "impl".to_owned())
+    let (site, ty) = parser.parse2(header.iter().cloned().collect())?;
+    Ok((site, type_name(&ty)))
+}
+
+/// What a reader calls the type: a path's last word, without what is around it. Any other is written as it is.
+fn type_name(ty: &syn::Type) -> String {
+    match bare_type(ty) {
+        syn::Type::Path(path) if !path.path.segments.is_empty() => {
+            path.path.segments.last().map(|last| last.ident.unraw().to_string()).unwrap_or_default()
+        }
+        syn::Type::Reference(reference) => type_name(&reference.elem),
+        syn::Type::Ptr(pointer) => type_name(&pointer.elem),
+        other => spelled(other.to_token_stream()),
+    }
+}
+
+/// Tokens with spaces only where two words meet.
+fn spelled(tokens: TokenStream) -> String {
+    let mut text = String::new();
+    for token in tokens {
+        let piece = match &token {
+            TokenTree::Group(group) => {
+                let (open, close) = match group.delimiter() {
+                    Delimiter::Parenthesis => ("(", ")"),
+                    Delimiter::Bracket => ("[", "]"),
+                    Delimiter::Brace => ("{", "}"),
+                    Delimiter::None => ("", ""),
+                };
+                format!("{open}{}{close}", spelled(group.stream()))
+            }
+            other => other.to_string(),
+        };
+        let word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+        if word(text.chars().last()) && word(piece.chars().next()) {
+            text.push(' ');
+        }
+        text.push_str(&piece);
+    }
+    text
 }

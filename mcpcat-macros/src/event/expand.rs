@@ -8,9 +8,11 @@ use syn::Attribute;
 
 use super::args::{Args, Verdict};
 use super::function::{Function, inner_attributes, plain_ident};
+use super::params::Params;
 use super::returns::{Knows, Output, Returns};
 use crate::callsite::{self, Callsite, Kind, Name};
 use crate::entry::mentions;
+use crate::group::bare_expr;
 use crate::krate::Krate;
 use crate::value::here;
 
@@ -31,27 +33,48 @@ impl Ask {
     }
 }
 
-/// What a function of the runtime begins with.
-#[derive(Clone, Copy)]
-enum Begun {
-    /// The callsite: nothing is captured.
-    Bare,
-    /// `__call`, with what was captured in it.
-    Call,
+/// Where a function stands, as far as it can be told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Site {
+    /// Annotated by itself: a free function, or a method of any block.
+    Alone,
+    /// A member of an annotated `impl` of a type's own.
+    Inherent,
+    /// A member of an annotated `impl` of a trait.
+    Trait,
+}
+
+/// Where the named values are captured, and the call is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Capture {
+    /// Nothing is; the runtime makes the call.
+    Nothing,
+    /// At the beginning of the body, which asks for the fields; the runtime makes the call.
+    InBody,
+    /// Before the body, in `__call`.
+    Before,
 }
 
 /// What the forms need.
 struct Parts<'a> {
     krate: Krate,
     args: &'a Args,
-    /// Statements that make `__call`, declare the callsite and capture the named values.
+    /// The callsite's static.
     item: TokenStream,
-    body: TokenStream,
-    body_span: Span,
+    body: Group,
+    fields: &'a [callsite::Field],
+    /// What moves the parameters into the body.
+    moves: TokenStream,
+    capture: Capture,
 }
 
 /// Writes the function. `prefix` is the name of the `impl` block's events, or its type's path.
-pub(crate) fn function(args: &Args, function: &Function, prefix: Option<&Name>) -> syn::Result<TokenStream> {
+pub(crate) fn function(
+    args: &Args,
+    function: &Function,
+    prefix: Option<&Name>,
+    site: Site,
+) -> syn::Result<TokenStream> {
     let krate = args.krate.clone().unwrap_or_default();
     let ident = plain_ident(&function.sig);
     let name = match (&args.name, prefix) {
@@ -74,20 +97,88 @@ pub(crate) fn function(args: &Args, function: &Function, prefix: Option<&Name>) 
         doc: crate::docs::first_paragraph(&function.attrs),
     }
     .item(&krate);
-    let (inner, body) = inner_attributes(function.body.stream());
-    let parts = Parts { krate, args, item, body, body_span: function.body.span() };
+    let (inner, body) = inner_attributes(&function.body);
     let tracks_caller = function.attrs.iter().any(|attr| attr.path().is_ident("track_caller"));
-    let body = match Returns::of(&function.sig, tracks_caller) {
-        Returns::Async(output) => parts.asynchronous(&output, &fields),
-        Returns::Boxed { output, whole } => parts.boxed(&output, &whole, &fields),
-        Returns::ImplFuture(output) => parts.opaque_future(&output, &fields),
-        Returns::Plain { output, may_be_future } => parts.plain(&output, may_be_future, &fields),
-        Returns::InPlace(why) => parts.in_place(why, &fields)?,
+    let returns = Returns::of(&function.sig, tracks_caller);
+    let captures = !fields.is_empty() || args.message.is_some();
+    let capture = match &returns {
+        _ if args.session.is_some() || args.verdict.is_some() || args.awaits() => Capture::Before,
+        // What is done with the value is written out behind the body, if its type has no name.
+        Returns::Plain { output: Output::Unnamed(_), .. } => Capture::Before,
+        Returns::Plain { .. } if args.response.is_some() => Capture::Before,
+        Returns::Async(Output::Never) => Capture::Before,
+        Returns::Async(_) | Returns::Plain { may_be_future: false, .. } if captures => Capture::InBody,
+        Returns::Async(_) | Returns::Plain { may_be_future: false, .. } => Capture::Nothing,
+        _ => Capture::Before,
     };
-    let Function { attrs, vis, default, sig, .. } = function;
+    let Params { mut sig, moves } = match (&returns, capture) {
+        // The body stays where its parameters are.
+        (Returns::InPlace(_), _) => Params { sig: function.sig.clone(), moves: TokenStream::new() },
+        (_, Capture::Before) => Params::outside(&function.sig),
+        _ => Params::inside(&function.sig),
+    };
+    let mut parts = Parts { krate, args, item, body, fields: &fields, moves, capture };
+    let body = match returns {
+        Returns::Async(output) if capture != Capture::Before && returns_future(function, &output, site) => {
+            parts.future_instead(&mut sig, &output)
+        }
+        Returns::Async(output) => parts.asynchronous(&output),
+        Returns::Boxed { output, whole } => {
+            if let Some(tail) = Tail::of(&parts.body) {
+                // Its statements stay where they are, and so do the parameters.
+                sig = function.sig.clone();
+                parts.moves = TokenStream::new();
+                parts.boxed_tail(&output, tail)
+            } else {
+                parts.boxed(&output, &whole)
+            }
+        }
+        Returns::ImplFuture(output) => parts.opaque_future(&output),
+        Returns::Plain { output, may_be_future } => parts.plain(&output, may_be_future),
+        Returns::InPlace(why) => parts.in_place(why)?,
+    };
+    let Function { attrs, vis, default, .. } = function;
     let mut group = Group::new(Delimiter::Brace, quote_spanned!(Span::mixed_site()=> #inner #body));
     group.set_span(here(function.body.span()));
     Ok(quote_spanned!(Span::mixed_site()=> #(#attrs)* #vis #default #sig #group))
+}
+
+/// Whether an `async fn` may be written as a function that returns the future: one layer less around each body, which is
+/// what the compiler's recursion limit counts. Only where nobody can tell: not in a trait or its `impl`, and not where
+/// another attribute, which may look for `async`, still waits for its turn.
+fn returns_future(function: &Function, output: &Output, site: Site) -> bool {
+    const INERT: [&str; 11] = [
+        "doc",
+        "allow",
+        "warn",
+        "deny",
+        "forbid",
+        "expect",
+        "cfg",
+        "inline",
+        "cold",
+        "deprecated",
+        "automatically_derived",
+    ];
+    const TOOLS: [&str; 2] = ["clippy", "rustfmt"];
+    let inert = |attr: &Attribute| {
+        let path = attr.path();
+        INERT.iter().any(|name| path.is_ident(name))
+            || (path.segments.len() > 1 && TOOLS.iter().any(|tool| path.segments[0].ident == tool))
+    };
+    let sig = &function.sig;
+    let has_receiver = matches!(sig.inputs.first(), Some(syn::FnArg::Receiver(_)));
+    let method = has_receiver || mentions(sig.to_token_stream(), "Self");
+    let inherent = match site {
+        Site::Inherent => true,
+        Site::Alone => !method || !matches!(function.vis, syn::Visibility::Inherited),
+        Site::Trait => false,
+    };
+    inherent
+        && function.default.is_none()
+        && sig.abi.is_none()
+        && function.attrs.iter().all(inert)
+        && matches!(output, Output::Unit | Output::Type(_))
 }
 
 /// The conditions on the parameter that a captured value is.
@@ -112,56 +203,98 @@ fn cfgs_of(function: &Function, key: &str) -> Vec<Attribute> {
 impl Parts<'_> {
     /// ```text
     /// Input:   async fn charge(id: Id) -> Result<Receipt, Error> { body }
-    /// Output:  async fn charge(id: Id) -> Result<Receipt, Error> {
+    /// Output:  fn charge(id: Id) -> impl Future<Output = Result<Receipt, Error>> {
     ///              callsite! { + "::charge" "F\n\np\"id\":\n" }
-    ///              let mut __call = Call::start(&__MCPCAT_CALLSITE);
-    ///              if let Some(fields) = __call.fields() { fields.values(&__MCPCAT_CALLSITE, &[&id]); }
-    ///              let __body = async move {
-    ///                  if false { return never::<Result<Receipt, Error>>(); }
-    ///                  { body }
-    ///              };
-    ///              run_future(__call, of::<Result<Receipt, Error>>().described().error(), __body).await
+    ///              run_future(
+    ///                  Captured(&__MCPCAT_CALLSITE),
+    ///                  of::<Result<Receipt, Error>>().described().error(),
+    ///                  async move {
+    ///                      if false { return never::<Result<Receipt, Error>>(); }
+    ///                      let id = id;
+    ///                      if let Some(mut fields) = entry() { fields.values(&__MCPCAT_CALLSITE, &[&id]); }
+    ///                      '__body: { body }
+    ///                  },
+    ///              )
     ///          }
     /// ```
-    /// Without captures it is `run_future_bare(&__MCPCAT_CALLSITE, …)`. What looks at the value has a closure at the end:
-    /// `finished(__call, __body, |__call, __ret| { … })`.
-    fn asynchronous(&self, output: &Output, fields: &[callsite::Field]) -> TokenStream {
-        let (start, begun) = self.begin(output, fields);
-        let finish = self.finish_block(output, begun);
-        quote_spanned!(Span::mixed_site()=> #start #finish)
-    }
-
-    /// Runs the body in an `async` block and ends the call. What the user's own verdict captures should not live across
-    /// an `await`, so it is asked behind it.
-    fn finish_block(&self, output: &Output, begun: Begun) -> TokenStream {
+    /// The `impl` has this crate's edition, 2024, so it captures what an `async fn` captures in every edition.
+    /// Without captures the callsite stands alone. What looks at the value has a closure at the end:
+    /// `end_future(&__MCPCAT_CALLSITE, __body, |__call, __ret| { … })`.
+    fn future_instead(&self, sig: &mut syn::Signature, output: &Output) -> TokenStream {
         let span = Span::mixed_site();
         let krate = &self.krate;
+        let ty = output.ty();
+        sig.asyncness = None;
+        let arrow = syn::Token![->](span);
+        let future = quote_spanned!(span=> impl #krate::core::future::Future<Output = #ty>);
+        sig.output = syn::ReturnType::Type(arrow, Box::new(syn::Type::Verbatim(future)));
+        let item = &self.item;
+        let future = self.future(output, &self.begins(), self.async_block(output));
+        quote_spanned!(span=> #item #future)
+    }
+
+    /// Where the function has to stay an `async fn`: the same, awaited.
+    fn asynchronous(&self, output: &Output) -> TokenStream {
+        let span = Span::mixed_site();
+        let start = self.start("start");
         let block = self.async_block(output);
         if self.args.verdict.is_some() || matches!(output, Output::Never) {
-            return self.finish(output, quote_spanned!(span=> __call.scope(#block).await));
+            // What the user's own verdict captures should not live across an `await`, so it is asked behind it.
+            let finish = self.end(output, quote_spanned!(span=> __call.scope(#block).await), false);
+            return quote_spanned!(span=> #start #finish);
         }
-        let allow = (output.knows() == Knows::Nothing)
-            .then(|| quote_spanned!(span=> #[allow(clippy::async_yields_async)]));
-        let (name, value) = match allow {
-            Some(allow) => {
-                (quote_spanned!(span=> __body), Some(quote_spanned!(span=> #allow let __body = #block;)))
+        let future = self.future(output, &self.begins(), block);
+        quote_spanned!(span=> #start #future.await)
+    }
+
+    /// A future that runs another and ends the call with what it comes to.
+    fn future(&self, output: &Output, begin: &TokenStream, body: TokenStream) -> TokenStream {
+        let span = Span::mixed_site();
+        let krate = &self.krate;
+        let ask = self.ask(output);
+        let call = match &ask {
+            Some(Ask::Nothing) => {
+                |krate: &Krate, begin: &TokenStream, _: Option<TokenStream>, body: TokenStream| quote_spanned!(Span::mixed_site()=> #krate::pass_future(#begin, #body))
             }
-            None => (block, None),
+            Some(Ask::By(_)) => {
+                |krate: &Krate, begin: &TokenStream, ask: Option<TokenStream>, body: TokenStream| quote_spanned!(Span::mixed_site()=> #krate::run_future(#begin, #ask #body))
+            }
+            None => {
+                |krate: &Krate, begin: &TokenStream, end: Option<TokenStream>, body: TokenStream| quote_spanned!(Span::mixed_site()=> #krate::end_future(#begin, #body, #end))
+            }
         };
-        if let Some(ask) = self.ask(output) {
-            let (run, first) = self.runs(begun, &ask, true);
-            let ask = ask.argument();
-            return quote_spanned!(span=> #value #krate::#run(#first, #ask #name).await);
+        let argument = match &ask {
+            Some(ask) => ask.argument(),
+            None => Some(self.ending(output)),
+        };
+        if output.knows() == Knows::Nothing {
+            // Its output may be a future, which clippy takes for a mistake.
+            let call = call(krate, begin, argument, quote_spanned!(span=> __body));
+            return quote_spanned! {span=>
+                { #[allow(clippy::async_yields_async)] let __body = #body; #call }
+            };
         }
+        call(krate, begin, argument, body)
+    }
+
+    /// What ends a call with a value that more is done with than asking it.
+    fn ending(&self, output: &Output) -> TokenStream {
+        let span = Span::mixed_site();
         let mutable = self.args.response.map(|_| quote_spanned!(span=> mut));
         let response = self.response(&quote_spanned!(span=> __ret));
         let outcome = self.outcome(&quote_spanned!(span=> __ret), output);
-        quote_spanned! {span=>
-            #value
-            #krate::finished(__call, #name, |#mutable __call, __ret| {
-                #response
-                __call.finish(#outcome);
-            }).await
+        quote_spanned!(span=> |#mutable __call, __ret| { #response __call.finish(#outcome); })
+    }
+
+    /// What the runtime's functions begin with.
+    fn begins(&self) -> TokenStream {
+        let span = Span::mixed_site();
+        let krate = &self.krate;
+        let site = callsite::ident();
+        match self.capture {
+            Capture::Nothing => quote_spanned!(span=> &#site),
+            Capture::InBody => quote_spanned!(span=> #krate::Captured(&#site)),
+            Capture::Before => quote_spanned!(span=> __call),
         }
     }
 
@@ -193,50 +326,96 @@ impl Parts<'_> {
     fn async_block(&self, output: &Output) -> TokenStream {
         let span = Span::mixed_site();
         let krate = &self.krate;
-        let body = self.body_block();
-        match output {
+        let hint = match output {
             Output::Type(ty) | Output::Unnamed(ty) => {
-                quote_spanned!(span=> async move { if false { return #krate::never::<#ty>(); } #body })
+                Some(quote_spanned!(span=> if false { return #krate::never::<#ty>(); }))
             }
-            Output::Unit | Output::Never => quote_spanned!(span=> async move #body),
-        }
+            Output::Unit | Output::Never => None,
+        };
+        let body = self.braced(hint);
+        quote_spanned!(span=> async move #body)
     }
 
-    /// The user's statements in braces that errors can point at and that no lint looks at.
-    fn body_block(&self) -> TokenStream {
-        let mut group = Group::new(Delimiter::Brace, self.body.clone());
-        group.set_span(here(self.body_span));
-        group.into_token_stream()
+    /// The user's statements in the user's braces, which say of which edition the block is: when the temporaries of its
+    /// tail are dropped. With statements before it, it stands in braces of this crate's edition, 2024, which end it before
+    /// the parameters end, as a function's body ends. The label keeps lints about needless braces silent.
+    fn braced(&self, first: Option<TokenStream>) -> TokenStream {
+        let span = Span::mixed_site();
+        let (moves, captures, body) = (&self.moves, self.captures_inside(), &self.body);
+        if first.is_none() && moves.is_empty() && captures.is_none() {
+            return body.to_token_stream();
+        }
+        quote_spanned!(span=> { #first #moves #captures '__body: #body })
+    }
+
+    /// The captures at the beginning of the body.
+    fn captures_inside(&self) -> Option<TokenStream> {
+        if self.capture != Capture::InBody {
+            return None;
+        }
+        let span = Span::mixed_site();
+        let krate = &self.krate;
+        let (values, message) = self.captured();
+        Some(quote_spanned! {span=>
+            if let #krate::Some(mut __fields) = #krate::entry() { #values #message }
+        })
+    }
+
+    /// The statements that write the named values, and the message, into `__fields`.
+    fn captured(&self) -> (Option<TokenStream>, Option<TokenStream>) {
+        let span = Span::mixed_site();
+        let krate = &self.krate;
+        let site = callsite::ident();
+        let message = self
+            .args
+            .message
+            .as_ref()
+            .map(|text| quote_spanned!(span=> __fields.message(&#krate::format_args!(#text));));
+        let values = (!self.fields.is_empty()).then(|| {
+            let values = self.args.captured.iter().zip(self.fields).map(|((place, _, value), field)| {
+                let cfgs = &field.cfgs;
+                let recorded = value.recorded(krate, *place, value.reference());
+                quote_spanned!(span=> #(#cfgs)* #recorded)
+            });
+            quote_spanned!(span=> __fields.values(&#site, &[#(#values),*]);)
+        });
+        (values, message)
     }
 
     /// ```text
     /// Input:   fn charge(id: Id) -> Result<Receipt, Error> { body }
     /// Output:  fn charge(id: Id) -> Result<Receipt, Error> {
-    ///              (as above)
-    ///              run(__call, of::<Result<Receipt, Error>>().described().error(), move || -> Result<Receipt, Error> { body })
+    ///              callsite! { … }
+    ///              run(
+    ///                  Captured(&__MCPCAT_CALLSITE),
+    ///                  of::<Result<Receipt, Error>>().described().error(),
+    ///                  move || -> Result<Receipt, Error> { (moves and captures as above) '__body: { body } },
+    ///              )
     ///          }
     ///
     /// Input:   #[event(response)] fn charge(id: Id) -> u8 { body }
-    /// Output:  … { (as above)
+    /// Output:  … { callsite! { … }
+    ///              let mut __call = Call::start(&__MCPCAT_CALLSITE);
     ///              let __ret = __call.scope_sync(move || -> u8 { body });
     ///              (the response)
     ///              __call.finish(None);
     ///              __ret
     ///          }
     /// ```
-    fn plain(&self, output: &Output, may_be_future: bool, fields: &[callsite::Field]) -> TokenStream {
+    fn plain(&self, output: &Output, may_be_future: bool) -> TokenStream {
         let span = Span::mixed_site();
-        if may_be_future {
-            return self.perhaps_future(output, fields);
-        }
-        let (start, begun) = self.begin(output, fields);
-        let closure = self.closure(output);
         let krate = &self.krate;
+        if may_be_future {
+            return self.perhaps_future(output);
+        }
+        let start = self.start("start");
+        let closure = self.closure(output);
+        let begin = self.begins();
         let run = match self.ask(output) {
+            Some(Ask::Nothing) => quote_spanned!(span=> #krate::pass(#begin, #closure)),
             Some(ask) => {
-                let (run, first) = self.runs(begun, &ask, false);
                 let ask = ask.argument();
-                quote_spanned!(span=> #krate::#run(#first, #ask #closure))
+                quote_spanned!(span=> #krate::run(#begin, #ask #closure))
             }
             None => self.end(output, quote_spanned!(span=> __call.scope_sync(#closure)), true),
         };
@@ -244,12 +423,9 @@ impl Parts<'_> {
     }
 
     fn closure(&self, output: &Output) -> TokenStream {
-        let body = self.body_block();
-        let ret = match output {
-            Output::Type(ty) | Output::Unnamed(ty) => quote_spanned!(Span::mixed_site()=> -> #ty),
-            Output::Unit | Output::Never => quote_spanned!(Span::mixed_site()=> -> ()),
-        };
-        quote_spanned!(Span::mixed_site()=> move || #ret #body)
+        let body = self.braced(None);
+        let ty = output.ty();
+        quote_spanned!(Span::mixed_site()=> move || -> #ty #body)
     }
 
     /// A type that could be an alias of a boxed future is finished by method resolution: a boxed future is boxed again
@@ -258,71 +434,66 @@ impl Parts<'_> {
     /// ```text
     /// Input:   fn charge(id: Id) -> Reply { body }
     /// Output:  fn charge(id: Id) -> Reply {
-    ///              (as above)
+    ///              callsite! { … }
+    ///              let mut __call = Call::start(&__MCPCAT_CALLSITE);
+    ///              (captures in `__call`)
     ///              let __ret: Reply = __call.scope_sync(move || -> Reply { body });
     ///              Ended(__ret).end(__call, |__call, __ret| __call.finish(outcome of __ret))
     ///          }
     /// ```
-    fn perhaps_future(&self, output: &Output, fields: &[callsite::Field]) -> TokenStream {
+    fn perhaps_future(&self, output: &Output) -> TokenStream {
         let span = Span::mixed_site();
         let krate = &self.krate;
-        let start = self.start("start", fields);
+        let start = self.start("start");
         let closure = self.closure(output);
-        let ty = match output {
-            Output::Type(ty) | Output::Unnamed(ty) => ty.to_token_stream(),
-            Output::Unit | Output::Never => quote_spanned!(span=> ()),
-        };
-        let outcome = self.outcome(&quote_spanned!(span=> __ret), output);
-        let response = self.response(&quote_spanned!(span=> __ret));
-        let mutable = self.args.response.map(|_| quote_spanned!(span=> mut));
+        let ty = output.ty();
+        let ending = self.ending(output);
         quote_spanned! {span=>
             #start
             let __ret: #ty = __call.scope_sync(#closure);
             {
                 #[allow(unused_imports, clippy::wildcard_imports)]
                 use #krate::ended::*;
-                Ended(__ret).end(__call, |#mutable __call, __ret| {
-                    #response
-                    __call.finish(#outcome);
-                })
+                Ended(__ret).end(__call, #ending)
             }
         }
     }
 
-    /// A tail of `Box::pin(async move { … })` is timed inside, any other body is run and what it returns is boxed again.
+    /// A tail of `Box::pin(async move { … })` is timed inside.
     ///
     /// ```text
     /// Input:   fn charge(id: Id) -> Pin<Box<dyn Future<Output = R>>> { Box::pin(async move { body }) }
-    /// Output:  … { static …; let mut __call = Call::deferred(&__MCPCAT_CALLSITE); (captures)
-    ///              Box::pin(async move { __call.begin(); let __ret: R = __call.scope(async move { body }).await; … }) }
+    /// Output:  … { callsite! { … } let mut __call = Call::deferred(&__MCPCAT_CALLSITE); (captures in `__call`)
+    ///              Box::pin(run_future(__call, of::<R>().described().error(), async move { … { body } })) }
+    /// ```
+    fn boxed_tail(&mut self, output: &Output, tail: Tail) -> TokenStream {
+        let span = Span::mixed_site();
+        let start = self.start("deferred");
+        let Tail { leading, function, block } = tail;
+        self.body = block;
+        let block = self.async_block(output);
+        let future = self.deferred(output, block);
+        quote_spanned!(span=> #start #(#leading)* #function(#future))
+    }
+
+    /// Any other body is run, and what it returns is boxed again.
     ///
+    /// ```text
     /// Input:   fn charge(id: Id) -> BoxFuture<R> { body }
     /// Output:  … { (as above)
     ///              let __future: BoxFuture<R> = immediately(move || -> BoxFuture<R> { body });
-    ///              Box::pin(async move { __call.begin(); let __ret: R = __call.scope(__future).await; … }) }
+    ///              Box::pin(run_future(__call, of::<R>().described().error(), __future)) }
     /// ```
-    fn boxed(&self, output: &Output, whole: &syn::Type, fields: &[callsite::Field]) -> TokenStream {
+    fn boxed(&self, output: &Output, whole: &syn::Type) -> TokenStream {
         let span = Span::mixed_site();
         let krate = &self.krate;
-        let start = self.start("deferred", fields);
-        if let Some(tail) = Tail::of(&self.body) {
-            let Tail { leading, function, block } = tail;
-            let inner = Parts {
-                krate: self.krate.clone(),
-                args: self.args,
-                item: TokenStream::new(),
-                body_span: block.span(),
-                body: block.stream(),
-            };
-            let finish = inner.finish_block(output, Begun::Call);
-            return quote_spanned! {span=> #start #(#leading)* #function(async move { __call.begin(); #finish }) };
-        }
-        let body = self.body_block();
-        let finish = self.finish(output, quote_spanned!(span=> __call.scope(__future).await));
+        let start = self.start("deferred");
+        let body = self.braced(None);
+        let future = self.deferred(output, quote_spanned!(span=> __future));
         quote_spanned! {span=>
             #start
             let __future: #whole = #krate::immediately(move || -> #whole #body);
-            #krate::std::boxed::Box::pin(async move { __call.begin(); #finish })
+            #krate::std::boxed::Box::pin(#future)
         }
     }
 
@@ -330,35 +501,44 @@ impl Parts<'_> {
     /// Input:   fn charge(id: Id) -> impl Future<Output = R> { body }
     /// Output:  … { (as above)
     ///              let __future = immediately_future(move || { body });
-    ///              async move { __call.begin(); let __ret: R = __call.scope(__future).await; … } }
+    ///              run_future(__call, of::<R>().described().error(), __future) }
     /// ```
-    fn opaque_future(&self, output: &Output, fields: &[callsite::Field]) -> TokenStream {
+    fn opaque_future(&self, output: &Output) -> TokenStream {
         let span = Span::mixed_site();
         let krate = &self.krate;
-        let start = self.start("deferred", fields);
-        let body = self.body_block();
+        let start = self.start("deferred");
+        let body = self.braced(None);
         let ty = match output {
-            Output::Type(ty) | Output::Unnamed(ty) => ty.to_token_stream(),
-            Output::Unit => quote_spanned!(span=> ()),
             Output::Never => quote_spanned!(span=> _),
+            _ => output.ty(),
         };
-        let finish = self.finish(output, quote_spanned!(span=> __call.scope(__future).await));
+        let future = self.deferred(output, quote_spanned!(span=> __future));
         quote_spanned! {span=>
             #start
             let __future = #krate::immediately_future::<_, #ty>(move || #body);
-            async move { __call.begin(); #finish }
+            #future
         }
+    }
+
+    /// The future of a call whose work begins when it is polled.
+    fn deferred(&self, output: &Output, future: TokenStream) -> TokenStream {
+        let span = Span::mixed_site();
+        if self.args.verdict.is_some() || matches!(output, Output::Never) {
+            let finish = self.end(output, quote_spanned!(span=> __call.scope(#future).await), false);
+            return quote_spanned!(span=> async move { __call.begin(); #finish });
+        }
+        self.future(output, &self.begins(), future)
     }
 
     /// The body cannot be moved: a guard beside it tells a panic from an end. Its events have no children.
     ///
     /// ```text
     /// Input:   #[track_caller] fn charge(id: Id) -> R { body }
-    /// Output:  … { static …; let mut __call = Call::start(&__MCPCAT_CALLSITE); (captures)
+    /// Output:  … { callsite! { … } let mut __call = Call::start(&__MCPCAT_CALLSITE); (captures in `__call`)
     ///              let __call = __call.guard();
-    ///              { body } }
+    ///              '__body: { body } }
     /// ```
-    fn in_place(&self, why: &str, fields: &[callsite::Field]) -> syn::Result<TokenStream> {
+    fn in_place(&self, why: &str) -> syn::Result<TokenStream> {
         let span = Span::mixed_site();
         let refused = |at, word| {
             let message =
@@ -373,82 +553,42 @@ impl Parts<'_> {
             Some(Verdict::ErrorIf(by)) => return Err(refused(syn::spanned::Spanned::span(by), "error_if")),
             None => {}
         }
-        let start = self.start("start", fields);
-        let body = self.body_block();
-        Ok(quote_spanned!(span=> #start let __call = __call.guard(); #body))
+        let start = self.start("start");
+        let body = &self.body;
+        Ok(quote_spanned!(span=> #start let __call = __call.guard(); '__body: #body))
     }
 
-    /// The callsite, with the call if something is captured in it; and what the call is made of.
-    fn begin(&self, output: &Output, fields: &[callsite::Field]) -> (TokenStream, Begun) {
-        let bare = fields.is_empty() && self.args.message.is_none() && self.args.session.is_none();
-        if bare && self.ask(output).is_some() {
-            (self.item.clone(), Begun::Bare)
-        } else {
-            (self.start("start", fields), Begun::Call)
-        }
-    }
-
-    /// The function of the runtime that runs a body, and its first argument.
-    fn runs(&self, begun: Begun, ask: &Ask, future: bool) -> (syn::Ident, TokenStream) {
-        let span = Span::mixed_site();
-        let (bare, first) = match begun {
-            Begun::Bare => {
-                let site = callsite::ident();
-                ("_bare", quote_spanned!(span=> &#site))
-            }
-            Begun::Call => ("", quote_spanned!(span=> __call)),
-        };
-        let verb = if matches!(ask, Ask::Nothing) { "pass" } else { "run" };
-        let future = if future { "_future" } else { "" };
-        (syn::Ident::new(&format!("{verb}{future}{bare}"), span), first)
-    }
-
-    /// The callsite, the call and what is captured at entry.
-    fn start(&self, how: &str, fields: &[callsite::Field]) -> TokenStream {
+    /// The callsite, and the call with what is captured in it, if that is done before the body.
+    fn start(&self, how: &str) -> TokenStream {
         let span = Span::mixed_site();
         let krate = &self.krate;
         let site = callsite::ident();
         let item = &self.item;
+        if self.capture != Capture::Before {
+            return item.clone();
+        }
         let how = syn::Ident::new(how, span);
         let session = self.args.session.as_ref().map(|session| {
             let at = here(syn::spanned::Spanned::span(session));
             quote_spanned!(at=> if #krate::enabled() { __call.session(#session); })
         });
-        let message = self
-            .args
-            .message
-            .as_ref()
-            .map(|text| quote_spanned!(span=> __fields.message(&#krate::format_args!(#text));));
-        let values = (!fields.is_empty()).then(|| {
-            let values = self.args.captured.iter().zip(fields).map(|((_, _, value), field)| {
-                let cfgs = &field.cfgs;
-                let recorded = value.recorded(krate, value.reference());
-                quote_spanned!(span=> #(#cfgs)* #recorded)
-            });
-            quote_spanned!(span=> __fields.values(&#site, &[#(#values),*]);)
-        });
+        let (values, message) = self.captured();
         let captured = (values.is_some() || message.is_some()).then(|| {
             quote_spanned! {span=>
                 if let #krate::Some(__fields) = __call.fields() { #values #message }
             }
         });
-        let deferred = how == "deferred";
-        let mutable = (deferred || session.is_some() || captured.is_some() || self.args.response.is_some())
-            .then(|| quote_spanned!(span=> mut));
+        // Not all forms change it.
         quote_spanned! {span=>
             #item
-            let #mutable __call = #krate::Call::#how(&#site);
+            #[allow(unused_mut)]
+            let mut __call = #krate::Call::#how(&#site);
             #session
             #captured
         }
     }
 
-    /// Runs the call and ends it with what it returned.
-    fn finish(&self, output: &Output, run: TokenStream) -> TokenStream {
-        self.end(output, run, false)
-    }
-
-    /// The same. `typed` if what runs says its type already.
+    /// Ends the call with what something that runs came to. `typed` if that says its type already.
     fn end(&self, output: &Output, run: TokenStream, typed: bool) -> TokenStream {
         let span = Span::mixed_site();
         let krate = &self.krate;
@@ -463,11 +603,8 @@ impl Parts<'_> {
                 }
             }
             Output::Unit | Output::Type(_) | Output::Unnamed(_) => {
-                let ty = match output {
-                    Output::Type(_) | Output::Unnamed(_) if typed => None,
-                    Output::Type(ty) | Output::Unnamed(ty) => Some(quote_spanned!(span=> : #ty)),
-                    _ => Some(quote_spanned!(span=> : ())),
-                };
+                let ty = output.ty();
+                let ty = (!typed || matches!(output, Output::Unit)).then(|| quote_spanned!(span=> : #ty));
                 // Any other type may be a future's or a unit's alias, which clippy does not like to see in a `let`.
                 let allow = (output.knows() == Knows::Nothing).then(
                     || quote_spanned!(span=> #[allow(clippy::async_yields_async, clippy::let_unit_value)]),
@@ -510,15 +647,15 @@ impl Parts<'_> {
                 quote_spanned!(span=> #krate::probe::returned(#ret).described().error().of(#ret))
             }
         };
-        let (function, not) = match &self.args.verdict {
+        let (function, error_when) = match &self.args.verdict {
             None => return found,
-            Some(Verdict::OkIf(function)) => (function, Some(quote_spanned!(span=> !))),
-            Some(Verdict::ErrorIf(function)) => (function, None),
+            Some(Verdict::OkIf(function)) => (function, false),
+            Some(Verdict::ErrorIf(function)) => (function, true),
         };
         let at = here(syn::spanned::Spanned::span(function));
         let krate_at = krate.located_at(at);
-        let verdict = quote_spanned!(at=> #krate_at::probe::judge_with(#ret, #function));
-        quote_spanned!(span=> #krate::probe::judged(#ret, #found, #not #verdict))
+        let answer = quote_spanned!(at=> #krate_at::probe::judge_with(#ret, #function));
+        quote_spanned!(span=> #krate::probe::judged(#ret, #found, #error_when, #answer))
     }
 }
 
@@ -531,26 +668,26 @@ struct Tail {
 
 impl Tail {
     /// `None` for any other body, and for one that may return before.
-    fn of(body: &TokenStream) -> Option<Self> {
-        let mut statements = syn::parse::Parser::parse2(syn::Block::parse_within, body.clone()).ok()?;
-        let Some(syn::Stmt::Expr(syn::Expr::Call(call), None)) = statements.pop() else { return None };
+    fn of(body: &Group) -> Option<Self> {
+        let mut statements = syn::parse::Parser::parse2(syn::Block::parse_within, body.stream()).ok()?;
+        let Some(syn::Stmt::Expr(last, None)) = statements.pop() else { return None };
+        let syn::Expr::Call(call) = bare_expr(&last) else { return None };
         let leading: TokenStream = statements.iter().map(ToTokens::to_token_stream).collect();
         if !call.attrs.is_empty() || mentions(leading.clone(), "return") || has_question(leading) {
             return None;
         }
-        let syn::Expr::Path(function) = &*call.func else { return None };
+        let syn::Expr::Path(function) = bare_expr(&call.func) else { return None };
         let mut path = function.path.segments.iter().rev();
         if path.next()?.ident != "pin" || path.next()?.ident != "Box" {
             return None;
         }
-        let [syn::Expr::Async(block)] = call.args.iter().collect::<Vec<_>>()[..] else { return None };
+        let [syn::Expr::Async(block)] = call.args.iter().map(bare_expr).collect::<Vec<_>>()[..] else {
+            return None;
+        };
         if block.capture.is_none() || !block.attrs.is_empty() {
             return None;
         }
-        let block = match block.block.to_token_stream().into_iter().next()? {
-            TokenTree::Group(block) => block,
-            _ => return None,
-        };
+        let block = crate::group::braces(&block.block.to_token_stream().into_iter().next()?)?;
         Some(Self { leading: statements, function: (*call.func).clone(), block })
     }
 }

@@ -8,6 +8,8 @@ use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::{Attribute, Signature, Token, Visibility};
 
+use crate::group::{braces, items};
+
 /// A function with a body.
 pub(crate) struct Function {
     pub(crate) attrs: Vec<Attribute>,
@@ -29,7 +31,7 @@ impl Function {
             }
             Ok(function)
         };
-        parser.parse2(item)
+        parser.parse2(items(item))
     }
 
     /// Parses what comes behind the visibility.
@@ -49,10 +51,9 @@ impl Function {
                 "there is no body to time: put `#[event]` on the implementations, or give the method a default body",
             ));
         }
-        let body = match input.parse::<TokenTree>()? {
-            TokenTree::Group(body) if body.delimiter() == Delimiter::Brace => body,
-            other => return Err(syn::Error::new(other.span(), "expected the function's body")),
-        };
+        let token = input.parse::<TokenTree>()?;
+        let body =
+            braces(&token).ok_or_else(|| syn::Error::new(token.span(), "expected the function's body"))?;
         if let Some(constness) = &sig.constness {
             return Err(syn::Error::new_spanned(
                 constness,
@@ -110,10 +111,10 @@ impl ToTokens for Function {
     }
 }
 
-/// Splits the inner attributes (`#![allow(…)]`) off a body.
-pub(crate) fn inner_attributes(body: TokenStream) -> (TokenStream, TokenStream) {
+/// Splits the inner attributes (`#![allow(…)]`) off a body, whose braces keep their place and their edition.
+pub(crate) fn inner_attributes(body: &Group) -> (TokenStream, Group) {
     let mut inner = TokenStream::new();
-    let mut tokens = body.into_iter().peekable();
+    let mut tokens = body.stream().into_iter().peekable();
     loop {
         let mut ahead = tokens.clone();
         let (Some(TokenTree::Punct(pound)), Some(TokenTree::Punct(bang)), Some(TokenTree::Group(attribute))) =
@@ -127,7 +128,9 @@ pub(crate) fn inner_attributes(body: TokenStream) -> (TokenStream, TokenStream) 
         inner.extend([TokenTree::Punct(pound), TokenTree::Punct(bang), TokenTree::Group(attribute)]);
         tokens = ahead;
     }
-    (inner, tokens.collect())
+    let mut rest = Group::new(Delimiter::Brace, tokens.collect());
+    rest.set_span(body.span());
+    (inner, rest)
 }
 
 /// A name that may be a parameter's, without `r#`.

@@ -4,6 +4,7 @@ mod args;
 mod block;
 mod expand;
 mod function;
+mod params;
 mod returns;
 
 use proc_macro2::TokenStream;
@@ -32,7 +33,7 @@ fn try_expand(args: TokenStream, item: TokenStream) -> syn::Result<TokenStream> 
     let args = Args::parse(args, args::On::Function);
     let function = function::Function::parse(item);
     match (args, function) {
-        (Ok(args), Ok(function)) => expand::function(&args, &function, None),
+        (Ok(args), Ok(function)) => expand::function(&args, &function, None, expand::Site::Alone),
         (Err(mut one), Err(two)) => {
             one.combine(two);
             Err(one)

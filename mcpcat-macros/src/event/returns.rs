@@ -1,6 +1,9 @@
 //! What a signature says about the returned value: whether it is a future, of what, and whether the body may be moved
 //! into a closure.
 
+use crate::group::bare_type;
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens as _, quote_spanned};
 use syn::visit_mut::{self, VisitMut};
 use syn::{GenericArgument, Path, PathArguments, ReturnType, Signature, Type, TypeParamBound};
 
@@ -30,11 +33,12 @@ pub(crate) enum Output {
 
 impl Returns {
     pub(crate) fn of(sig: &Signature, tracks_caller: bool) -> Self {
-        let ty = match &sig.output {
+        let written = match &sig.output {
             ReturnType::Default => None,
             ReturnType::Type(_, ty) => Some(&**ty),
         };
-        let output = Output::of(ty);
+        let output = Output::of(written);
+        let ty = written.map(bare_type);
         if matches!(ty, Some(Type::ImplTrait(opaque)) if opaque.bounds.iter().any(is_closure)) {
             // A closure's own types are found through the function's return type alone.
             return Returns::InPlace("returns a closure");
@@ -60,7 +64,10 @@ impl Returns {
                 }
             }
             Type::Path(path) if path.qself.is_none() => match boxed_output(&path.path) {
-                Some(of) => Returns::Boxed { output: Output::of(Some(of)), whole: Box::new(ty.clone()) },
+                Some(of) => Returns::Boxed {
+                    output: Output::of(Some(of)),
+                    whole: Box::new(written.unwrap_or(ty).clone()),
+                },
                 None => Returns::Plain { output, may_be_future: may_be_future(&path.path) },
             },
             _ => Returns::Plain { output, may_be_future: false },
@@ -72,8 +79,8 @@ impl Output {
     fn of(ty: Option<&Type>) -> Self {
         match ty {
             None => Output::Unit,
-            Some(Type::Tuple(tuple)) if tuple.elems.is_empty() => Output::Unit,
-            Some(Type::Never(_)) => Output::Never,
+            Some(ty) if is_unit(ty) => Output::Unit,
+            Some(ty) if matches!(bare_type(ty), Type::Never(_)) => Output::Never,
             Some(ty) => {
                 let mut ty = Box::new(ty.clone());
                 let mut opaque = InferOpaque::default();
@@ -82,6 +89,10 @@ impl Output {
             }
         }
     }
+}
+
+fn is_unit(ty: &Type) -> bool {
+    matches!(bare_type(ty), Type::Tuple(tuple) if tuple.elems.is_empty())
 }
 
 /// `impl Trait` has no place in a body.
@@ -128,7 +139,7 @@ fn boxed_output(path: &Path) -> Option<&Type> {
     let PathArguments::AngleBracketed(args) = &last.arguments else { return None };
     let only_type = || {
         let mut types = args.args.iter().filter_map(|arg| match arg {
-            GenericArgument::Type(ty) => Some(ty),
+            GenericArgument::Type(ty) => Some(bare_type(ty)),
             _ => None,
         });
         types.next().filter(|_| types.next().is_none())
@@ -143,12 +154,23 @@ fn boxed_output(path: &Path) -> Option<&Type> {
     let inner = inner.path.segments.last().filter(|inner| inner.ident == "Box")?;
     let PathArguments::AngleBracketed(args) = &inner.arguments else { return None };
     args.args.iter().find_map(|arg| match arg {
-        GenericArgument::Type(Type::TraitObject(object)) => object.bounds.iter().find_map(future_output),
+        GenericArgument::Type(ty) => match bare_type(ty) {
+            Type::TraitObject(object) => object.bounds.iter().find_map(future_output),
+            _ => None,
+        },
         _ => None,
     })
 }
 
 impl Output {
+    /// The type as it is written in a body.
+    pub(crate) fn ty(&self) -> TokenStream {
+        match self {
+            Output::Type(ty) | Output::Unnamed(ty) => ty.to_token_stream(),
+            Output::Unit | Output::Never => quote_spanned!(Span::mixed_site()=> ()),
+        }
+    }
+
     /// What is known of the outcome from the type as it is written.
     pub(crate) fn knows(&self) -> Knows {
         match self {
@@ -179,7 +201,7 @@ fn knows(ty: &Type) -> Knows {
         "isize", "f32", "f64",
     ];
     const NAMES: [&str; 6] = ["String", "Vec", "HashMap", "HashSet", "BTreeMap", "BTreeSet"];
-    match ty {
+    match bare_type(ty) {
         Type::Reference(reference) => knows(&reference.elem),
         Type::Tuple(_) | Type::Array(_) | Type::Slice(_) => Knows::Success,
         Type::Path(path) if path.qself.is_none() => {

@@ -1,11 +1,11 @@
 //! Writes the implementation of `EventData`.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote_spanned};
+use quote::{ToTokens as _, format_ident, quote_spanned};
 use syn::{Generics, Ident, Member};
 
 use super::model::{Event, MemberUse, Record, Role, Text};
-use crate::callsite::{self, Callsite, Kind, Name};
+use crate::callsite::{self, Callsite, Kind, Name, Place};
 use crate::krate::Krate;
 use crate::value::here;
 
@@ -165,8 +165,11 @@ fn record(krate: &Krate, record: &Record) -> TokenStream {
         doc: record.doc.clone(),
     }
     .item(krate);
-    let statements =
-        record.members.iter().enumerate().map(|(i, member)| statement(krate, member, &binding(i, member)));
+    let statements = record
+        .members
+        .iter()
+        .enumerate()
+        .map(|(i, member)| statement(krate, record, member, &binding(i, member)));
     quote_spanned! {span=>
         #item
         #fields.name(#site.name);
@@ -174,12 +177,15 @@ fn record(krate: &Krate, record: &Record) -> TokenStream {
     }
 }
 
-fn statement(krate: &Krate, member: &MemberUse, value: &Ident) -> TokenStream {
+fn statement(krate: &Krate, record: &Record, member: &MemberUse, value: &Ident) -> TokenStream {
     let at = here(member.span);
     let site = callsite::ident();
     let fields = fields();
     let krate = krate.located_at(at);
     let recorded = match member.text {
+        None if matches!(member.role, Role::Field(index) if record.fields[index].place == Place::Tag) => {
+            crate::value::tag_text(&krate, at, value.to_token_stream())
+        }
         None => quote_spanned!(at=> #value),
         Some(Text::Debug) => quote_spanned!(at=> &#krate::debug(#value)),
         Some(Text::Display) => quote_spanned!(at=> &#krate::display(#value)),
@@ -202,7 +208,7 @@ fn statement(krate: &Krate, member: &MemberUse, value: &Ident) -> TokenStream {
         },
         Role::Duration => quote_spanned!(at=> #fields.duration_of(#value);),
         Role::Error => quote_spanned! {at=>
-            if let #krate::Some(__error) = #krate::probe::held(#value).failing() {
+            if let #krate::Some(__error) = #krate::probe::given(#krate::probe::held(#value).failing()) {
                 if let #krate::Some(__error) = #krate::probe::returned(&__error).failure().of(&__error) {
                     #fields.error(__error);
                 }

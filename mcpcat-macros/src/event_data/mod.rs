@@ -1,8 +1,9 @@
 //! `#[derive(EventData)]`: a type is an event.
 
-mod attr;
 mod expand;
 mod model;
+mod parse;
+mod validate;
 
 use proc_macro2::TokenStream;
 

@@ -8,8 +8,9 @@ use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{Attribute, Data, DeriveInput, Fields, Generics, Ident, LitStr, Member, Type};
 
-use super::attr::{self, Takes, Word};
-use crate::callsite::{self, Field, Place};
+use super::parse::{self, Takes, Word};
+use super::validate::{self, FieldRole};
+use crate::callsite::{self, Field};
 use crate::errors::Errors;
 use crate::krate::{self, Krate};
 use crate::names::{self, Case};
@@ -57,6 +58,19 @@ pub(crate) enum Role {
     Error,
 }
 
+impl Role {
+    /// The name of a role of which an event has one.
+    fn only_one(&self) -> Option<&'static str> {
+        match self {
+            Role::Message => Some("message"),
+            Role::Response => Some("response"),
+            Role::Duration => Some("duration"),
+            Role::Error => Some("error"),
+            Role::Field(_) | Role::Redacted(_) | Role::Flatten => None,
+        }
+    }
+}
+
 /// Which text of a value is recorded.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Text {
@@ -88,10 +102,6 @@ const FIELD: [(&str, Takes); 12] = [
     ("error", Takes::Nothing),
 ];
 
-/// Words that each say what the member is; at most one may stand.
-const ROLES: [&str; 9] =
-    ["skip", "tag", "property", "flatten", "message", "response", "duration", "error", "parameter"];
-
 impl Event {
     /// Reads the type, noting every error on the way. `None` when nothing of it can be an event.
     pub(crate) fn read(input: &DeriveInput, errors: &mut Errors) -> Option<Self> {
@@ -107,7 +117,7 @@ impl Event {
         let mut used = HashSet::new();
         match &input.data {
             Data::Struct(data) => {
-                let words = attr::words(&input.attrs, &STRUCT, "a struct", errors);
+                let words = parse::words(&input.attrs, &STRUCT, "a struct", errors);
                 event.read_crate(&words, errors);
                 let name = name(&words, errors).unwrap_or_else(|| {
                     LitStr::new(&Case::Snake.apply(&input.ident.unraw().to_string()), input.ident.span())
@@ -136,7 +146,7 @@ impl Event {
                 let variants = case(&words, "rename_all", errors).unwrap_or(Case::Snake);
                 let fields = case(&words, "rename_all_fields", errors);
                 for variant in &data.variants {
-                    let words = attr::words(&variant.attrs, &VARIANT, "a variant", errors);
+                    let words = parse::words(&variant.attrs, &VARIANT, "a variant", errors);
                     let name = name(&words, errors).unwrap_or_else(|| {
                         let name = variants.apply(&variant.ident.unraw().to_string());
                         LitStr::new(
@@ -174,7 +184,7 @@ impl Event {
 /// An enum's words, with the reason why `name` is none of them.
 fn enum_words(attrs: &[Attribute], errors: &mut Errors) -> Vec<Word> {
     let known: Vec<(&str, Takes)> = ENUM.iter().copied().chain([("name", Takes::Text)]).collect();
-    let mut words = attr::words(attrs, &known, "an enum", errors);
+    let mut words = parse::words(attrs, &known, "an enum", errors);
     if let Some(at) = words.iter().position(|word| word.ident == "name") {
         errors.at(
             words[at].span(),
@@ -239,80 +249,22 @@ impl Record {
         errors: &mut Errors,
         used: &mut HashSet<String>,
     ) {
-        let words = attr::words(&field.attrs, &FIELD, "a field", errors);
-        let has = |name: &str| words.iter().any(|word| word.ident == name);
+        let words = parse::words(&field.attrs, &FIELD, "a field", errors);
         let span = field.ident.as_ref().map_or_else(|| field.ty.span(), Ident::span);
-        let roles: Vec<&Word> =
-            words.iter().filter(|word| ROLES.iter().any(|role| word.ident == role)).collect();
-        if let [first, second, ..] = roles[..] {
-            errors.at(second.span(), format!("a field is either `{}` or `{}`", first.ident, second.ident));
-            return;
-        }
-        let role = roles.first().map(|word| word.ident.to_string());
-        let keyed = matches!(role.as_deref(), None | Some("tag" | "property"));
-        if !keyed {
-            for without in ["rename", "redact"] {
-                if let Some(word) = words.iter().find(|word| word.ident == without) {
-                    let role = role.as_deref().unwrap_or_default();
-                    errors.at(
-                        word.span(),
-                        format!("`{without}` has no meaning beside `{role}`, which has no key"),
-                    );
-                }
-            }
-        }
-        let text = match (has("display"), has("debug")) {
-            (true, true) => {
-                let word = words.iter().find(|word| word.ident == "debug");
-                errors.at(
-                    word.map_or(span, Word::span),
-                    "a field is recorded either by `display` or by `debug`",
-                );
-                None
-            }
-            (true, false) => Some(Text::Display),
-            (false, true) => Some(Text::Debug),
-            (false, false) => None,
-        };
-        if text.is_some()
-            && let Some(role @ ("flatten" | "duration" | "error" | "skip")) = role.as_deref()
-        {
-            let word = words.iter().find(|word| word.ident == "display" || word.ident == "debug");
-            errors.at(word.map_or(span, Word::span), format!("a `{role}` field is not recorded as text"));
-        }
+        let Some(said) = validate::field(&words, span, errors) else { return };
         let member = match &field.ident {
             Some(ident) => Member::Named(ident.clone()),
             None => Member::Unnamed(syn::Index { index: index as u32, span }),
         };
-        let role = match role.as_deref() {
-            Some("skip") => return,
-            Some("flatten") => Role::Flatten,
-            Some(word @ ("message" | "response" | "duration" | "error")) => {
-                let role = match word {
-                    "message" => Role::Message,
-                    "response" => Role::Response,
-                    "duration" => Role::Duration,
-                    _ => Role::Error,
-                };
-                let same =
-                    |other: &MemberUse| std::mem::discriminant(&other.role) == std::mem::discriminant(&role);
-                if self.members.iter().any(same) {
-                    errors.at(
-                        roles[0].span(),
-                        format!("an event has one `{word}`, and another field is it already"),
-                    );
-                }
-                role
-            }
-            place => {
-                let place = match place {
-                    Some("tag") => Place::Tag,
-                    Some(_) => Place::Property,
-                    None => Place::Parameter,
-                };
-                let renamed =
-                    words.iter().find(|word| word.ident == "rename").and_then(|word| word.value.as_ref());
-                let (key, span) = match (renamed, &field.ident) {
+        let role = match said.role {
+            FieldRole::Skip => return,
+            FieldRole::Flatten => Role::Flatten,
+            FieldRole::Message => Role::Message,
+            FieldRole::Response => Role::Response,
+            FieldRole::Duration => Role::Duration,
+            FieldRole::Error => Role::Error,
+            FieldRole::Keyed(place) => {
+                let (key, span) = match (text(&words, "rename"), &field.ident) {
                     (Some(key), _) => (key.value(), key.span()),
                     (None, Some(ident)) => {
                         let key = ident.unraw().to_string();
@@ -320,16 +272,21 @@ impl Record {
                     }
                     (None, None) => (index.to_string(), span),
                 };
-                let redacted = has("redact");
-                self.fields.push(Field { place, key, span, redacted, cfgs: Vec::new() });
+                self.fields.push(Field { place, key, span, redacted: said.redacted, cfgs: Vec::new() });
                 let at = self.fields.len() - 1;
-                if redacted { Role::Redacted(at) } else { Role::Field(at) }
+                if said.redacted { Role::Redacted(at) } else { Role::Field(at) }
             }
         };
-        if text.is_none() && matches!(role, Role::Field(_) | Role::Flatten | Role::Response) {
+        if let (Some(word), Some(name)) = (said.word, role.only_one()) {
+            let same = |other: &MemberUse| other.role.only_one() == Some(name);
+            if self.members.iter().any(same) {
+                errors.at(word, format!("an event has one `{name}`, and another field is it already"));
+            }
+        }
+        if said.text.is_none() && matches!(role, Role::Field(_) | Role::Flatten | Role::Response) {
             idents(&field.ty, used);
         }
-        self.members.push(MemberUse { member, span, role, text });
+        self.members.push(MemberUse { member, span, role, text: said.text });
     }
 }
 

@@ -59,35 +59,35 @@ macro_rules! define_callsite {
                     (+ $d path:tt $d($d text:tt)*) => {
                         #[used]
                         #[unsafe(link_section = $section)]
-                        static __MCPCAT_CALLSITE: $crate::private0::Callsite = $crate::private0::Callsite {
-                            name: $crate::private0::concat!($crate::private0::module_path!(), $d path),
-                            text: $crate::private0::concat!(
-                                $crate::private0::module_path!(),
+                        static __MCPCAT_CALLSITE: $crate::__private::Callsite = $crate::__private::Callsite {
+                            name: $crate::__private::concat!($crate::__private::module_path!(), $d path),
+                            text: $crate::__private::concat!(
+                                $crate::__private::module_path!(),
                                 "\n",
-                                $crate::private0::file!(),
+                                $crate::__private::file!(),
                                 "\n",
-                                $crate::private0::line!(),
+                                $crate::__private::line!(),
                                 "\n",
                                 $d($d text)*
                             ),
-                            read: $crate::private0::UNREAD,
+                            read: $crate::__private::UNREAD,
                         };
                     };
                     ($d name:tt $d($d text:tt)*) => {
                         #[used]
                         #[unsafe(link_section = $section)]
-                        static __MCPCAT_CALLSITE: $crate::private0::Callsite = $crate::private0::Callsite {
+                        static __MCPCAT_CALLSITE: $crate::__private::Callsite = $crate::__private::Callsite {
                             name: $d name,
-                            text: $crate::private0::concat!(
-                                $crate::private0::module_path!(),
+                            text: $crate::__private::concat!(
+                                $crate::__private::module_path!(),
                                 "\n",
-                                $crate::private0::file!(),
+                                $crate::__private::file!(),
                                 "\n",
-                                $crate::private0::line!(),
+                                $crate::__private::line!(),
                                 "\n",
                                 $d($d text)*
                             ),
-                            read: $crate::private0::UNREAD,
+                            read: $crate::__private::UNREAD,
                         };
                     };
                 }

@@ -10,9 +10,11 @@ use serde_json::Value as Json;
 
 use super::data::EventData;
 use super::error::ErrorInfo;
-use super::fields::{Fields, Place};
+use super::fields::{Fields, PANICKED, Place};
+use super::guard::{self, user_code};
 use super::json;
 use crate::policy::{KeyPolicy, Limits, Policy};
+use mcpcat_wire::tag::MAX_TAG_VALUE;
 
 /// A custom event with the fields of the product's `publishCustomEvent`. All are optional; the default is
 /// a minimal, nameless event.
@@ -41,6 +43,9 @@ pub struct CustomEvent {
     error: Option<ErrorInfo>,
 }
 
+/// Bytes of a tag that are kept: more than any that the wire takes.
+const TAG_BYTES: usize = 4 * MAX_TAG_VALUE;
+
 /// A value as JSON text, or why it has none. The publishing client's limits and keys are applied later.
 type Held = Result<String, String>;
 
@@ -60,19 +65,21 @@ fn bounds() -> &'static Policy {
 
 fn hold<T: Serialize + ?Sized>(value: &T) -> Held {
     let mut out = Vec::new();
-    json::write_value(&mut out, value, bounds()).map_err(|error| error.to_string())?;
+    user_code(|| json::write_value(&mut out, value, bounds()))
+        .ok_or_else(|| PANICKED.to_owned())?
+        .map_err(|error| error.to_string())?;
     String::from_utf8(out).map_err(|error| error.to_string())
 }
 
 impl CustomEvent {
     /// An event called `name` (the wire's `resource_name`): what the timeline shows as its label.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: Some(name.into()), ..Self::default() }
+        Self { name: Some(guard::owned(name)), ..Self::default() }
     }
 
     /// Adds one parameter. Anything `Serialize`.
     pub fn parameter(mut self, key: impl Into<String>, value: impl Serialize) -> Self {
-        self.members.push((Place::Parameter, key.into(), hold(&value)));
+        self.members.push((Place::Parameter, guard::owned(key), hold(&value)));
         self
     }
 
@@ -91,7 +98,7 @@ impl CustomEvent {
 
     /// Sets the message (the wire's `user_intent`): one sentence for a reader of the timeline.
     pub fn message(mut self, text: impl Into<String>) -> Self {
-        self.message = Some(text.into());
+        self.message = Some(guard::owned(text));
         self
     }
 
@@ -115,20 +122,21 @@ impl CustomEvent {
 
     /// Attaches an error described by JSON: an object with `message`, `type`, `code` and anything else, or text.
     pub fn error_value(mut self, error: impl Into<Json>) -> Self {
-        self.error = Some(ErrorInfo::from_value(error.into()));
+        self.error =
+            Some(ErrorInfo::from_value(user_code(|| error.into()).unwrap_or_else(|| guard::PANICKED.into())));
         self
     }
 
     /// Adds a tag. Keys have at most 32 characters of `a-zA-Z0-9$_.:- `, values at most 200 and no line
     /// break; an event carries at most 50. What breaks a rule is left out and counted.
     pub fn tag(mut self, key: impl Into<String>, value: impl fmt::Display) -> Self {
-        self.members.push((Place::Tag, key.into(), hold(&value.to_string())));
+        self.members.push((Place::Tag, guard::owned(key), hold(&guard::text(&value, TAG_BYTES))));
         self
     }
 
     /// Adds a property: structured data that belongs to the event but not to the operation's parameters.
     pub fn property(mut self, key: impl Into<String>, value: impl Serialize) -> Self {
-        self.members.push((Place::Property, key.into(), hold(&value)));
+        self.members.push((Place::Property, guard::owned(key), hold(&value)));
         self
     }
 }

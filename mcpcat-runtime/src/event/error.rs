@@ -9,6 +9,8 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::guard::{self, HELD_BYTES, user_code};
+
 /// Causes kept of one error's `source()` chain. The official SDKs keep as many.
 const MAX_CHAIN: usize = 10;
 
@@ -46,16 +48,19 @@ pub struct Cause {
 impl ErrorInfo {
     /// An error known only by its message.
     pub fn message(message: impl Into<String>) -> Self {
-        Self { message: message.into(), type_name: None, code: None, chain: Vec::new(), details: platform() }
+        Self {
+            message: guard::owned(message),
+            type_name: None,
+            code: None,
+            chain: Vec::new(),
+            details: platform(),
+        }
     }
 
     /// A Rust error with its message, the type it was passed as, and its `source()` chain.
     pub fn from_error<E: Error + ?Sized>(error: &E) -> Self {
-        let mut info = Self::message(error.to_string()).with_chain(error.source());
-        let name = type_name::<E>();
-        if !name.starts_with("dyn ") {
-            info.type_name = Some(name);
-        }
+        let mut info = Self::described(guard::text(error, HELD_BYTES), useful_type::<E>());
+        info.add_chain(source_of(error));
         info
     }
 
@@ -66,7 +71,7 @@ impl ErrorInfo {
             Value::Object(mut members) => {
                 let mut info = Self::message(match members.remove("message") {
                     Some(Value::String(text)) => text,
-                    Some(other) => other.to_string(),
+                    Some(other) => guard::text(&other, HELD_BYTES),
                     None => String::from("error without a message"),
                 });
                 match members.remove("type") {
@@ -78,7 +83,7 @@ impl ErrorInfo {
                 if let Some(Value::Array(causes)) = members.get("chained_errors") {
                     let texts = causes.iter().map(|cause| match &cause["message"] {
                         Value::String(text) => text.clone(),
-                        _ => cause.to_string(),
+                        _ => guard::text(cause, HELD_BYTES),
                     });
                     info.chain = texts.take(MAX_CHAIN).map(|message| Cause { message }).collect();
                     members.remove("chained_errors");
@@ -87,14 +92,14 @@ impl ErrorInfo {
                 info
             }
             Value::String(text) => Self::message(text),
-            other => Self::message(other.to_string()),
+            other => Self::message(guard::text(&other, HELD_BYTES)),
         }
     }
 
     /// Sets the error's type.
     #[must_use]
     pub fn with_type(mut self, name: impl Into<String>) -> Self {
-        self.type_name = Some(name.into());
+        self.type_name = Some(guard::owned(name));
         self
     }
 
@@ -108,15 +113,21 @@ impl ErrorInfo {
     /// Adds the causes that follow from `source`, at most ten.
     #[must_use]
     pub fn with_chain(mut self, source: Option<&(dyn Error + 'static)>) -> Self {
-        let mut next = source;
-        while let Some(cause) = next {
-            if self.chain.len() == MAX_CHAIN {
-                break;
-            }
-            self.chain.push(Cause { message: cause.to_string() });
-            next = cause.source();
-        }
+        self.add_chain(source);
         self
+    }
+
+    fn add_chain(&mut self, source: Option<&(dyn Error + 'static)>) {
+        let mut next = source;
+        while let Some(cause) = next.filter(|_| self.chain.len() < MAX_CHAIN) {
+            self.chain.push(Cause { message: guard::text(cause, HELD_BYTES) });
+            next = source_of(cause);
+        }
+    }
+
+    /// An error of which the message and, where it says something, the type are known.
+    pub(crate) fn described(message: String, type_name: Option<String>) -> Self {
+        Self { message, type_name, code: None, chain: Vec::new(), details: platform() }
     }
 }
 
@@ -129,9 +140,26 @@ impl fmt::Display for ErrorInfo {
     }
 }
 
-/// A type's path without the crates' inner modules being cut: what a reader can search for.
-pub(crate) fn type_name<T: ?Sized>() -> String {
-    std::any::type_name::<T>().trim_start_matches('&').to_owned()
+/// An error's cause. `source` is a user's code.
+fn source_of<E: Error + ?Sized>(error: &E) -> Option<&(dyn Error + 'static)> {
+    user_code(|| error.source()).flatten()
+}
+
+/// The path of an error's type, which a reader can search for: of what a reference or a box holds. `None` for a trait
+/// object, whose own type nobody can name, and for text, whose type says nothing about the error.
+pub(crate) fn useful_type<T: ?Sized>() -> Option<String> {
+    const HOLDERS: [&str; 3] = ["alloc::boxed::Box<", "alloc::sync::Arc<", "alloc::rc::Rc<"];
+    const TEXTS: [&str; 4] =
+        ["str", "alloc::string::String", "alloc::borrow::Cow<str>", "serde_json::value::Value"];
+    let mut name = std::any::type_name::<T>();
+    loop {
+        name = name.trim_start_matches('&').trim_start_matches("mut ");
+        match HOLDERS.iter().find_map(|holder| name.strip_prefix(holder)?.strip_suffix('>')) {
+            Some(held) => name = held,
+            None => break,
+        }
+    }
+    (!name.starts_with("dyn ") && !TEXTS.contains(&name)).then(|| name.to_owned())
 }
 
 fn platform() -> Map<String, Value> {
@@ -168,7 +196,7 @@ mod tests {
             serde_json::to_value(&info).unwrap(),
             json!({
                 "message": "outer",
-                "type": type_name::<Layer>(),
+                "type": useful_type::<Layer>(),
                 "platform": "rust",
                 "chained_errors": [{"message": "middle"}, {"message": "root"}],
             })
@@ -179,6 +207,41 @@ mod tests {
     fn a_trait_object_has_no_type_of_its_own() {
         let error: Box<dyn Error> = "plain".into();
         assert_eq!(ErrorInfo::from_error(&*error).type_name, None);
+    }
+
+    #[test]
+    fn the_type_of_text_and_of_boxes_is_what_they_hold_or_none() {
+        assert_eq!(useful_type::<String>(), None);
+        assert_eq!(useful_type::<&&str>(), None);
+        assert_eq!(useful_type::<Box<str>>(), None);
+        assert_eq!(useful_type::<std::borrow::Cow<'static, str>>(), None);
+        assert_eq!(useful_type::<Box<dyn Error + Send + Sync>>(), None);
+        assert_eq!(useful_type::<std::sync::Arc<Box<fmt::Error>>>().as_deref(), Some("core::fmt::Error"));
+        assert_eq!(useful_type::<&mut &fmt::Error>().as_deref(), Some("core::fmt::Error"));
+    }
+
+    #[test]
+    fn an_error_that_fails_in_every_method_is_described_all_the_same() {
+        struct Broken;
+        impl fmt::Debug for Broken {
+            fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+                panic!("debug")
+            }
+        }
+        impl fmt::Display for Broken {
+            fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+                Err(fmt::Error)
+            }
+        }
+        impl Error for Broken {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                panic!("source")
+            }
+        }
+        let info = ErrorInfo::from_error(&Broken);
+        assert_eq!((&*info.message, info.chain.len()), (guard::FAILED, 0));
+        let held = ErrorInfo::message("outer").with_chain(Some(&Broken));
+        assert_eq!(held.chain, [Cause { message: guard::FAILED.to_owned() }]);
     }
 
     #[test]

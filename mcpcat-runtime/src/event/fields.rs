@@ -5,8 +5,7 @@
 //! Every value is written as bounded, key-scrubbed JSON at once; no tree of values exists at any time.
 
 use std::cell::Cell;
-use std::fmt::{self, Write as _};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use serde::Serialize;
 pub use super::callsite::Place;
 use super::callsite::{Callsite, Field};
 use super::error::ErrorInfo;
+use super::guard::{cut_to, user_code};
 use super::json::{self, ValueError};
 use super::record::{HEADER_LEN, Header};
 use super::text::ToDuration;
@@ -92,7 +92,7 @@ const SIDES: [(Section, &[u8], &[u8]); 6] = [
 ];
 const NAME: &[u8] = b",\"resource_name\":";
 const PARAMETERS: &[u8] = b",\"parameters\":{";
-const PANICKED: &str = "its `Serialize` panicked";
+pub(super) const PANICKED: &str = "its `Serialize` panicked";
 /// What stands in for the value of a sensitive key.
 const REDACTED: &str = "[redacted: key]";
 /// A buffer that grew beyond this is not kept for the thread's next event.
@@ -257,7 +257,7 @@ impl Fields {
         while next < values.len() {
             // A value's `Serialize` is the author's code: its panic must not become the host's. One net for all of
             // them, since they seldom do.
-            let whole = catch_unwind(AssertUnwindSafe(|| {
+            let whole = user_code(|| {
                 // What is behind a reference that the net holds is read again each time: a copy is not.
                 let event = &mut *self;
                 for (field, value) in fields.iter().zip(values).skip(next) {
@@ -268,12 +268,12 @@ impl Fields {
                     }
                     next += 1;
                 }
-                next = values.len();
-            }));
-            if whole.is_err() {
-                self.take_back(&fields[next].key());
-                next += 1;
+            });
+            if whole.is_some() {
+                return;
             }
+            self.take_back(&fields[next].key());
+            next += 1;
         }
     }
 
@@ -591,15 +591,15 @@ impl fmt::Debug for Fields {
     }
 }
 
-/// A thread's buffers on loan; they go back when the loan ends, to whichever thread that is.
-#[derive(Debug)]
-pub(crate) struct Loan(Option<Box<Fields>>);
+/// A thread's buffers, on loan; they go back when the loan ends, to whichever thread that is.
+#[derive(Debug, Default)]
+pub(crate) struct PooledFields(Option<Box<Fields>>);
 
 thread_local! {
     static SPARE: Cell<Option<Box<Fields>>> = const { Cell::new(None) };
 }
 
-impl Loan {
+impl PooledFields {
     /// The thread's spare buffers, or new ones: a value that publishes while it is serialised finds none.
     pub(crate) fn take(policy: &Arc<Policy>) -> Self {
         let spare = SPARE.try_with(Cell::take).ok().flatten();
@@ -610,8 +610,13 @@ impl Loan {
                 }
                 fields
             }
-            None => Box::new(Fields::fresh(Arc::clone(policy))),
+            None => Self::fresh(policy),
         }))
+    }
+
+    #[cold]
+    fn fresh(policy: &Arc<Policy>) -> Box<Fields> {
+        Box::new(Fields::fresh(Arc::clone(policy)))
     }
 
     /// Begins anew under another policy, if it is another.
@@ -625,22 +630,21 @@ impl Loan {
         other
     }
 
+    /// The fields. Empty ones, should they have been lent and not come back.
+    #[inline]
     pub(crate) fn fields(&mut self) -> &mut Fields {
-        match &mut self.0 {
-            Some(fields) => fields,
-            None => unreachable!("only `drop` takes the buffers"),
-        }
+        self.0.get_or_insert_with(|| Self::fresh(&Arc::default()))
     }
 
     pub(crate) fn shared(&self) -> &Fields {
         match &self.0 {
             Some(fields) => fields,
-            None => unreachable!("only `drop` takes the buffers"),
+            None => unreachable!("who looks has the fields"),
         }
     }
 }
 
-impl Drop for Loan {
+impl Drop for PooledFields {
     fn drop(&mut self) {
         if let Some(mut fields) = self.0.take() {
             fields.reset();
@@ -667,9 +671,9 @@ fn attempt<W: Write + ?Sized>(
     room: usize,
 ) -> Result<(), String> {
     let start = out.len();
-    match catch_unwind(AssertUnwindSafe(|| value.write(out, policy, room))) {
-        Ok(wrote) => wrote.map_err(|error| error.to_string()),
-        Err(_) => {
+    match user_code(|| value.write(out, policy, room)) {
+        Some(wrote) => wrote.map_err(|error| error.to_string()),
+        None => {
             out.truncate(start);
             Err(PANICKED.to_owned())
         }
@@ -704,15 +708,5 @@ fn tag_text(json: &[u8]) -> Option<String> {
         b'"' => serde_json::from_slice(json).ok(),
         b'{' | b'[' => None,
         _ => str::from_utf8(json).ok().map(str::to_owned),
-    }
-}
-
-/// Cuts a text at a character boundary, and says by how much.
-pub(crate) fn cut_to(text: &mut String, limit: usize) {
-    if text.len() > limit {
-        let cut = text.len() - limit;
-        let end = (0..=limit).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
-        text.truncate(end);
-        let _ = write!(text, "…[+{cut} bytes]");
     }
 }

@@ -11,10 +11,10 @@ mod value;
 
 use std::fmt;
 use std::io::Write as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::Serialize;
 
+use super::guard::{self, Ended};
 use crate::policy::Policy;
 use text::Bounded;
 
@@ -26,6 +26,8 @@ const VALUE_RESERVE: usize = 64;
 const LEAST_ROOM: usize = LEVEL_RESERVE * 2 + VALUE_RESERVE;
 /// Wrappers (`Some`, newtypes) inside one another before a value is given up: they use the stack like levels do.
 const MAX_WRAPPERS: usize = 128;
+/// Bytes of what a value's own `Serialize` says when it fails.
+const SAID_BYTES: usize = 1_024;
 /// Bytes of a key written without a policy at hand.
 const KEY_BYTES: usize = 256;
 
@@ -73,7 +75,7 @@ impl std::error::Error for ValueError {}
 
 impl serde::ser::Error for ValueError {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self(Kind::Said(message.to_string().into()))
+        Self(Kind::Said(guard::text(&message, SAID_BYTES).into()))
     }
 }
 
@@ -143,17 +145,16 @@ pub fn write_str(out: &mut Vec<u8>, text: &str, max_bytes: usize) {
 }
 
 /// Appends what a value displays as a JSON string, cut like [`write_str`] does, and without holding more of it than
-/// that. False if it could not be formatted, or panicked; what there was until then is appended.
+/// that. False if it could not be formatted, or panicked; what there was until then is appended, and a placeholder.
 pub(crate) fn write_display<T: fmt::Display + ?Sized>(
     out: &mut Vec<u8>,
     value: &T,
     max_bytes: usize,
 ) -> bool {
     let mut bounded = Bounded::new(out, max_bytes, usize::MAX);
-    let wrote =
-        catch_unwind(AssertUnwindSafe(|| fmt::Write::write_fmt(&mut bounded, format_args!("{value}"))));
+    let ended = bounded.display(value);
     bounded.finish();
-    matches!(wrote, Ok(Ok(())))
+    ended == Ended::Well
 }
 
 /// Appends `"key":`, the key cut like [`write_str`] does at 256 bytes.

@@ -7,6 +7,7 @@ pub mod custom;
 pub mod data;
 pub mod error;
 pub mod fields;
+pub(crate) mod guard;
 pub mod id;
 pub mod json;
 pub mod outcome;

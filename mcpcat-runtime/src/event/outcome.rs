@@ -90,7 +90,6 @@ impl Outcome for ErrorInfo {
 /// trait in scope and cost the user's build about half of what traits on `&&&&…x` do.
 #[doc(hidden)]
 pub mod probe {
-    use std::any::type_name;
     use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
     use std::convert::Infallible;
     use std::error::Error;
@@ -100,6 +99,8 @@ pub mod probe {
     use std::task::Poll;
 
     use super::{ErrorInfo, Outcome};
+    use crate::event::error::useful_type;
+    use crate::event::guard::{self, HELD_BYTES, user_code};
 
     /// A value that has a side of success and one of failure.
     pub trait Sides {
@@ -191,9 +192,15 @@ pub mod probe {
             Self { failed, succeeded: None }
         }
 
-        /// Asks a value.
+        /// Asks a value. What its type implements is a user's code: the function returns what it returned, whatever
+        /// that does.
         pub fn of(&self, value: &R) -> Option<ErrorInfo> {
-            (self.failed)(value).or_else(|| self.succeeded?(value))
+            user_code(|| (self.failed)(value).or_else(|| self.succeeded?(value))).unwrap_or_else(|| {
+                Some(ErrorInfo::described(
+                    "[the returned value could not be asked: its `Outcome` panicked]".to_owned(),
+                    useful_type::<R>(),
+                ))
+            })
         }
     }
 
@@ -235,7 +242,8 @@ pub mod probe {
         ByJson => ByDisplay,
         ByDisplay => ByDebug,
         ByDebug => ByType,
-        ByType => Plain
+        ByType => ByItself,
+        ByItself => Plain
     );
 
     /// The chain's end: everything that has no sides.
@@ -244,8 +252,8 @@ pub mod probe {
 
     /// Begins the question how values of a type are asked.
     pub fn of<R>() -> ByOutcome<R> {
-        ByOutcome(ByError(ByHeldError(ByHeldLocalError(ByJson(ByDisplay(ByDebug(ByType(Plain(
-            PhantomData,
+        ByOutcome(ByError(ByHeldError(ByHeldLocalError(ByJson(ByDisplay(ByDebug(ByType(ByItself(
+            Plain(PhantomData),
         )))))))))
     }
 
@@ -332,15 +340,24 @@ pub mod probe {
     });
     step!(ByJson, [], Json, |error| Some(ErrorInfo::from_value(error.json())));
     step!(ByDisplay, [], Display, |error| {
-        Some(ErrorInfo::message(error.to_string()).with_type(type_of::<E>()))
+        Some(ErrorInfo::described(guard::text(error, HELD_BYTES), useful_type::<E>()))
     });
     step!(ByDebug, [], Debug, |error| {
-        Some(ErrorInfo::message(format!("{error:?}")).with_type(type_of::<E>()))
+        Some(ErrorInfo::described(guard::written(format_args!("{error:?}"), HELD_BYTES), useful_type::<E>()))
     });
     step!(ByType, [], , |_error| {
-        let name = type_of::<E>();
-        Some(ErrorInfo::message(format!("an error of type {name}")).with_type(name))
+        let name = useful_type::<E>();
+        let message = name.as_ref().map_or_else(|| "an error".to_owned(), |name| format!("an error of type {name}"));
+        Some(ErrorInfo::described(message, name))
     });
+
+    /// A type of the user's that has the name of one with sides, `Result` most likely.
+    impl<R: Outcome> ByItself<R> {
+        /// Asks the value.
+        pub fn failure(&self) -> Ask<R> {
+            Ask::only(R::error)
+        }
+    }
 
     impl<R> Plain<R> {
         /// It is no failure.
@@ -477,6 +494,48 @@ pub mod probe {
         }
     }
 
+    /// What is given as an error and is none.
+    #[derive(Debug)]
+    pub struct NoError<E>(PhantomData<E>);
+
+    /// What `error` takes.
+    #[diagnostic::on_unimplemented(
+        message = "a flag is not an error",
+        label = "`error` takes an error, an `Option` of one, or a text that says what happened",
+        note = "to say only that the event failed write `is_error = true`"
+    )]
+    pub trait Given {
+        /// The error, if there is one.
+        type Error;
+        /// The same.
+        fn given(self) -> Option<Self::Error>;
+    }
+
+    impl<'a, E> Given for Option<Failing<'a, E>> {
+        type Error = Failing<'a, E>;
+        fn given(self) -> Self {
+            self
+        }
+    }
+
+    /// The error that was given.
+    pub fn given<G: Given>(failing: G) -> Option<G::Error> {
+        failing.given()
+    }
+
+    macro_rules! no_error {
+        ($($ty:ty),*) => {$(
+            impl Held<'_, $ty> {
+                /// Refused.
+                pub fn failing(&self) -> NoError<$ty> {
+                    NoError(PhantomData)
+                }
+            }
+        )*};
+    }
+
+    no_error!(bool, &bool, ());
+
     impl<'a, E> HeldAsIs<'a, E> {
         /// The error.
         pub fn failing(&self) -> Option<Failing<'a, E>> {
@@ -484,23 +543,26 @@ pub mod probe {
         }
     }
 
-    fn type_of<E: ?Sized>() -> &'static str {
-        type_name::<E>().trim_start_matches('&')
+    /// Asks the function that the user named; `None` if it panicked.
+    pub fn judge_with<R>(returned: &R, judge: impl FnOnce(&R) -> bool) -> Option<bool> {
+        user_code(|| judge(returned))
     }
 
-    /// Asks the function that the author named.
-    pub fn judge_with<R>(returned: &R, judge: impl FnOnce(&R) -> bool) -> bool {
-        judge(returned)
-    }
-
-    /// The failure that `error_if` or `ok_if` decided on when the value itself names none.
-    pub fn judged<R>(_: &R, found: Option<ErrorInfo>, is_error: bool) -> Option<ErrorInfo> {
-        match (is_error, found) {
-            (false, _) => None,
-            (true, Some(found)) => Some(found),
-            (true, None) => {
-                Some(ErrorInfo::message("the returned value counts as an error").with_type(type_of::<R>()))
-            }
+    /// The failure that `error_if` or `ok_if` decided on when the value itself names none: an error where the function
+    /// said `error_when`. Without an answer the value's own word counts.
+    pub fn judged<R>(
+        _: &R,
+        found: Option<ErrorInfo>,
+        error_when: bool,
+        answer: Option<bool>,
+    ) -> Option<ErrorInfo> {
+        match (answer.map(|answer| answer == error_when), found) {
+            (Some(false), _) => None,
+            (Some(true), None) => Some(ErrorInfo::described(
+                "the returned value counts as an error".to_owned(),
+                useful_type::<R>(),
+            )),
+            (_, found) => found,
         }
     }
 }

@@ -36,6 +36,95 @@ impl<T: fmt::Debug + ?Sized> Serialize for DebugText<'_, T> {
     }
 }
 
+/// Finds out of a tag's value whether its type can be text at all, by method resolution: `tag(&value).text()` is the
+/// value again, but for collections, which the compiler then refuses.
+#[derive(Debug)]
+pub struct Tag<'a, T: ?Sized>(TagAsIs<'a, T>);
+
+/// See [`Tag`]: any type that may be text.
+#[derive(Debug)]
+pub struct TagAsIs<'a, T: ?Sized>(&'a T);
+
+/// Begins the question.
+pub fn tag<T: ?Sized>(value: &T) -> Tag<'_, T> {
+    Tag(TagAsIs(value))
+}
+
+impl<'a, T: ?Sized> std::ops::Deref for Tag<'a, T> {
+    type Target = TagAsIs<'a, T>;
+
+    fn deref(&self) -> &TagAsIs<'a, T> {
+        &self.0
+    }
+}
+
+impl<'a, T: ?Sized> TagAsIs<'a, T> {
+    /// The value.
+    pub fn text(&self) -> &'a T {
+        self.0
+    }
+}
+
+/// A type that is never one text, a number or a boolean.
+#[derive(Debug)]
+pub struct Collection<T: ?Sized>(std::marker::PhantomData<T>);
+
+/// What a tag takes.
+#[diagnostic::on_unimplemented(
+    message = "a tag is one text, and a collection never is",
+    label = "this value is a list, a map or a tuple",
+    note = "make a parameter or a property of it, or write `display(…)` or `debug(…)` to send its text"
+)]
+pub trait TagText {}
+
+impl<T: ?Sized> TagText for &T {}
+
+/// Passes a tag's value on.
+#[inline]
+pub fn tag_text<T: TagText>(value: T) -> T {
+    value
+}
+
+macro_rules! collections {
+    ($([$($parameter:ident),*] $ty:ty),* $(,)?) => {$(
+        impl<'a, $($parameter),*> Tag<'a, $ty> {
+            /// Refused.
+            pub fn text(&self) -> Collection<$ty> {
+                Collection(std::marker::PhantomData)
+            }
+        }
+
+        impl<'a, $($parameter),*> Tag<'a, &$ty> {
+            /// Refused.
+            pub fn text(&self) -> Collection<$ty> {
+                Collection(std::marker::PhantomData)
+            }
+        }
+    )*};
+}
+
+collections!(
+    [T] Vec<T>, [T] [T], [K, V, S] std::collections::HashMap<K, V, S>, [T, S] std::collections::HashSet<T, S>,
+    [K, V] std::collections::BTreeMap<K, V>, [T] std::collections::BTreeSet<T>, [T] std::collections::VecDeque<T>,
+    [T] std::collections::LinkedList<T>, [A, B] (A, B), [A, B, C] (A, B, C), [A, B, C, D] (A, B, C, D),
+    [T] Option<Vec<T>>, [K, V, S] Option<std::collections::HashMap<K, V, S>>,
+    [K, V] Option<std::collections::BTreeMap<K, V>>,
+);
+
+impl<'a, T, const N: usize> Tag<'a, [T; N]> {
+    /// Refused.
+    pub fn text(&self) -> Collection<[T; N]> {
+        Collection(std::marker::PhantomData)
+    }
+}
+
+impl<'a, T, const N: usize> Tag<'a, &[T; N]> {
+    /// Refused.
+    pub fn text(&self) -> Collection<[T; N]> {
+        Collection(std::marker::PhantomData)
+    }
+}
+
 /// What the reserved field `duration` takes: a `Duration`, or one that may be missing.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a duration",

@@ -148,7 +148,7 @@ impl Consent {
 fn judge(outcome: Result<Answer, String>, tell: &Tell) -> bool {
     let why = match outcome {
         Ok(Ok(given)) => return given,
-        Ok(Err(error)) => error.to_string(),
+        Ok(Err(error)) => crate::event::guard::text(&error, crate::event::guard::HELD_BYTES),
         Err(why) => why,
     };
     tell(format!("`consent` gave no answer, so the session is not recorded: {why}"));

@@ -174,7 +174,10 @@ fn wait<T>(
 fn settle<T>(hook: Hook, outcome: Result<Result<Result<T, HookError>, Late>, Lost>) -> Result<T, Withheld> {
     match outcome {
         Ok(Ok(Ok(value))) => Ok(value),
-        Ok(Ok(Err(error))) => Err(Withheld::Failed { hook, message: error.to_string() }),
+        Ok(Ok(Err(error))) => Err(Withheld::Failed {
+            hook,
+            message: crate::event::guard::text(&error, crate::event::guard::HELD_BYTES),
+        }),
         Ok(Err(Late)) | Err(Lost::Late) => Err(Withheld::TimedOut { hook }),
         Err(Lost::Panicked) => Err(Withheld::Panicked { hook }),
         Err(Lost::NotStarted) => Err(Withheld::Stalled { hook }),

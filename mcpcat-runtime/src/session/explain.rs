@@ -1,8 +1,8 @@
 //! Shows an event as it would leave, without sending it.
 
-use super::{Raised, Session};
+use super::{EventStart, Session};
 use crate::client::{Client, ClientBuilder};
-use crate::event::fields::Loan;
+use crate::event::fields::PooledFields;
 use crate::event::{EventData, wire};
 use crate::privacy::Explained;
 
@@ -34,11 +34,11 @@ impl Client {
         if !session.records() {
             return Explained::nothing("consent");
         }
-        let mut loan = Loan::take(&core.config.policy);
+        let mut loan = PooledFields::take(&core.config.policy);
         event.record(loan.fields());
-        let raised = Raised::now(&session, session.ambient_parent());
+        let start = EventStart::now(&session, session.ambient_parent());
         let fields = loan.fields();
-        let header = raised.header(&session, fields.duration_micros(), fields.outcome(), true);
+        let header = start.header(&session, fields.duration_micros(), fields.outcome(), true);
         if !session.annotate(&header, fields) {
             return Explained::nothing("the share of sessions to record");
         }

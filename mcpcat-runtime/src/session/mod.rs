@@ -16,9 +16,9 @@ pub use carry::{Carrier, carry};
 pub use explain::explain;
 pub use id::{ParseSessionIdError, SessionId};
 pub use publish::publish_custom_event;
-pub(crate) use publish::{Raised, of_installed};
-pub(crate) use scope::Scope;
+pub(crate) use publish::{EventStart, of_installed};
 pub use scope::{InSession, Scoped};
+pub(crate) use scope::{Scope, Slot};
 pub(crate) use target::Kind;
 pub use target::Target;
 pub use view::TraceContext;
@@ -28,7 +28,8 @@ use view::View;
 
 use crate::client::Core;
 use crate::delivery::DropReason;
-use crate::event::fields::{Fields, cut_to};
+use crate::event::fields::Fields;
+use crate::event::guard::{cut_to, user_code};
 use crate::event::record::{Actor, Definition, Header};
 use crate::event::time;
 use crate::privacy::consent::{Asked, Known};
@@ -227,9 +228,11 @@ impl Session {
         self.update(|facts| *facts = known);
     }
 
-    /// Whether two values are the same session, not only sessions of the same name.
+    /// Whether two values are the same session of the same client. The client forgets sessions of old, so another
+    /// state of the same id is the same session.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.state, &other.state)
+            || (Arc::ptr_eq(&self.core, &other.core) && self.id().is_some_and(|id| other.id() == Some(id)))
     }
 
     fn definition(&self) -> Definition {
@@ -311,8 +314,22 @@ impl Session {
     /// Writes an event of this session. Every segment that holds one of its events holds its definition, so that a
     /// log is complete in itself at any moment.
     pub(crate) fn record(&self, header: &Header, fields: &mut Fields) -> Result<(), DropReason> {
-        self.core.report(fields);
-        self.write(header, fields).map_err(|reason| self.core.refuse(reason))
+        self.tell(fields);
+        self.write(header, fields).map_err(|reason| self.refuse(reason))
+    }
+
+    /// Reports what was left out of an event. The subscriber of `tracing` is a user's code, and may be gone in a
+    /// thread's last moments.
+    pub(crate) fn tell(&self, fields: &Fields) {
+        if !fields.problems().is_empty() {
+            let _ = user_code(|| self.core.report(fields));
+        }
+    }
+
+    /// Counts an event that was refused; the hook for losses is a user's code.
+    pub(crate) fn refuse(&self, reason: DropReason) -> DropReason {
+        let _ = user_code(|| self.core.refuse(reason));
+        reason
     }
 
     /// [`record`](Self::record) without a word to anybody about what was left out, or why nothing was written.
@@ -338,9 +355,11 @@ impl Drop for State {
     }
 }
 
+/// Sessions of one project are equal if their ids are, and one that has no id yet only to itself.
 impl PartialEq for Session {
     fn eq(&self, other: &Self) -> bool {
         self.is(other)
+            || (self.project() == other.project() && self.id().is_some_and(|id| other.id() == Some(id)))
     }
 }
 

@@ -1,7 +1,6 @@
 //! How an event gets into a session: resolving a target, and recording what the event says of itself.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -9,7 +8,8 @@ use super::target::{Kind, Target};
 use super::{Scope, Session, SessionId, State};
 use crate::client::{Client, Core, PublishError, SessionStrings, for_project};
 use crate::delivery::DropReason;
-use crate::event::fields::{Fields, Loan};
+use crate::event::fields::{Fields, PooledFields};
+use crate::event::guard::user_code;
 use crate::event::record::Header;
 use crate::event::{EventData, EventId, time};
 
@@ -104,12 +104,12 @@ impl Session {
         write: impl FnOnce(&mut Fields),
     ) -> Result<EventId, PublishError> {
         if !self.records_event() {
-            return Ok(Raised::now(self, parent).id);
+            return Ok(EventStart::now(self, parent).id);
         }
-        let mut loan = Loan::take(&self.core.config.policy);
+        let mut loan = PooledFields::take(&self.core.config.policy);
         // A value's `Serialize` is the author's code: its panic must not become the host's.
-        if catch_unwind(AssertUnwindSafe(|| write(loan.fields()))).is_err() {
-            self.core.count_dropped(DropReason::Panicked);
+        if user_code(|| write(loan.fields())).is_none() {
+            self.count_panicked();
             return Err(PublishError::Dropped(DropReason::Panicked));
         }
         self.publish_recorded(parent, &mut loan)
@@ -119,17 +119,22 @@ impl Session {
     pub(crate) fn publish_recorded(
         &self,
         parent: Option<EventId>,
-        loan: &mut Loan,
+        loan: &mut PooledFields,
     ) -> Result<EventId, PublishError> {
-        self.core.report(loan.fields());
-        self.publish_quietly(parent, loan).map_err(|reason| PublishError::Dropped(self.core.refuse(reason)))
+        self.tell(loan.fields());
+        self.publish_quietly(parent, loan).map_err(|reason| PublishError::Dropped(self.refuse(reason)))
+    }
+
+    /// Counts an event whose own code panicked while it was written.
+    pub(crate) fn count_panicked(&self) {
+        let _ = user_code(|| self.core.count_dropped(DropReason::Panicked));
     }
 
     /// Buffers for an event of this session, unless somebody else's code has to be asked first.
     #[inline]
-    pub(crate) fn quick_loan(&self) -> Option<Loan> {
+    pub(crate) fn quick_loan(&self) -> Option<PooledFields> {
         let asks = self.core.config.consent.is_some() || !self.core.is_ready();
-        (!asks).then(|| Loan::take(&self.core.config.policy))
+        (!asks).then(|| PooledFields::take(&self.core.config.policy))
     }
 
     /// The part of [`publish_recorded`](Self::publish_recorded) that runs no code but this library's: nothing is
@@ -137,26 +142,26 @@ impl Session {
     pub(crate) fn publish_quietly(
         &self,
         parent: Option<EventId>,
-        loan: &mut Loan,
+        loan: &mut PooledFields,
     ) -> Result<EventId, DropReason> {
-        let raised = Raised::now(self, parent);
+        let start = EventStart::now(self, parent);
         let fields = loan.fields();
-        let header = raised.header(self, fields.duration_micros(), fields.outcome(), true);
+        let header = start.header(self, fields.duration_micros(), fields.outcome(), true);
         self.write(&header, fields)?;
-        Ok(raised.id)
+        Ok(start.id)
     }
 }
 
 /// The beginning of an event: its identity, its place in the order and its moment.
 #[derive(Clone, Copy)]
-pub(crate) struct Raised {
+pub(crate) struct EventStart {
     pub(crate) id: EventId,
     pub(crate) parent: Option<EventId>,
     unix_micros: u64,
     sequence: u64,
 }
 
-impl Raised {
+impl EventStart {
     pub(crate) fn now(session: &Session, parent: Option<EventId>) -> Self {
         let unix_micros = time::unix_micros();
         Self {

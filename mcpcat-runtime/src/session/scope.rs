@@ -1,11 +1,15 @@
-//! How a session travels: it is local to the task or thread that runs a call, and has to be carried over
-//! every `spawn`, because the language does not.
+//! How a session travels: it is local to the task or thread that runs a call, and has to be carried over every `spawn`,
+//! because the language does not.
+//!
+//! A thread-local of our own and not tokio's `task_local!`, whose entry panics once the thread's locals are gone: an
+//! annotated function may run in a destructor of another thread-local, and then simply runs. A future is wrapped in one
+//! layer and no more, because each layer counts towards the compiler's recursion limit.
 
+use std::cell::RefCell;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-
-use tokio::task::futures::TaskLocalFuture;
 
 use super::Session;
 use crate::event::EventId;
@@ -17,28 +21,98 @@ pub(crate) struct Scope {
     pub(crate) parent: Option<EventId>,
 }
 
-tokio::task_local! {
-    static CURRENT: Scope;
+thread_local! {
+    static CURRENT: RefCell<Option<Scope>> = const { RefCell::new(None) };
 }
 
 impl Scope {
     pub(crate) fn current() -> Option<Self> {
-        CURRENT.try_with(Clone::clone).ok()
+        Self::lent(Clone::clone)
     }
 
     /// Lends the scope to `f`, which costs less than a clone. Nobody can enter a scope meanwhile, so `f` runs no
     /// code but this library's.
     #[inline]
     pub(crate) fn lent<R>(f: impl FnOnce(&Self) -> R) -> Option<R> {
-        CURRENT.try_with(f).ok()
+        let lend = |current: &RefCell<Option<Self>>| current.try_borrow().ok()?.as_ref().map(f);
+        CURRENT.try_with(lend).ok().flatten()
     }
 
     pub(crate) fn run<R>(self, f: impl FnOnce() -> R) -> R {
-        CURRENT.sync_scope(self, f)
+        let mut slot = Slot::new(Some(self));
+        let _inside = slot.enter();
+        f()
     }
 
     pub(crate) fn wrap<F: Future>(self, future: F) -> Scoped<F> {
-        Scoped { future: Wrapped::In { future: CURRENT.scope(self, future) } }
+        Scoped { future, slot: Slot::new(Some(self)) }
+    }
+}
+
+/// A scope that code runs in from time to time. While it does, the slot holds the scope that was current before.
+pub(crate) struct Slot {
+    scope: Option<Scope>,
+    entered: bool,
+}
+
+impl Slot {
+    /// Without a scope, what is run inside runs as it would have run.
+    pub(crate) fn new(scope: Option<Scope>) -> Self {
+        Self { scope, entered: false }
+    }
+
+    /// The scope; while it is entered, the one before it.
+    pub(crate) fn scope(&self) -> Option<&Scope> {
+        self.scope.as_ref()
+    }
+
+    pub(crate) fn scope_mut(&mut self) -> Option<&mut Scope> {
+        self.scope.as_mut()
+    }
+
+    pub(crate) fn enter(&mut self) -> Inside<'_> {
+        self.stay();
+        Inside(self)
+    }
+
+    /// Enters until the slot is left or dropped.
+    pub(crate) fn stay(&mut self) {
+        if self.scope.is_some() && !self.entered {
+            self.entered = self.swap();
+        }
+    }
+
+    pub(crate) fn leave(&mut self) {
+        if mem::take(&mut self.entered) {
+            self.swap();
+        }
+    }
+
+    /// Whether it could be done: not when the thread's locals are gone.
+    fn swap(&mut self) -> bool {
+        let swap = |current: &RefCell<Option<Scope>>| match current.try_borrow_mut() {
+            Ok(mut current) => {
+                mem::swap(&mut *current, &mut self.scope);
+                true
+            }
+            Err(_) => false,
+        };
+        CURRENT.try_with(swap).unwrap_or(false)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// Leaves the scope when it is dropped, also while a panic unwinds.
+pub(crate) struct Inside<'s>(&'s mut Slot);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
     }
 }
 
@@ -46,7 +120,7 @@ impl Session {
     /// The session of the call that runs here; `None` outside of any.
     #[must_use]
     pub fn current() -> Option<Self> {
-        CURRENT.try_with(|scope| scope.session.clone()).ok()
+        Scope::lent(|scope| scope.session.clone())
     }
 
     /// Runs a closure in this session: for threads, `spawn_blocking` and rayon.
@@ -81,10 +155,7 @@ pub trait InSession: Future + Sized {
     /// Runs the future in the session that is current where this is called, and under the same call; without
     /// one, leaves it as it is.
     fn in_current_session(self) -> Scoped<Self> {
-        match Scope::current() {
-            Some(scope) => scope.wrap(self),
-            None => Scoped { future: Wrapped::Out { future: self } },
-        }
+        Scoped { future: self, slot: Slot::new(Scope::current()) }
     }
 }
 
@@ -95,15 +166,15 @@ pin_project_lite::pin_project! {
     #[must_use = "futures do nothing unless polled"]
     pub struct Scoped<F> {
         #[pin]
-        future: Wrapped<F>,
+        future: F,
+        // Dropped last: what the future does while it is dropped happens in the session.
+        slot: Slot,
     }
-}
 
-pin_project_lite::pin_project! {
-    #[project = WrappedProjection]
-    enum Wrapped<F> {
-        In { #[pin] future: TaskLocalFuture<Scope, F> },
-        Out { #[pin] future: F },
+    impl<F> PinnedDrop for Scoped<F> {
+        fn drop(this: Pin<&mut Self>) {
+            this.project().slot.stay();
+        }
     }
 }
 
@@ -111,10 +182,9 @@ impl<F: Future> Future for Scoped<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        match self.project().future.project() {
-            WrappedProjection::In { future } => future.poll(context),
-            WrappedProjection::Out { future } => future.poll(context),
-        }
+        let this = self.project();
+        let _inside = this.slot.enter();
+        this.future.poll(context)
     }
 }
 

@@ -13,6 +13,7 @@ use rmcp::model::JsonObject;
 use serde::Serialize;
 
 use super::request::RequestInfo;
+use crate::event::guard::{self, HELD_BYTES};
 use crate::event::json;
 use crate::event::record::Actor;
 use crate::policy::check_tag;
@@ -67,7 +68,7 @@ impl<T> HookAnswer<T> for Option<T> {
 
 impl<T, E: fmt::Display> HookAnswer<T> for Result<Option<T>, E> {
     fn answer(self) -> Result<Option<T>, String> {
-        self.map_err(|error| error.to_string())
+        self.map_err(|error| guard::text(&error, HELD_BYTES))
     }
 }
 

@@ -37,18 +37,28 @@ use crate::session::{InSession as _, Kind, Peer, Scope, Scoped, Session, Target}
 /// # }
 /// ```
 #[must_use = "the wrapper has to be served instead of the handler"]
-pub fn track<H: ServerHandler>(handler: H, project: &str) -> Tracked<H> {
-    let client = for_project(project).map_err(|error| {
+pub fn track<H: Handler>(handler: H, project: impl AsRef<str>) -> Tracked<H> {
+    let client = for_project(project.as_ref()).map_err(|error| {
         tracing::error!(target: "mcpcat", "the server is served untracked: {error}");
         Arc::from(error.to_string())
     });
     Tracked::new(handler, client)
 }
 
+/// What [`track`] wraps: any rmcp `ServerHandler`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a server that can be tracked",
+    label = "the server comes first: `track(handler, \"proj_…\")`",
+    note = "what is tracked implements `rmcp::ServerHandler`; a `Router` is made around what `track` returns"
+)]
+pub trait Handler: ServerHandler {}
+
+impl<H: ServerHandler> Handler for H {}
+
 impl Client {
     /// Wraps a server so that its requests are recorded by this client.
     #[must_use = "the wrapper has to be served instead of the handler"]
-    pub fn track<H: ServerHandler>(&self, handler: H) -> Tracked<H> {
+    pub fn track<H: Handler>(&self, handler: H) -> Tracked<H> {
         Tracked::new(handler, Ok(self.clone()))
     }
 }

@@ -90,7 +90,7 @@ fn client(transport: &Arc<Fake>) -> Client {
         .state_dir(state)
         .transport(Arc::clone(transport))
         .request_timeout(Duration::from_millis(400))
-        .drain_on_drop(Duration::ZERO)
+        .drain(Duration::ZERO)
         .build()
         .unwrap()
 }
@@ -207,7 +207,7 @@ async fn a_request_says_what_to_send_and_shows_no_secret() {
         .state_dir(state)
         .token("token-word")
         .transport(Arc::clone(&transport))
-        .drain_on_drop(Duration::ZERO)
+        .drain(Duration::ZERO)
         .build()
         .unwrap();
     client.publish("s", CustomEvent::new("e")).unwrap();

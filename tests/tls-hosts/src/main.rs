@@ -93,7 +93,7 @@ fn one(mut stream: TcpStream, answer: &[u8], told: &mpsc::Sender<Vec<u8>>) {
 fn ours() {
     use mcpcat::{Backend, Client, CustomEvent};
     let client = |url: &str| {
-        Client::builder("proj_tls").base_url(url).backend(Backend::Memory).drain_on_drop(Duration::ZERO).build()
+        Client::builder("proj_tls").base_url(url).backend(Backend::Memory).drain(Duration::ZERO).build()
     };
 
     let (url, _requests) = serve(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n");

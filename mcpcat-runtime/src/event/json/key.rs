@@ -188,7 +188,7 @@ impl Serializer for KeySerializer<'_, '_> {
         let start = self.writer.out.len() + 1;
         let room = self.writer.room().saturating_sub(super::VALUE_RESERVE);
         let mut text = super::Bounded::new(self.writer.out, self.writer.policy.limits.name_bytes, room);
-        fmt::Write::write_fmt(&mut text, format_args!("{key}")).map_err(serde::ser::Error::custom)?;
+        text.display(key);
         text.finish();
         // Judged as written: an escape inside does not change where the words are.
         let written =

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::io::Write as _;
 
+use crate::event::guard::{Budget, Ended};
+
 /// The longest marker: `…[+18446744073709551615 bytes]`.
 const MARKER: usize = 32;
 
@@ -168,6 +170,7 @@ pub(super) struct Bounded<'o> {
     /// Where to cut if there is too much: length of `out` and of the text so far.
     cut: Option<(usize, usize)>,
     over: bool,
+    budget: Budget,
 }
 
 impl<'o> Bounded<'o> {
@@ -183,6 +186,7 @@ impl<'o> Bounded<'o> {
             total: 0,
             cut: None,
             over: false,
+            budget: Budget::default(),
         }
     }
 
@@ -233,15 +237,29 @@ impl<'o> Bounded<'o> {
             self.out.truncate(len);
             if self.has_marker() {
                 // Writing into a Vec does not fail.
-                let _ = write!(self.out, "…[+{} bytes]", self.total - kept);
+                let more = if self.budget.is_stopped() { " or more" } else { "" };
+                let _ = write!(self.out, "…[+{} bytes{more}]", self.total - kept);
             }
         }
         self.out.push(b'"');
     }
 }
 
+impl Bounded<'_> {
+    /// Writes what a value displays, which is a user's code. What there was before an error or a panic stays, with a
+    /// placeholder behind it.
+    pub(super) fn display<T: fmt::Display + ?Sized>(&mut self, value: &T) -> Ended {
+        let ended = Ended::of(self, |text| &text.budget, format_args!("{value}"));
+        if let Some(placeholder) = ended.placeholder() {
+            self.push(placeholder);
+        }
+        ended
+    }
+}
+
 impl fmt::Write for Bounded<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.budget.piece(text, if self.over { self.total - self.kept } else { 0 })?;
         self.push(text);
         Ok(())
     }

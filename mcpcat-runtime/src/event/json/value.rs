@@ -271,7 +271,7 @@ impl<'w, 'a> Serializer for ValueSerializer<'w, 'a> {
 
     fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Done {
         let mut text = self.writer.bounded_text();
-        fmt::Write::write_fmt(&mut text, format_args!("{value}")).map_err(ser::Error::custom)?;
+        text.display(value);
         text.finish();
         Ok(())
     }

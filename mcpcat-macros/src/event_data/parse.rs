@@ -91,7 +91,14 @@ fn word(input: ParseStream<'_>, known: &[(&str, Takes)], where_: &str) -> syn::R
                 || syn::Error::new(ident.span(), format!("`{text}` takes a string: write `{text} = \"…\"`"));
             input.parse::<Token![=]>().map_err(|_| missing())?;
             let value = input.parse::<LitStr>().map_err(|error| {
-                syn::Error::new(error.span(), format!("`{text}` takes a string: write `{text} = \"…\"`"))
+                let way = if text == "name" {
+                    "an event's name is a literal, so that the catalogue can list it: write `name = \"…\"`; for a name that \
+                     is known at run time, `CustomEvent::new(name)` is the way"
+                        .to_owned()
+                } else {
+                    format!("`{text}` takes a string: write `{text} = \"…\"`")
+                };
+                syn::Error::new(error.span(), way)
             })?;
             Ok(Word { ident, value: Some(value) })
         }
