@@ -146,14 +146,17 @@ impl Started {
 
     /// Lets it end by itself.
     fn end(self) -> std::process::ExitStatus {
-        let Self { mut child, input, output } = self;
-        drop((input, output));
+        let Self { mut child, input, mut output } = self;
+        drop(input);
+        // Its harness wants to say how the test went.
+        let _ = output.read_to_end(&mut Vec::new());
         child.wait().unwrap()
     }
 }
 
 fn builder() -> ClientBuilder {
-    Client::builder("proj_lifetimes").base_url(std::env::var("LIFETIMES_URL").unwrap())
+    let project = std::env::var("LIFETIMES_PROJECT").unwrap_or_else(|_| "proj_lifetimes".to_owned());
+    Client::builder(project).base_url(std::env::var("LIFETIMES_URL").unwrap())
 }
 
 fn publish(client: &Client, n: u64) {
@@ -200,6 +203,13 @@ fn child() {
             let client = builder().build().unwrap();
             (0..count).for_each(|n| publish(&client, n));
             std::process::abort();
+        }
+        "crowd" => {
+            let client = builder().build().unwrap();
+            for n in 0.. {
+                publish(&client, n);
+                std::thread::sleep(Duration::from_micros(500));
+            }
         }
         "idle" => {
             let client = builder().build().unwrap();
@@ -320,6 +330,69 @@ fn kills_beside_an_endpoint_that_is_down_half_of_the_time_lose_nothing() {
     assert_eq!(strays, 0, "events without their definition");
 }
 
+/// Eight processes for five seconds, or as many and as long as the longer checks ask for.
+#[test]
+fn a_crowd_with_random_kills_beside_an_endpoint_that_restarts_loses_nothing() {
+    let asked = |name: &str, usual: u64| std::env::var(name).map_or(usual, |text| text.parse().unwrap());
+    let (processes, seconds) = (asked("LIFETIMES_CROWD", 8), asked("LIFETIMES_SECONDS", 5));
+    let mut random = Random::new();
+    let (endpoint, state) = (Endpoint::start(true), tempfile::tempdir().unwrap());
+    // Each child's output is drained by a thread of its own, so that no child waits for the test.
+    let launch = || {
+        let Started { child, input, output } = start("crowd", &endpoint.url(), state.path());
+        let drain = std::thread::spawn(move || {
+            let mut lines = Vec::new();
+            let mut output = output;
+            let _ = output.read_to_end(&mut lines);
+            lines
+        });
+        (child, input, drain)
+    };
+    let mut living: Vec<_> = (0..processes).map(|_| launch()).collect();
+    let mut texts = Vec::new();
+    let mut kills = 0;
+    let until = Instant::now() + Duration::from_secs(seconds);
+    while Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(20 + random.below(120)));
+        if random.below(10) == 0 {
+            endpoint.up.fetch_xor(true, Ordering::SeqCst);
+        }
+        let (mut child, input, drain) = living.swap_remove(random.below(processes) as usize);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        drop(input);
+        kills += 1;
+        texts.push(drain.join().unwrap());
+        living.push(launch());
+    }
+    for (mut child, _input, drain) in living {
+        child.kill().unwrap();
+        child.wait().unwrap();
+        texts.push(drain.join().unwrap());
+    }
+    // The last line of each may be cut off.
+    let promised: Vec<String> = texts
+        .iter()
+        .map(|text| {
+            String::from_utf8_lossy(&text[..text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1)])
+        })
+        .flat_map(|text| {
+            text.lines()
+                .filter_map(|line| Some(line.split_once("id ")?.1.trim().to_owned()))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    endpoint.up.store(true, Ordering::SeqCst);
+    let said = delivered_by_the_next_start(&endpoint, state.path());
+    let (lost, twice) = (endpoint.missing(&promised), endpoint.twice());
+    eprintln!(
+        "{processes} processes, {kills} kills, {} promised, {lost} lost, {twice} taken twice; {said}",
+        promised.len()
+    );
+    assert_eq!(lost, 0);
+    assert!(promised.len() > 500 && kills > 5);
+}
+
 #[test]
 fn neighbours_cost_nobody_an_event_and_little_disk() {
     let neighbours: u64 = std::env::var("LIFETIMES_NEIGHBOURS").map_or(40, |text| text.parse().unwrap());
@@ -346,7 +419,9 @@ fn neighbours_cost_nobody_an_event_and_little_disk() {
     assert_eq!((numbers[1] - numbers[0], numbers[2], numbers[3]), (4500, 0, 0), "{said}");
     let said = delivered_by_the_next_start(&endpoint, state.path());
     assert_eq!((promised.len(), endpoint.missing(&promised)), (45, 0), "{said}");
-    idle.into_iter().for_each(|child| drop(child.end()));
+    for child in idle {
+        assert!(child.end().success());
+    }
 }
 
 fn disk_bytes(dir: &Path) -> u64 {

@@ -372,10 +372,13 @@ fn full_disk(dir: &Path, acks: &UnixStream) {
             reader.complete(at);
         }
         // No room even for the first segment: memory, with a warning.
+        let rest = dir.join("rest");
+        assert!(std::fs::write(&rest, vec![1; 4 << 20]).is_err());
         let none = open(options(dir, backend));
         assert_eq!((none.backend, none.warnings.len()), (Backend::Memory, 1));
         append(&none.spool, 1, 1000).unwrap();
         std::fs::remove_file(filler).unwrap();
+        std::fs::remove_file(rest).unwrap();
     }
     assert_eq!(std::fs::read_dir(dir.join("mcpcat/runs")).unwrap().count(), 0);
     let status = Command::new("mount").args(["-o", "remount,ro"]).arg(dir).status().unwrap();

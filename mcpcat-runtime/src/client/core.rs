@@ -85,9 +85,6 @@ impl Live {
                 resting = Some((disk.spool, disk.reader));
             }
         }
-        for warning in &warnings {
-            tracing::warn!(target: "mcpcat", "{warning}");
-        }
         let rests_in = resting.as_ref().map(|(spool, _)| Arc::clone(spool));
         let mailbox = Arc::new(Mailbox::new());
         let setup = Setup {
@@ -108,6 +105,9 @@ impl Live {
             unanswered: unanswered(config),
         };
         let running = worker::spawn(setup)?;
+        for warning in &warnings {
+            tracing::warn!(target: "mcpcat", "{warning}");
+        }
         super::exit::register(config.drain_at_exit);
         let generation = spool::fork_generation();
         Ok((Self { spool: opened.spool, resting: rests_in, mailbox, generation }, running))

@@ -1154,9 +1154,11 @@ impl Worker {
         let silent_until = self.pace.paused_until().filter(|_| self.in_flight.is_empty());
         let (mut kept, mut answered) = (Vec::new(), Vec::new());
         for mut waiter in self.waiters.drain(..) {
-            let passed = waiter
-                .passed
-                .is_some_and(|mark| self.outstanding.first().is_none_or(|oldest| *oldest > mark));
+            // A producer that stands still blocks its segment and not those behind it.
+            let read = |mark: Position| self.setup.reader.read_through() + 1 >= mark.segment();
+            let passed = waiter.passed.is_some_and(|mark| {
+                read(mark) && self.outstanding.first().is_none_or(|oldest| *oldest > mark)
+            });
             let passed = (passed || waiter.free)
                 && self.resting.as_ref().is_none_or(|resting| {
                     resting.ended(*waiter.rested.get_or_insert_with(|| resting.mark()))

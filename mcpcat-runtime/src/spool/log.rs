@@ -400,6 +400,11 @@ impl Log {
         }
     }
 
+    /// Bytes ever completed, given up or moved.
+    pub(super) fn retired_bytes(&self) -> u64 {
+        self.retired.0.bytes.load(Relaxed)
+    }
+
     /// A record takes `to` bytes where it has been moved, in place of `from`.
     pub(super) fn moved(&self, from: u64, to: u64) {
         self.sealed_bytes.fetch_add(to, Relaxed);

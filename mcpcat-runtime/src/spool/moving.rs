@@ -5,7 +5,10 @@
 //! old one; a later start that finds both takes them for one record. So a kill at any step loses nothing and
 //! doubles nothing.
 
+use std::time::{Duration, Instant};
+
 use super::frame::{self, SEGMENT_HEADER, size};
+use super::log::{Log, Shortage};
 use super::reader::Reader;
 use super::region::{Found, Payload};
 use super::scan::Origin;
@@ -30,6 +33,24 @@ pub(super) struct Moved {
     open: bool,
 }
 
+/// There was nothing to move, or no room for it; asked again when more is complete, or after some time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InVain {
+    at: Instant,
+    /// What will have been retired when it is worth asking again.
+    until: u64,
+}
+
+impl InVain {
+    fn now(log: &Log) -> Self {
+        Self { at: Instant::now(), until: log.retired_bytes() + log.sizes().quantum() }
+    }
+
+    fn holds(self, retired: u64) -> bool {
+        retired < self.until && self.at.elapsed() < Duration::from_millis(100)
+    }
+}
+
 /// A segment of which more than this part waits is not worth moving: parts of four.
 const MOST_WAITING: u64 = 3;
 
@@ -39,10 +60,14 @@ type Waiting = Vec<(u64, u32)>;
 impl Reader {
     /// Moves what waits in segments that are mostly complete. Whether that freed one.
     pub(super) fn move_waiting(&mut self) -> bool {
+        if self.in_vain.is_some_and(|vain| vain.holds(self.spool.log.retired_bytes())) {
+            return false;
+        }
         let mut freed = false;
-        while self.spool.log.shortage().is_some() {
-            let Some((slot, waiting)) = self.mostly_complete() else { break };
-            if !self.move_out(slot, &waiting) {
+        while self.spool.log.shortage() == Some(Shortage::Segments) {
+            let moved = self.mostly_complete().is_some_and(|(slot, waiting)| self.move_out(slot, &waiting));
+            if !moved {
+                self.in_vain = Some(InVain::now(&self.spool.log));
                 break;
             }
             freed = true;

@@ -12,6 +12,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use super::region::NoFileSizeSignal;
 use super::{file, run_dir};
 
 /// The file's name in a run directory.
@@ -72,6 +73,7 @@ impl Quota {
 
 /// Writes the count of a run.
 pub(super) fn write(run: &Path, waiting: u64) -> Result<()> {
+    let _quiet = NoFileSizeSignal::new();
     let path = run.join(COUNT);
     let file = match file::open(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => file::create(&path)?,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::frame::{self, SEGMENT_HEADER, size};
 use super::log::{Ahead, Shortage};
-use super::moving::{Held, Moved};
+use super::moving::{Held, InVain, Moved};
 use super::region::{Found, ReadSide};
 use super::{Overflow, Position, Record, Spool};
 
@@ -29,6 +29,7 @@ pub struct Reader {
     /// Sequence numbers of those that are not read to their end, oldest first.
     reading: VecDeque<u64>,
     pub(super) moved: Vec<Moved>,
+    pub(super) in_vain: Option<InVain>,
     pub(super) buffer: Vec<u8>,
     ahead: Ahead,
     taken_through: u64,
@@ -92,6 +93,7 @@ impl Reader {
             live: VecDeque::new(),
             reading: VecDeque::new(),
             moved: Vec::new(),
+            in_vain: None,
             buffer: Vec::new(),
             ahead: Ahead::default(),
             taken_through: 0,
