@@ -27,6 +27,9 @@ const ROLE: &str = "LIFETIMES_ROLE";
 
 // ---- an endpoint
 
+/// A hundred thousand events are not to take a hundred thousand requests.
+const OFFER: &str = "mcpcat-batch: v1; path=/batch; max-events=500; max-bytes=1048576";
+
 /// Takes every event while it is up, and closes connections while it is down.
 #[derive(Clone, Default)]
 struct Endpoint {
@@ -34,7 +37,7 @@ struct Endpoint {
     up: Arc<AtomicBool>,
     /// How often each event was taken.
     taken: Arc<Mutex<BTreeMap<String, u32>>>,
-    bodies: Arc<Mutex<Vec<String>>>,
+    sessions: Arc<Mutex<Vec<String>>>,
 }
 
 impl Endpoint {
@@ -71,10 +74,19 @@ impl Endpoint {
             if !self.up.load(Ordering::SeqCst) || length == 0 {
                 return None;
             }
-            let body: serde_json::Value = serde_json::from_slice(&body).ok()?;
-            *self.taken.lock().unwrap().entry(body["id"].as_str()?.to_owned()).or_default() += 1;
-            self.bodies.lock().unwrap().push(body["session_id"].as_str().unwrap_or("none").to_owned());
-            (&stream).write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n").ok()?;
+            // One event, or a batch: one a line.
+            let mut results = Vec::new();
+            for line in body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                let event: serde_json::Value = serde_json::from_slice(line).ok()?;
+                let id = event["id"].as_str()?.to_owned();
+                results.push(serde_json::json!({ "id": id, "status": "accepted" }));
+                *self.taken.lock().unwrap().entry(id).or_default() += 1;
+                self.sessions.lock().unwrap().push(event["session_id"].as_str().unwrap_or("none").to_owned());
+            }
+            let answer = serde_json::json!({ "results": results }).to_string();
+            let head =
+                format!("HTTP/1.1 202 Accepted\r\n{OFFER}\r\ncontent-length: {}\r\n\r\n", answer.len());
+            (&stream).write_all((head + &answer).as_bytes()).ok()?;
         }
     }
 
@@ -326,7 +338,7 @@ fn kills_beside_an_endpoint_that_is_down_half_of_the_time_lose_nothing() {
     assert_eq!(lost, 0);
     let numbers: Vec<u64> = said.split(' ').take(4).map(|text| text.parse().unwrap()).collect();
     assert_eq!((numbers[0], numbers[2], numbers[3]), (numbers[1], 0, 0), "{said}");
-    let strays = endpoint.bodies.lock().unwrap().iter().filter(|session| *session == "none").count();
+    let strays = endpoint.sessions.lock().unwrap().iter().filter(|session| *session == "none").count();
     assert_eq!(strays, 0, "events without their definition");
 }
 
@@ -590,7 +602,7 @@ fn what_an_earlier_version_left_is_delivered() {
     let stats = client.shutdown_blocking(PATIENCE);
     assert_eq!((stats.adopted, stats.delivered, stats.dropped, stats.pending), (20, 20, 0, 0), "{stats}");
     assert!(!run.exists());
-    let sessions = endpoint.bodies.lock().unwrap().clone();
+    let sessions = endpoint.sessions.lock().unwrap().clone();
     assert!(
         sessions.len() == 20 && sessions.iter().all(|session| session.starts_with("ses_")),
         "{sessions:?}"
