@@ -32,14 +32,16 @@ mod recording {
     pub use mcpcat_runtime::delivery::{
         DropReason, Loss, Stats, Transport, TransportError, TransportRequest, TransportResponse,
     };
-    pub use mcpcat_runtime::event::catalog::{Catalog, catalog};
-    pub use mcpcat_runtime::event::{CustomEvent, ErrorInfo, EventData, EventId, Fields, Outcome};
+    pub use mcpcat_runtime::event::catalog::{Catalog, Entry, PlanError, Removal, catalog};
+    pub use mcpcat_runtime::event::error::Cause;
+    pub use mcpcat_runtime::event::id::ParseIdError;
+    pub use mcpcat_runtime::event::{CustomEvent, ErrorInfo, EventData, EventId, Fields, Outcome, Value};
     pub use mcpcat_runtime::policy;
     pub use mcpcat_runtime::privacy;
     pub use mcpcat_runtime::served::ServedCall;
     pub use mcpcat_runtime::session::{
-        Carrier, InSession, Scoped, Session, SessionId, Target, TraceContext, carry, explain,
-        publish_custom_event,
+        Carrier, InSession, ParseSessionIdError, Scoped, Session, SessionId, Target, TraceContext, carry,
+        explain, publish_custom_event,
     };
     pub use mcpcat_runtime::spool::{Backend, Overflow};
     pub use mcpcat_runtime::testing;
