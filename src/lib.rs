@@ -22,43 +22,28 @@
 
 pub use mcpcat_macros::event;
 
-#[cfg(feature = "enable")]
-mod recording {
-    pub use mcpcat_runtime::client::{
-        Client, ClientBuilder, ConfigError, Deliver, PublishError, Rest, SessionStrings,
-    };
-    #[cfg(feature = "reqwest")]
-    pub use mcpcat_runtime::delivery::HttpClient;
-    pub use mcpcat_runtime::delivery::{
-        DropReason, Loss, Stats, Transport, TransportError, TransportRequest, TransportResponse,
-    };
-    pub use mcpcat_runtime::event::catalog::{Catalog, Entry, PlanError, Removal, catalog};
-    pub use mcpcat_runtime::event::error::Cause;
-    pub use mcpcat_runtime::event::id::ParseIdError;
-    pub use mcpcat_runtime::event::{CustomEvent, ErrorInfo, EventData, EventId, Fields, Outcome, Value};
-    pub use mcpcat_runtime::policy;
-    pub use mcpcat_runtime::privacy;
-    pub use mcpcat_runtime::served::ServedCall;
-    pub use mcpcat_runtime::session::{
-        Carrier, InSession, ParseSessionIdError, Scoped, Session, SessionId, Target, TraceContext, carry,
-        explain, publish_custom_event,
-    };
-    pub use mcpcat_runtime::spool::{Backend, Overflow};
-    pub use mcpcat_runtime::testing;
-    #[cfg(feature = "rmcp")]
-    pub use mcpcat_runtime::track::{
-        HookAnswer, Identity, Payload, RequestInfo, ServerHandle, Status, Tracked, recorded_by_default, track,
-    };
-}
-
 #[cfg(not(feature = "enable"))]
 mod disabled;
 
 #[cfg(not(feature = "enable"))]
 pub use disabled::*;
 pub use mcpcat_macros::EventData;
+#[cfg(feature = "reqwest")]
+pub use mcpcat_runtime::HttpClient;
+#[cfg(feature = "testing")]
+pub use mcpcat_runtime::testing;
 #[cfg(feature = "enable")]
-pub use recording::*;
+pub use mcpcat_runtime::{
+    Backend, Carrier, Catalog, Cause, Client, ClientBuilder, ConfigError, CustomEvent, Deliver, DropReason,
+    Entry, ErrorInfo, EventData, EventId, Fields, InSession, Loss, Outcome, Overflow, ParseIdError,
+    ParseSessionIdError, PlanError, PublishError, Removal, Rest, Scoped, ServedCall, Session, SessionId,
+    SessionStrings, Stats, Target, TraceContext, Transport, TransportError, TransportRequest,
+    TransportResponse, Value, carry, catalog, explain, policy, privacy, publish_custom_event,
+};
+#[cfg(feature = "rmcp")]
+pub use mcpcat_runtime::{
+    HookAnswer, Identity, Payload, RequestInfo, ServerHandle, Status, Tracked, recorded_by_default, track,
+};
 
 // What generated code calls.
 mcpcat_macros::private! {

@@ -21,19 +21,50 @@
 
 #[doc(hidden)]
 pub mod __private;
+#[doc(hidden)]
 pub mod call;
+#[doc(hidden)]
 pub mod client;
+#[doc(hidden)]
 pub mod delivery;
+#[doc(hidden)]
 pub mod emit;
+#[doc(hidden)]
 pub mod event;
 pub mod policy;
 pub mod privacy;
+#[doc(hidden)]
 pub mod served;
+#[doc(hidden)]
 pub mod session;
+#[doc(hidden)]
 pub mod spool;
+#[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "rmcp")]
+#[doc(hidden)]
 pub mod track;
+
+// What users see, each item under one path; `mcpcat` exports it as it stands here. The hidden modules are for the code
+// that the macros write and for our own tests.
+pub use client::{Client, ClientBuilder, ConfigError, Deliver, PublishError, Rest, SessionStrings};
+#[cfg(feature = "reqwest")]
+pub use delivery::HttpClient;
+pub use delivery::{DropReason, Loss, Stats, Transport, TransportError, TransportRequest, TransportResponse};
+pub use event::catalog::{Catalog, Entry, PlanError, Removal, catalog};
+pub use event::error::Cause;
+pub use event::id::ParseIdError;
+pub use event::{CustomEvent, ErrorInfo, EventData, EventId, Fields, Outcome, Value};
+pub use served::ServedCall;
+pub use session::{
+    Carrier, InSession, ParseSessionIdError, Scoped, Session, SessionId, Target, TraceContext, carry,
+    explain, publish_custom_event,
+};
+pub use spool::{Backend, Overflow};
+#[cfg(feature = "rmcp")]
+pub use track::{
+    HookAnswer, Identity, Payload, RequestInfo, ServerHandle, Status, Tracked, recorded_by_default, track,
+};
 
 #[cfg(test)]
 mod outage;

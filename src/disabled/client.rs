@@ -167,6 +167,8 @@ forget! {
     drain(Duration);
     drain_at_exit(bool);
     capacity_bytes(u64);
+    spool_dir_bytes(u64);
+    application(impl Into<String>);
     token(impl AsRef<str>);
     token_file(impl Into<PathBuf>);
     proxy(impl AsRef<str>);

@@ -18,11 +18,12 @@ pub enum DropReason {
     Forked,
     SpoolFailed,
     Evicted,
+    Expired,
 }
 
 impl DropReason {
     /// Every reason.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::SpoolFull,
         Self::TooLarge,
         Self::Rejected,
@@ -34,6 +35,7 @@ impl DropReason {
         Self::Forked,
         Self::SpoolFailed,
         Self::Evicted,
+        Self::Expired,
     ];
 
     /// The reason in a word.
@@ -51,6 +53,7 @@ impl DropReason {
             Self::Forked => "forked",
             Self::SpoolFailed => "spool_failed",
             Self::Evicted => "evicted",
+            Self::Expired => "expired",
         }
     }
 }

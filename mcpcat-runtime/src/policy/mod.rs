@@ -2,9 +2,9 @@
 //! else, so that whoever records, scrubs or delivers can ask.
 
 mod key_policy;
-pub mod keys;
+pub(crate) mod keys;
 mod known;
-pub mod limits;
+mod limits;
 mod sample;
 
 pub use key_policy::KeyPolicy;

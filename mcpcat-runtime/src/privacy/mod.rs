@@ -1,10 +1,10 @@
 //! What may leave. Runs on the worker, after the call site is long gone: the user's own hooks see every event
 //! before anybody else does, and secrets that are known by their look are taken out of every body.
 
-pub mod consent;
+pub(crate) mod consent;
 mod explain;
-pub mod hooks;
-pub mod patterns;
+mod hooks;
+mod patterns;
 mod pool;
 
 use std::borrow::Cow;
@@ -15,7 +15,7 @@ use crate::event::json;
 use crate::policy::Policy;
 pub use consent::{Asked, ConsentVerdict};
 pub use explain::{Explained, Removed};
-pub use hooks::{Event, HookError};
+pub use hooks::{Event, EventVerdict, HookError, TextVerdict};
 use hooks::{EventVerdict, Hooks, TextVerdict};
 pub use patterns::{PROTECTED, Patterns};
 use pool::Pool;

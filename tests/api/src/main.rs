@@ -1,18 +1,24 @@
-//! Compares the public API of the published crates with the lists beside this package, so that a change of it is a
-//! change in review. `cargo run` compares; `cargo run -- --update` writes the lists anew.
+//! Compares what users see with the lists beside this package, so that a change of it is a change in review, and the
+//! build that records nothing with the one that does, which has to have the same items. `cargo run` compares;
+//! `cargo run -- --update` writes the lists anew.
 //!
-//! rustdoc's JSON is a format of one compiler: this reads that of Rust 1.95 (format 57).
+//! The facade exports the runtime's items; they are listed here under the facade's paths, whichever module of ours
+//! they stand in. rustdoc's JSON is a format of one compiler: this reads that of Rust 1.95 (format 57).
 
-use std::fmt::Write as _;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-
-const CRATES: [&str; 3] = ["mcpcat", "mcpcat-runtime", "mcpcat-timeline"];
 
 type Failure = Box<dyn std::error::Error>;
 
 /// Set for the rustdoc that cargo starts, which is this program again.
 const AS_RUSTDOC: &str = "MCPCAT_API_AS_RUSTDOC";
+
+/// The modules of the facade.
+const MODULES: [&str; 3] = ["policy", "privacy", "testing"];
+
+/// What the runtime exports of `mcpcat-wire`, in the module `policy`.
+const FROM_WIRE: [&str; 2] = ["policy::TagProblem", "policy::check_tag"];
 
 fn main() -> Result<ExitCode, Failure> {
     if std::env::var_os(AS_RUSTDOC).is_some() {
@@ -22,51 +28,130 @@ fn main() -> Result<ExitCode, Failure> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = here.join("../..").canonicalize()?;
     let mut same = true;
-    for name in CRATES {
-        let now = listed(&root, name)?;
+    let facade = facade(&root, Some("enable,rmcp,rustls,testing"))?;
+    for (name, now) in [("mcpcat", facade), ("mcpcat-timeline", lines(&root, "mcpcat-timeline", None)?)] {
         let file = here.join(format!("{name}.txt"));
         if update {
-            std::fs::write(&file, &now)?;
+            std::fs::write(&file, now.iter().map(|line| format!("{line}\n")).collect::<String>())?;
             continue;
         }
         let before = std::fs::read_to_string(&file).unwrap_or_default();
-        let changes = changes(&before, &now);
-        if changes.is_empty() {
-            println!("{name}: {} public items, as listed", now.lines().count());
-        } else {
-            same = false;
-            println!("{name}: the public API differs from {}:\n{changes}", file.display());
-        }
+        let before = before.lines().map(str::to_owned).collect();
+        same &= report(&format!("{name} as listed in {}", file.display()), &before, &now);
     }
     if !same {
         println!(
             "If this is meant: `cargo run --manifest-path tests/api/Cargo.toml -- --update`, and a line in the changelog."
         );
     }
+    let recording = self::facade(&root, Some("enable"))?;
+    let disabled = self::facade(&root, None)?;
+    same &= report("mcpcat without `enable` as with it", &recording, &disabled);
     Ok(if same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// One line for each public item.
-fn listed(root: &Path, name: &str) -> Result<String, Failure> {
-    let json = rustdoc(root, name)?;
+/// Says whether two lists are the same, and what differs.
+fn report(what: &str, before: &BTreeSet<String>, now: &BTreeSet<String>) -> bool {
+    if before == now {
+        println!("{what}: {} lines", now.len());
+        return true;
+    }
+    println!("not {what}:");
+    before.difference(now).for_each(|line| println!("  - {line}"));
+    now.difference(before).for_each(|line| println!("  + {line}"));
+    false
+}
+
+/// What users see of `mcpcat` with these features beside none.
+fn facade(root: &Path, features: Option<&str>) -> Result<BTreeSet<String>, Failure> {
+    let own = lines(root, "mcpcat", features.or(Some("")))?;
+    let Some(features) = features else {
+        return Ok(own.into_iter().filter(|line| line != "pub use mcpcat::EventData").collect());
+    };
+    let exported: BTreeSet<String> =
+        own.iter().filter_map(|line| Some(line.strip_prefix("pub use mcpcat::")?.to_owned())).collect();
+    let features: Vec<&str> = features.split(',').filter(|name| *name != "enable").collect();
+    let runtime = lines(root, "mcpcat-runtime", Some(&features.join(",")))?;
+    // Each item that the runtime shows is exported, so nothing of it is seen that the facade does not have.
+    for line in &runtime {
+        if let Some(name) = defined(line)
+            && !exported.contains(name)
+        {
+            return Err(format!("mcpcat does not export what mcpcat-runtime shows: {line}").into());
+        }
+    }
+    let rest = own.into_iter().filter(|line| !line.starts_with("pub use ") || line == "pub use mcpcat::event");
+    let of_wire = lines(root, "mcpcat-wire", None)?;
+    let tags = of_wire.into_iter().filter(|line| FROM_WIRE.iter().any(|name| line.contains(name)));
+    let runtime = runtime.into_iter().filter(|line| !line.starts_with("pub use "));
+    Ok(runtime.chain(rest).chain(tags).collect())
+}
+
+/// The name of an item at the top of the crate.
+fn defined(line: &str) -> Option<&str> {
+    let kinds = ["pub struct ", "pub enum ", "pub trait ", "pub fn ", "pub mod ", "pub type ", "pub const "];
+    let line = line.strip_prefix("#[non_exhaustive] ").unwrap_or(line);
+    let rest = kinds.iter().find_map(|kind| line.strip_prefix(kind))?.strip_prefix("mcpcat::")?;
+    let name = &rest[..rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len())];
+    (!rest[name.len()..].starts_with("::")).then_some(name)
+}
+
+/// One line for each public item of a package, under the paths that users write.
+fn lines(root: &Path, name: &str, features: Option<&str>) -> Result<BTreeSet<String>, Failure> {
+    let json = rustdoc(root, name, features)?;
     let api = public_api::Builder::from_rustdoc_json(json)
         .omit_blanket_impls(true)
         .omit_auto_trait_impls(true)
         .omit_auto_derived_impls(true)
         .build()?;
-    let mut text = String::new();
-    for item in api.items() {
-        writeln!(text, "{item}")?;
-    }
-    Ok(text)
+    Ok(api.items().map(|item| shown(&item.to_string())).filter(|line| !line.contains("pin_project_lite")).collect())
 }
 
-fn rustdoc(root: &Path, name: &str) -> Result<PathBuf, Failure> {
+/// A line with the paths of our crates as the facade has them.
+fn shown(line: &str) -> String {
+    let mut out = String::new();
+    let mut rest = line;
+    while let Some(start) = rest.find("mcpcat") {
+        let (before, path) = rest.split_at(start);
+        out.push_str(before);
+        let end = path.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').unwrap_or(path.len());
+        // A colon by itself ends a path: `field: Type`.
+        let end = path[..end].find(": ").unwrap_or(end);
+        let (path, after) = path.split_at(end);
+        out.push_str(&facade_path(path));
+        rest = after;
+    }
+    out + rest
+}
+
+fn facade_path(path: &str) -> String {
+    let segments: Vec<&str> = path.trim_end_matches(':').split("::").collect();
+    let tail = &path[path.trim_end_matches(':').len()..];
+    if !matches!(segments[0], "mcpcat" | "mcpcat_runtime" | "mcpcat_wire") {
+        return path.to_owned();
+    }
+    // Modules come before the item: a type, or a function, which is last.
+    let is_type = |segment: &&str| segment.starts_with(|c: char| c.is_uppercase());
+    let item = segments.iter().position(|it| is_type(&it)).unwrap_or(segments.len() - 1);
+    let wire = (segments[0] == "mcpcat_wire" && segments.get(1) == Some(&"tag")).then_some("policy");
+    let module = segments[1..item.max(1)].iter().copied().find(|it| MODULES.contains(it)).or(wire);
+    let mut shown = vec!["mcpcat"];
+    if item > 0 {
+        shown.extend(module);
+        shown.extend(&segments[item..]);
+    }
+    shown.join("::") + tail
+}
+
+fn rustdoc(root: &Path, name: &str, features: Option<&str>) -> Result<PathBuf, Failure> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let status = Command::new("cargo")
-        .current_dir(root)
-        .args(["rustdoc", "--quiet", "--lib", "-p", name, "--", "-Z", "unstable-options"])
-        .args(["--output-format", "json", "--cap-lints", "allow"])
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(root).args(["rustdoc", "--quiet", "--lib", "-p", name]);
+    if let Some(features) = features {
+        cargo.args(["--no-default-features", "--features", features]);
+    }
+    let status = cargo
+        .args(["--", "-Z", "unstable-options", "--output-format", "json", "--cap-lints", "allow"])
         .env("RUSTDOC", std::env::current_exe()?)
         .env(AS_RUSTDOC, "1")
         .env("CARGO_TARGET_DIR", &target)
@@ -83,16 +168,4 @@ fn as_rustdoc() -> Result<ExitCode, Failure> {
     let status =
         Command::new("rustdoc").args(std::env::args_os().skip(1)).env("RUSTC_BOOTSTRAP", "1").status()?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Lines that went and lines that came.
-fn changes(before: &str, now: &str) -> String {
-    let only = |mark: char, these: &str, those: &str| {
-        let those: std::collections::HashSet<&str> = those.lines().collect();
-        these
-            .lines()
-            .filter(|line| !those.contains(line))
-            .fold(String::new(), |all, line| all + &format!("  {mark} {line}\n"))
-    };
-    only('-', before, now) + &only('+', now, before)
 }

@@ -36,6 +36,67 @@ struct Added {
     _amount: u64,
 }
 
+/// What a library writes by hand: its own event, its own outcome, sessions carried to where the work goes on.
+struct Order {
+    cents: u64,
+}
+
+#[cfg(annotated)]
+impl mcpcat::EventData for Order {
+    fn record(&self, fields: &mut mcpcat::Fields) {
+        fields.name("order");
+        fields.parameter("cents", &self.cents);
+        fields.message(&format_args!("{} cents", self.cents));
+    }
+}
+
+#[cfg(annotated)]
+impl mcpcat::Outcome for Order {
+    fn error(&self) -> Option<mcpcat::ErrorInfo> {
+        (self.cents == 0).then(|| mcpcat::ErrorInfo::message("nothing to pay").with_type("order::Empty"))
+    }
+}
+
+#[inline(never)]
+fn pay(order: Order) -> u64 {
+    order.cents.rotate_left(3)
+}
+
+#[unsafe(no_mangle)]
+pub fn carried(cents: u64) -> u64 {
+    let order = Order { cents };
+    #[cfg(annotated)]
+    {
+        let client = mcpcat::Client::builder("proj_1").base_url("http://127.0.0.1:9").build();
+        if let Ok(client) = &client {
+            let _ = client.publish("customer", &order);
+            let _ = client.session("customer").run(|| 0);
+        }
+        let _ = mcpcat::publish_custom_event("customer", "proj_1", &order);
+        let _ = mcpcat::publish_custom_event("customer", "proj_1", mcpcat::CustomEvent::new("paid").parameter("cents", cents));
+    }
+    let work = move || pay(order);
+    #[cfg(annotated)]
+    let work = mcpcat::carry(work);
+    #[cfg(annotated)]
+    let work = {
+        let here = mcpcat::Carrier::current();
+        move || here.run(work)
+    };
+    work()
+}
+
+#[unsafe(no_mangle)]
+pub fn awaited(cents: u64) -> u64 {
+    let work = async move { pay(Order { cents }) };
+    #[cfg(annotated)]
+    let work = mcpcat::InSession::in_current_session(work);
+    match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => 0,
+    }
+}
+
 #[unsafe(no_mangle)]
 pub fn checked_sum(values: &[u32]) -> u32 {
     sum(values).unwrap_or_else(|value| value)
