@@ -9,8 +9,6 @@ mod arguments;
 mod behaviour;
 #[path = "macros/catalog.rs"]
 mod catalog;
-#[path = "macros/depth.rs"]
-mod depth;
 #[path = "macros/derive.rs"]
 mod derive;
 #[path = "macros/emit.rs"]

@@ -15,8 +15,8 @@ use crate::event::json;
 use crate::policy::Policy;
 pub use consent::{Asked, ConsentVerdict};
 pub use explain::{Explained, Removed};
+use hooks::Hooks;
 pub use hooks::{Event, EventVerdict, HookError, TextVerdict};
-use hooks::{EventVerdict, Hooks, TextVerdict};
 pub use patterns::{PROTECTED, Patterns};
 use pool::Pool;
 

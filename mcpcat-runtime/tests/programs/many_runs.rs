@@ -13,7 +13,7 @@ use mcpcat_runtime::event::CustomEvent;
 fn client(state: &Path) -> Client {
     // Nobody listens there.
     let builder = Client::builder("proj_many").base_url("http://127.0.0.1:9").state_dir(state);
-    builder.drain_on_drop(Duration::ZERO).build().unwrap()
+    builder.drain(Duration::ZERO).build().unwrap()
 }
 
 /// Microseconds that a build took, and publishes beside the look at the runs, sorted.
