@@ -510,3 +510,49 @@ fn a_larger_record_gets_a_segment_that_fits() {
         assert_eq!(spool.used_bytes(), 0);
     }
 }
+
+#[test]
+fn a_kill_at_any_step_of_an_append_leaves_no_record_without_its_definition() {
+    const DEFINITION: u8 = 2;
+    const EVENT: u8 = 1;
+    let home = Home::new(Backend::Mapped);
+    let Opened { spool, .. } = home.open(16 << 10, 1 << 20);
+    let mark = Mark::default();
+    let looks = std::cell::Cell::new((0, 0));
+    // What a start would find after a kill at this step: each event behind a definition.
+    let look = || {
+        let found = found_in_a_copy_of(home.dir.path());
+        let first = found.iter().position(|(kind, _)| *kind == EVENT);
+        assert!(first.is_none_or(|at| found[..at].iter().any(|(kind, _)| *kind == DEFINITION)), "{found:?}");
+        let events = found.iter().filter(|(kind, _)| *kind == EVENT).count();
+        looks.set((looks.get().0 + 1, events));
+    };
+    let event = || vec![1; 32];
+    let payload = |kind, padded| region::Payload { kind, padded, len: 32, moved: false };
+    look();
+    let seen = mark.load();
+    let (definition, first) = ([8; 32], [1; 32]);
+    let store = spool.log.store();
+    // The first thread has claimed both, and committed the definition.
+    let placed = store.append_pair(0, payload(DEFINITION, &definition), payload(EVENT, &first), |sequence| {
+        look();
+        // The second does not see the mark yet.
+        spool.append_defined(EVENT, &mut event(), &mark, || (DEFINITION, vec![8; 32])).unwrap();
+        look();
+        assert!(!mark.set(seen, spool.generation, sequence), "the second was first");
+        // Now it does.
+        spool.append_defined(EVENT, &mut event(), &mark, || unreachable!("defined")).unwrap();
+        look();
+    });
+    assert!(placed.unwrap().is_ok());
+    look();
+    assert_eq!(looks.get(), (5, 3));
+    // A thread that is killed between claim and length, or between length and commit, hides nobody's event.
+    for with_length in [false, true] {
+        let _ = spool.log.segment(0).begin(spool.log.store().salt(), 32, with_length);
+        look();
+        spool.append_defined(EVENT, &mut event(), &mark, || unreachable!("defined")).unwrap();
+        look();
+    }
+    assert_eq!(looks.get(), (9, 5));
+}
