@@ -3,12 +3,12 @@
 //! A tracking plan that lives in the source is only worth reading when someone notices the events that never come.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::collections::btree_map;
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 
 use mcpcat_wire::catalogue::{Document, Entry};
 
 use crate::event::Refusal;
+use crate::store::SeenName;
 
 /// One event that the code declares, as the API shows it.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -86,6 +86,18 @@ pub(crate) struct Comparison {
     pub(crate) seen: Vec<Seen>,
     /// Seen and not declared.
     pub(crate) undeclared: Vec<Counted>,
+    /// More about every name that was seen.
+    pub(crate) details: BTreeMap<String, Details>,
+}
+
+/// What was seen of a name.
+#[derive(Debug, PartialEq, serde::Serialize)]
+pub(crate) struct Details {
+    /// When it last happened, microseconds since 1970.
+    pub(crate) last_us: i64,
+    /// Declared keys that none of its newest events has, and keys of theirs that are not declared.
+    pub(crate) keys_never_seen: Vec<String>,
+    pub(crate) keys_undeclared: Vec<String>,
 }
 
 /// A declared event and how often it was seen.
@@ -124,19 +136,49 @@ pub(crate) fn declared(text: &str) -> Result<Vec<Declared>, Refusal> {
 }
 
 /// Who is missing on either side.
-pub(crate) fn compare(declared: Option<Vec<Declared>>, seen: &[(String, i64)]) -> Comparison {
-    let mut counts: BTreeMap<&str, i64> = seen.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+pub(crate) fn compare(declared: Option<Vec<Declared>>, seen: &[SeenName]) -> Comparison {
+    let mut names: BTreeMap<&str, &SeenName> = seen.iter().map(|seen| (seen.name.as_str(), seen)).collect();
     let uploaded = declared.is_some();
-    let (mut never_seen, mut both) = (Vec::new(), Vec::new());
+    let (mut never_seen, mut both, mut details) = (Vec::new(), Vec::new(), BTreeMap::new());
     for declared in declared.unwrap_or_default() {
-        match counts.remove(declared.name.as_str()) {
-            Some(count) => both.push(Seen { declared, count }),
+        match names.remove(declared.name.as_str()) {
+            Some(seen) => {
+                details.insert(seen.name.clone(), Details::of(seen, &declared.keys()));
+                both.push(Seen { declared, count: seen.count });
+            }
             None => never_seen.push(declared),
         }
     }
-    let undeclared =
-        counts.into_iter().map(|(name, count)| Counted { name: name.to_owned(), count }).collect();
-    Comparison { uploaded, never_seen, seen: both, undeclared }
+    let mut undeclared = Vec::new();
+    for (name, seen) in names {
+        details.insert(name.to_owned(), Details::of(seen, &BTreeSet::new()));
+        undeclared.push(Counted { name: name.to_owned(), count: seen.count });
+    }
+    Comparison { uploaded, never_seen, seen: both, undeclared, details }
+}
+
+impl Declared {
+    /// All keys, as `parameters.x`, `tags.y`, `properties.z`.
+    fn keys(&self) -> BTreeSet<String> {
+        [("parameters", &self.parameters), ("tags", &self.tags), ("properties", &self.properties)]
+            .into_iter()
+            .flat_map(|(place, keys)| keys.iter().map(move |key| format!("{place}.{key}")))
+            .collect()
+    }
+}
+
+impl Details {
+    fn of(seen: &SeenName, known: &BTreeSet<String>) -> Self {
+        // A plan of bare names says nothing about keys, and events that are long gone say nothing either.
+        let comparable = !known.is_empty() && !seen.keys.is_empty();
+        let missing = |of: &BTreeSet<String>, from: &BTreeSet<String>| -> Vec<String> {
+            of.iter().filter(|key| comparable && !from.contains(*key)).cloned().collect()
+        };
+        let mut keys_undeclared = missing(&seen.keys, known);
+        // What an SDK says about itself is nobody's key.
+        keys_undeclared.retain(|key| !key.starts_with("properties.mcpcat_"));
+        Self { last_us: seen.last_us, keys_never_seen: missing(known, &seen.keys), keys_undeclared }
+    }
 }
 
 #[cfg(test)]
@@ -145,8 +187,26 @@ mod tests {
 
     #[test]
     fn both_sides_of_a_mismatch_are_listed() {
-        let text = r#"{"version":1,"events":[{"name":"a","kind":"emit","line":3},{"name":"b"}]}"#;
-        let result = compare(Some(declared(text).unwrap()), &[("a".into(), 2), ("c".into(), 1)]);
+        let text = r#"{"version":1,"events":[{"name":"a","kind":"emit","line":3,"parameters":["x","y"],"tags":["t"]},{"name":"b"}]}"#;
+        let seen = |name: &str, count, keys: &[&str]| SeenName {
+            name: name.into(),
+            count,
+            last_us: 7,
+            keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+        };
+        let result = compare(
+            Some(declared(text).unwrap()),
+            &[
+                seen("a", 2, &["parameters.x", "parameters.new", "properties.mcpcat_sample_rate"]),
+                seen("c", 1, &[]),
+            ],
+        );
+        let a = &result.details["a"];
+        assert_eq!(
+            (a.last_us, &a.keys_never_seen[..]),
+            (7, &["parameters.y".to_owned(), "tags.t".to_owned()][..])
+        );
+        assert_eq!(a.keys_undeclared, ["parameters.new"]);
         assert_eq!(result.never_seen.iter().map(|event| event.name.as_str()).collect::<Vec<_>>(), ["b"]);
         let seen: Vec<_> = result.seen.iter().map(|seen| (seen.declared.name.as_str(), seen.count)).collect();
         assert_eq!(seen, [("a", 2)]);

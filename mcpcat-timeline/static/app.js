@@ -2,6 +2,7 @@
 
 import { at, get, send } from './api.js';
 import { showCatalogue } from './catalogue.js';
+import { showCompare } from './compare.js';
 import { fill, h } from './dom.js';
 import { listenKeys } from './keys.js';
 import { showList } from './list.js';
@@ -9,22 +10,36 @@ import { showOverview } from './overview.js';
 import { showSession } from './session.js';
 import { themeButton } from './theme.js';
 
+/** A view that could not be loaded because nobody answered is tried again after this, milliseconds. */
+const AGAIN = 3000;
+
 const main = document.getElementById('main');
+const notice = document.getElementById('notice');
 let end = () => {};
 let aborter = new AbortController();
 let about = null;
+let retry = 0;
+
+/** Says that something did not work, without taking away what is shown. */
+function failed(error) {
+  if (error.name === 'AbortError' || error.offline) return;
+  fill(notice, error.message, h('button', { type: 'button', class: 'link', onclick: () => { notice.hidden = true; } }, 'Close'));
+  notice.hidden = false;
+}
 
 async function show() {
   end();
   end = () => {};
   aborter.abort();
+  clearTimeout(retry);
+  notice.hidden = true;
   aborter = new AbortController();
   const mine = aborter;
   const base = new URL(document.baseURI).pathname;
   const path = location.pathname.slice(base.length);
   const query = new URLSearchParams(location.search);
   const session = /^sessions\/([^/]+)$/.exec(path);
-  const view = session ? 'session' : path === 'overview' || path === 'catalogue' ? path : 'list';
+  const view = session ? 'session' : ['overview', 'catalogue', 'compare'].includes(path) ? path : 'list';
   document.body.dataset.view = view;
   main.className = '';
   for (const link of document.querySelectorAll('[data-view]')) {
@@ -37,19 +52,29 @@ async function show() {
       return;
     }
     about ??= await get('api/v1/about', [], mine.signal);
-    const context = { about, navigate, signal: mine.signal };
-    let done;
-    if (session) done = await showSession(main, decodeURIComponent(session[1]), query, context);
-    else if (view === 'overview') done = await showOverview(main, query, context);
-    else if (view === 'catalogue') done = await showCatalogue(main, query, context);
-    else done = await showList(main, query, context);
+    const context = { about, navigate, signal: mine.signal, failed, place: history.state?.place ?? null };
+    const views = { overview: showOverview, catalogue: showCatalogue, compare: showCompare, list: showList };
+    const done = session
+      ? await showSession(main, decodeURIComponent(session[1]), query, context)
+      : await views[view](main, query, context);
     if (mine === aborter) end = done;
     else done();
   } catch (error) {
     if (error.name === 'AbortError' || mine !== aborter) return;
     if (error.status === 401) login();
-    else fill(main, h('div', { class: 'empty' }, h('h1', null, error.status === 404 ? 'Not here' : 'That did not work'), h('p', null, error.message), h('a', { href: './', 'data-nav': true }, 'All sessions')));
+    else trouble(error, session);
+    if (error.offline) retry = setTimeout(show, AGAIN);
   }
+}
+
+/** In place of a view that cannot be shown: why, and where to go on. */
+function trouble(error, session) {
+  const gone = error.status === 404 && session;
+  fill(main, h('div', { class: 'empty' },
+    h('h1', null, gone ? 'This session is not here' : error.status === 404 ? 'Not here' : error.offline ? 'The timeline does not answer' : 'That did not work'),
+    h('p', null, gone ? 'It was deleted, forgotten on request, removed by age or size, or it never arrived.' : error.offline ? 'It is tried again every few seconds.' : error.message),
+    gone ? h('p', null, h('code', null, decodeURIComponent(session[1]))) : null,
+    h('p', null, h('a', { href: at('').href, 'data-nav': true }, 'All sessions'))));
 }
 
 function login() {
@@ -70,9 +95,12 @@ function login() {
   token.focus();
 }
 
-function navigate(to) {
+async function navigate(to) {
+  // Where the reader was is kept with the entry that he leaves, so that Back returns to it.
+  history.replaceState({ place: end.place?.() ?? null }, '');
   history.pushState(null, '', new URL(to, document.baseURI));
-  show();
+  await show();
+  if (document.activeElement === document.body) main.focus({ preventScroll: true });
 }
 
 document.addEventListener('click', (event) => {
@@ -84,8 +112,10 @@ document.addEventListener('click', (event) => {
 window.addEventListener('popstate', show);
 
 const HELP = [
-  ['j / k or ↓ / ↑', 'next, previous'], ['Enter', 'open'], ['Esc', 'close, leave a field'], ['e / E', 'next, previous error'],
-  ['/', 'search'], ['p', 'pause the live tail, go on'], ['t', 'show or hide listing calls'], ['g', 'all sessions'], ['o', 'overview'], ['?', 'this help'],
+  ['j / k or ↓ / ↑', 'next, previous'], ['Home / End', 'first, last'], ['Enter', 'open; from a row on to its details'], ['Esc', 'back to the row, close, leave a field'],
+  ['→ / ←', 'unfold a run; fold it, or go to the call around'], ['e / E', 'next, previous error'], ['/', 'search'],
+  ['f', 'flat list, and back'], ['t', 'show or hide listing calls'], ['+ / − / 0', 'zoom in, out, whole session'],
+  ['p', 'pause the live tail, go on'], ['g', 'all sessions'], ['o', 'overview'], ['?', 'this help'],
 ];
 const dialog = h('dialog', { class: 'help', 'aria-labelledby': 'help-title' },
   h('h2', { id: 'help-title' }, 'Keyboard'),
@@ -101,5 +131,6 @@ listenKeys({
 
 themeButton(document.getElementById('theme'));
 // Addresses are resolved against the base, and a link to it must stay inside it.
+history.scrollRestoration = 'manual';
 for (const link of document.querySelectorAll('header a')) link.href = at(link.getAttribute('href')).href;
 show();

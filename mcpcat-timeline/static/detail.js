@@ -1,9 +1,15 @@
-// Everything known of one event, the most asked-for first.
+// Everything known of one event, the most asked-for first: what failed, what it was given, what it answered.
 
-import { bolt, copyButton, h } from './dom.js';
-import { clock, dateTime, duration, micros, offset } from './format.js';
-import { badgeOf, traceOf } from './model.js';
+import { answer, isEmpty, payload } from './content.js';
+import { differences, placesOf } from './differ.js';
+import { bolt, copyButton, fill, h } from './dom.js';
+import { failure, fold } from './failure.js';
+import { duration, isoTime, offset, plural, preciseTime } from './format.js';
+import { jsonText, prettyJson } from './json.js';
+import { argumentsOf, badgeOf, jsonRpcOf, traceOf } from './model.js';
+import { doubtsOf } from './row.js';
 import { tree } from './tree.js';
+import { callAxis } from './call.js';
 
 /** Fields shown in a place of their own; the rest is listed under metadata. */
 const PLACED = new Set([
@@ -13,56 +19,68 @@ const PLACED = new Set([
 
 /**
  * The detail pane of an event.
- * @param {any} event
- * @param {{start: number, traceUrl: string | null, parent: any, children: any[], open: (id: string) => void, tagHref: ((key: string, value: string) => string) | null}} context
+ * @param {any} row the event with what the collector knows of it
+ * @param {{outline: any, at: number, before: any, traceUrl: string | null, open: (id: string) => void, tagHref: ((key: string, value: string) => string) | null}} context
  */
-export function detail(event, context) {
-  const kind = event.kind;
-  const head = h('header', { class: 'detail-head' },
+export function detail(row, context) {
+  const { outline, at } = context;
+  const event = row.event;
+  const kind = outline.kind[at];
+  const given = argumentsOf(event, kind);
+  const was = context.before ? argumentsOf(context.before.event, kind) : undefined;
+  const changes = context.before ? differences(was ?? {}, given ?? {}) : [];
+  const doubts = doubtsOf(outline.doubt[at]);
+  const deepest = outline.causeOf(at);
+  return [
+    head(row, context, kind),
+    doubts.length > 0 ? h('p', { class: 'doubts' }, h('strong', null, 'Suspect: '), `${doubts.join('; ')}. It is shown as it came.`) : null,
+    failure(event, deepest === at || !outline.error[at] ? null : jump(outline, deepest, context.open)),
+    typeof event.user_intent === 'string' && event.user_intent !== '' ? part(kind === 'custom' ? 'Message' : 'Intent', h('p', { class: 'said' }, event.user_intent)) : null,
+    payload(kind === 'tool' ? 'Arguments' : 'Parameters', given, isEmpty(given) ? null : typeof given === 'object' ? tree(given, new Set(changes.map((change) => change.path))) : null)
+      ?? (kind === 'tool' && !row.cut ? part('Arguments', h('p', { class: 'quiet' }, 'none')) : null),
+    context.before ? changed(changes, context) : null,
+    answer(event.response),
+    callAxis(outline, at, context.open),
+    tags(event, context.tagHref),
+    payload('Properties', event.properties),
+    identity(event),
+    payload('Metadata', Object.fromEntries(Object.entries(event).filter(([name]) => !PLACED.has(name)))),
+    finder(event),
+    raw(event, kind),
+  ];
+}
+
+function head(row, context, kind) {
+  const { outline, at } = context;
+  const event = row.event;
+  const started = outline.start + outline.at[at];
+  const parent = outline.above[at];
+  return h('header', { class: 'detail-head' },
     h('div', { class: 'detail-title' },
-      h('span', { class: `badge b-${kind}` }, badgeOf(event)),
-      h('h2', null, kind === 'custom' ? bolt() : null, event.label),
-      event.is_error ? h('span', { class: 'badge b-error' }, 'failed') : null,
-    ),
+      h('span', { class: `badge b-${kind}` }, badgeOf(kind, event.event_type)),
+      h('h2', null, kind === 'custom' ? bolt() : null, outline.label[at]),
+      outline.error[at] ? h('span', { class: 'badge b-error' }, outline.failedAbove(at) ? 'cause' : 'failed') : null),
     h('dl', { class: 'facts' },
-      fact('Started', h('time', { datetime: event.timestamp, title: event.timestamp }, `${dateTime(event.timestamp)} (${clock(event.timestamp).slice(9)} ms)`)),
-      fact('Offset', offset(micros(event.timestamp) - context.start)),
-      typeof event.duration === 'number' ? fact('Took', duration(event.duration)) : null,
+      fact('Started', h('time', { datetime: isoTime(started) }, preciseTime(started)), h('span', { class: 'quiet' }, ` ${offset(outline.at[at])}`)),
+      outline.took[at] === null ? null : fact('Took', duration(outline.took[at] / 1000), jsonText(event.duration ?? null).length > 6 ? h('span', { class: 'quiet' }, ` sent as ${jsonText(event.duration)} ms`) : null),
+      fact('Time as sent', h('code', null, String(event.timestamp))),
       fact('Type', h('code', null, event.event_type ?? '–')),
       fact('Event', h('code', null, event.id), copyButton(event.id, 'Copy event id')),
-      context.parent ? fact('Raised in', jump(context.parent, context.open)) : null,
-      trace(event, context.traceUrl),
-    ),
-  );
-  const said = typeof event.user_intent === 'string' && event.user_intent !== ''
-    ? section(kind === 'custom' ? 'Message' : 'Intent', h('p', { class: 'said' }, event.user_intent)) : null;
-  return [
-    head,
-    failure(event),
-    said,
-    payload('Parameters', argumentsOf(event)),
-    payload('Response', event.response),
-    tags(event, context.tagHref),
-    payload('Properties', emptyAsNone(event.properties)),
-    identity(event),
-    context.children.length > 0
-      ? section('Raised inside', h('ul', { class: 'jumps' }, context.children.map((child) => h('li', null, jump(child, context.open))))) : null,
-    payload('Metadata', Object.fromEntries(Object.entries(event).filter(([name]) => !PLACED.has(name)))),
-    raw(event),
-  ];
+      parent >= 0 ? fact('Raised in', jump(outline, parent, context.open)) : outline.parent[at] === -2 ? fact('Raised in', h('span', { class: 'quiet' }, 'an event that is not here: ', h('code', null, String(event.parent_id)))) : null,
+      trace(event, context.traceUrl)));
 }
 
 function fact(name, ...value) {
   return h('div', null, h('dt', null, name), h('dd', null, ...value));
 }
 
-function section(title, ...children) {
+function part(title, ...children) {
   return h('section', { class: 'part' }, h('h3', null, title), ...children);
 }
 
-function jump(event, open) {
-  const button = h('button', { type: 'button', class: 'link' }, event.label);
-  button.addEventListener('click', () => open(event.id));
+function jump(outline, at, open) {
+  const button = h('button', { type: 'button', class: 'link' }, outline.label[at]);
+  button.addEventListener('click', () => open(outline.id[at]));
   return button;
 }
 
@@ -76,76 +94,55 @@ function trace(event, template) {
     : text);
 }
 
-/** A tool call wraps its arguments in the request; the wrapping is one click further. */
-function argumentsOf(event) {
-  return emptyAsNone(event.parameters);
-}
-
-function emptyAsNone(value) {
-  const bare = value !== null && typeof value === 'object' && Object.keys(value).length === 0;
-  return bare ? undefined : value;
-}
-
-function payload(title, value) {
-  if (value === undefined || value === null || (typeof value === 'object' && Object.keys(value).length === 0)) return null;
-  return h('section', { class: 'part' },
-    h('div', { class: 'part-head' }, h('h3', null, title),
-      copyButton(() => (typeof value === 'string' ? value : JSON.stringify(value, null, 2)), `Copy ${title.toLowerCase()}`)),
-    tree(value));
-}
-
-/** What went wrong, with what caused it, and where. */
-function failure(event) {
-  const error = event.error;
-  if (!event.is_error && (error === undefined || error === null)) return null;
-  const box = h('section', { class: 'part failure', 'aria-label': 'Error' });
-  if (typeof error === 'string') box.append(h('p', { class: 'failure-message' }, error));
-  if (error === undefined || error === null) box.append(h('p', { class: 'failure-message' }, 'Marked as an error, without details.'));
-  if (error !== null && typeof error === 'object') {
-    const { type, message, stack, chained_errors: chained, frames, platform, ...rest } = error;
-    box.append(h('p', { class: 'failure-message' },
-      type ? h('code', { class: 'failure-type' }, String(type)) : null,
-      typeof message === 'string' ? message : JSON.stringify(message ?? error)));
-    if (Array.isArray(chained) && chained.length > 0) {
-      box.append(h('h3', null, 'Caused by'), h('ol', { class: 'chain' }, chained.map((link) => h('li', null,
-        link?.type ? h('code', { class: 'failure-type' }, String(link.type)) : null,
-        String(link?.message ?? (typeof link === 'string' ? link : JSON.stringify(link))),
-        typeof link?.stack === 'string' ? fold('Stack', h('pre', null, link.stack)) : null,
-      ))));
-    }
-    if (Object.keys(rest).length > 0) box.append(tree(rest));
-    if (typeof stack === 'string' && stack !== '') box.append(fold('Stack', h('pre', null, stack)));
-    if (Array.isArray(frames) && frames.length > 0) box.append(fold(`Frames (${frames.length})`, tree(frames)));
-    if (platform) box.append(h('p', { class: 'quiet' }, `reported by ${String(platform)}`));
-  }
-  return box;
-}
-
-function fold(title, ...children) {
-  return h('details', { class: 'more' }, h('summary', null, title), ...children);
+/** What is not as it was when the same tool was called before. */
+function changed(changes, { outline, beforeAt, open }) {
+  const link = h('button', { type: 'button', class: 'link' }, `the call at ${offset(outline.at[beforeAt])}`);
+  link.addEventListener('click', () => open(outline.id[beforeAt]));
+  if (changes.length === 0) return h('section', { class: 'part' }, h('p', { class: 'quiet' }, 'The same arguments as ', link, '.'));
+  return h('section', { class: 'part changes' }, h('h3', null, 'Different from ', link), h('ul', null, changes.slice(0, 40).map(({ path, before, after }) => h('li', null,
+    h('code', { class: 'key' }, path), ' ',
+    before === null ? h('span', { class: 'quiet' }, 'was not there') : h('del', null, before.slice(0, 200)), ' → ',
+    after === null ? h('span', { class: 'quiet' }, 'is gone') : h('ins', null, after.slice(0, 200))))));
 }
 
 function tags(event, href) {
   const entries = Object.entries(event.tags ?? {});
   if (entries.length === 0) return null;
-  return section('Tags', h('ul', { class: 'tags' }, entries.map(([key, value]) => {
-    const text = [h('span', { class: 'key' }, key), ' ', typeof value === 'string' ? value : JSON.stringify(value)];
+  return part('Tags', h('ul', { class: 'tags' }, entries.map(([key, value]) => {
+    const text = [h('span', { class: 'key' }, key), ' ', typeof value === 'string' ? value : jsonText(value)];
     return h('li', null, href ? h('a', { class: 'chip', href: href(key, String(value)) }, text) : h('span', { class: 'chip' }, text));
   })));
 }
 
 function identity(event) {
   const id = event.identify_actor_given_id ?? event.actor_id;
-  const data = emptyAsNone(event.identify_data);
+  const data = isEmpty(event.identify_data) ? null : event.identify_data;
   if (!id && !event.identify_actor_name && !data) return null;
-  return section('Identity',
+  return part('Identity',
     h('p', null, event.identify_actor_name ? `${event.identify_actor_name} ` : null, id ? h('code', null, String(id)) : null),
     data ? tree(data) : null);
 }
 
-function raw(event) {
-  const text = JSON.stringify(event, null, 2);
-  return h('section', { class: 'part' },
-    h('div', { class: 'part-head' }, h('h3', null, 'Raw JSON'), copyButton(text, 'Copy raw JSON')),
-    fold('Show', h('pre', { class: 'raw', tabindex: '0' }, text)));
+/** Finds words anywhere in the event, closed parts included. */
+function finder(event) {
+  const input = h('input', { type: 'search', placeholder: 'Find in this event', 'aria-label': 'Find in this event' });
+  const found = h('div', { role: 'status' });
+  input.addEventListener('input', () => {
+    const words = input.value.trim();
+    const places = words === '' ? [] : placesOf(event, words);
+    fill(found, words === '' ? null : h('p', { class: 'quiet' }, places.length === 0 ? 'Nowhere.' : plural(places.length, 'place')),
+      h('ul', { class: 'places' }, places.slice(0, 100).map(({ path, text }) => h('li', null, h('code', { class: 'key' }, path), ' ', text))));
+  });
+  return h('section', { class: 'part find' }, h('h3', null, 'Find'), input, found);
+}
+
+function raw(event, kind) {
+  const box = h('div');
+  const details = fold('Show', box);
+  details.addEventListener('toggle', () => {
+    if (details.open && box.childElementCount === 0) box.append(h('pre', { class: 'raw', tabindex: '0' }, prettyJson(event)));
+  });
+  const copies = [copyButton(() => prettyJson(event), 'Copy raw JSON', 'copy as JSON')];
+  if (kind !== 'custom' && kind !== 'identify') copies.push(copyButton(() => prettyJson(jsonRpcOf(event, kind)), 'Copy as JSON-RPC', 'copy as JSON-RPC'));
+  return h('section', { class: 'part' }, h('div', { class: 'part-head' }, h('h3', null, 'Raw JSON'), copies), details);
 }

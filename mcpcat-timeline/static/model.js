@@ -1,12 +1,11 @@
-// What events mean: kinds, labels, nesting, gaps. No document in here, so that it can be tested alone.
+// What an event says: its badge, its words for a row, its arguments without the wrapping of its SDK. No document in here.
 
-import { micros } from './format.js';
+import { jsonText } from './json.js';
 
-/** The badge of an event: its type in one or two words. */
-export function badgeOf(event) {
-  if (event.kind !== 'protocol' && event.kind !== 'other') return event.kind;
-  const type = event.event_type ?? '';
-  return type.startsWith('mcp:') ? type.slice(4) : type || 'event';
+/** The badge of an event: its kind, or the method of a protocol message, in one or two words. */
+export function badgeOf(kind, type) {
+  if (kind === 'custom' || kind === 'identify' || kind === 'tool' || kind === 'list') return kind;
+  return typeof type === 'string' && type.startsWith('mcp:') ? type.slice(4) : type || (kind === 'protocol' ? 'protocol' : 'event');
 }
 
 /** What an error says, in one line. */
@@ -16,92 +15,52 @@ export function errorLine(event) {
   if (error && typeof error === 'object') {
     const parts = [error.type, error.message].filter((part) => typeof part === 'string' && part !== '');
     if (parts.length > 0) return parts.join(': ');
-    return JSON.stringify(error);
+    return jsonText(error);
   }
   return event.is_error ? 'error' : '';
 }
 
-/** The line under the label: why, or what went wrong. */
-export function previewOf(event) {
+/** Longest line of parameters in a row, in characters. */
+const ROW_TEXT = 240;
+
+/** The line beside the label: what went wrong, why it was asked, or with what. */
+export function previewOf(event, kind) {
   if (event.is_error) return errorLine(event);
   if (typeof event.user_intent === 'string' && event.user_intent !== '') return event.user_intent;
-  if (event.kind === 'identify') return String(event.identify_actor_name ?? event.identify_actor_given_id ?? '');
-  return '';
+  if (kind === 'identify') return String(event.identify_actor_name ?? event.identify_actor_given_id ?? '');
+  return compact(argumentsOf(event, kind));
 }
 
-/** Order of events: time, then the number within one process, then id. */
-export function compareEvents(a, b) {
-  const byTime = micros(a.timestamp) - micros(b.timestamp);
-  if (byTime) return byTime;
-  const [one, two] = [a.sdk_instance ?? '', b.sdk_instance ?? ''];
-  if (one !== two) return one < two ? -1 : 1;
-  const bySequence = (a.sequence ?? 0) - (b.sequence ?? 0);
-  if (bySequence) return bySequence;
-  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
-}
-
-/** Pauses longer than this are marked, milliseconds. */
-const GAP = 30_000;
-
-/**
- * Puts events in order, each below the call that raised it, with its depth and its offset from the first.
- * @param {any[]} events
- */
-export function arrange(events) {
-  const sorted = [...events].sort(compareEvents);
-  const known = new Map(sorted.map((event) => [event.id, event]));
-  const children = new Map();
-  const roots = [];
-  for (const event of sorted) {
-    const parent = known.has(event.parent_id) && !circular(event, known) ? event.parent_id : null;
-    if (parent === null) roots.push(event);
-    else if (children.has(parent)) children.get(parent).push(event);
-    else children.set(parent, [event]);
+/** Parameters as `key value, key value`. */
+export function compact(value) {
+  if (value === undefined || value === null) return '';
+  if (typeof value !== 'object') return String(value).slice(0, ROW_TEXT);
+  if (Array.isArray(value)) return jsonText(value).slice(0, ROW_TEXT);
+  let out = '';
+  for (const [key, member] of Object.entries(value)) {
+    if (out.length > ROW_TEXT) break;
+    out += `${out === '' ? '' : ', '}${key} ${typeof member === 'string' ? member : jsonText(member)}`;
   }
-  const start = sorted.length > 0 ? micros(sorted[0].timestamp) : 0;
-  const rows = [];
-  const walk = (event, depth) => {
-    const at = micros(event.timestamp);
-    rows.push({ event, depth, at, offset: at - start });
-    for (const child of children.get(event.id) ?? []) walk(child, depth + 1);
-  };
-  for (const event of roots) walk(event, 0);
-  return rows;
+  return out.slice(0, ROW_TEXT);
 }
 
-/** Whether following parents leads back to where it began. */
-function circular(event, known) {
-  const seen = new Set([event.id]);
-  for (let at = known.get(event.parent_id); at; at = known.get(at.parent_id)) {
-    if (seen.has(at.id)) return true;
-    seen.add(at.id);
-    // Deep enough for any call tree, and a bound on the stack of `walk`.
-    if (seen.size > 200) return true;
-  }
-  return false;
+/** The arguments of a call, whichever SDK has wrapped them. */
+export function argumentsOf(event, kind) {
+  const given = event.parameters;
+  if (given === null || typeof given !== 'object' || Array.isArray(given) || kind === 'custom') return given;
+  const params = given.request?.params;
+  if (params !== undefined && params !== null) return Object.hasOwn(params, 'arguments') ? params.arguments : kind === 'tool' ? {} : params;
+  if (given.request !== undefined && given.request !== null) return undefined;
+  return Object.hasOwn(given, 'arguments') ? given.arguments : given;
 }
 
-/** What the list of a session shows: noise, words and kinds can be left out. */
-export function visible(rows, { noise, text, errors, custom }) {
-  const needle = text.trim().toLowerCase();
-  return rows.filter(({ event }) => {
-    const kind = event.kind;
-    if (!noise && kind === 'list' && !event.is_error) return false;
-    if (errors && !event.is_error) return false;
-    if (custom && kind !== 'custom') return false;
-    return needle === '' || JSON.stringify(event).toLowerCase().includes(needle);
-  });
-}
-
-/** The pause before each of these rows, in milliseconds; 0 where there is none worth a mark. */
-export function pauses(rows) {
-  let quietSince = Infinity;
-  return rows.map(({ event, depth, at }) => {
-    const pause = (at - quietSince) / 1000;
-    const end = at + (Number(event.duration) || 0) * 1000;
-    quietSince = quietSince === Infinity ? end : Math.max(quietSince, end);
-    return depth === 0 && pause > GAP ? pause : 0;
-  });
+/** The call as the client sent it, as far as the SDK has kept it. */
+export function jsonRpcOf(event, kind) {
+  const request = event.parameters?.request;
+  const method = request?.method ?? String(event.event_type ?? '').replace(/^mcp:/, '');
+  const params = request?.params ?? (kind === 'tool' ? { name: event.resource_name, arguments: argumentsOf(event, kind) ?? {} } : argumentsOf(event, kind));
+  const call = { jsonrpc: '2.0', id: request?.id ?? event.parameters?.extra?.requestId ?? 1, method };
+  return params === undefined ? call : { ...call, params };
 }
 
 /** A trace id that an event carries, if it does. */
@@ -112,14 +71,14 @@ export function traceOf(event) {
   return places.find((id) => typeof id === 'string' && /^[0-9a-f]{16,32}$/i.test(id)) ?? null;
 }
 
-/** Numbers of a set of events. */
-export function countsOf(events) {
-  const counts = { events: events.length, tools: 0, custom: 0, errors: 0 };
-  for (const event of events) {
-    const kind = event.kind;
-    if (kind === 'tool') counts.tools += 1;
-    if (kind === 'custom') counts.custom += 1;
-    if (event.is_error) counts.errors += 1;
+/** Names in a row, repeated ones counted: `a → b × 3 → c`. */
+export function pathOf(names, most = 8) {
+  const runs = [];
+  for (const name of names) {
+    const last = runs[runs.length - 1];
+    if (last && last.name === name) last.times += 1;
+    else runs.push({ name, times: 1 });
   }
-  return counts;
+  const shown = runs.slice(0, most).map(({ name, times }) => (times > 1 ? `${name} × ${times}` : name));
+  return shown.join(' → ') + (runs.length > most ? ' → …' : '');
 }

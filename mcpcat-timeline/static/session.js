@@ -1,89 +1,66 @@
 // The page of one session: loads it, keeps it live, keeps its state in the address.
 
 import { at, get, send } from './api.js';
-import { copyButton, fill, h } from './dom.js';
+import { copyButton, h } from './dom.js';
 import { plural } from './format.js';
+import { storyOf } from './head.js';
 import { listenKeys } from './keys.js';
 import { follow } from './live.js';
+import { Outline } from './outline.js';
+import { serverSource } from './source.js';
 import { timeline } from './timeline.js';
 
-/** Events fetched at a time. */
-const PAGE = 500;
+const FLAGS = ['errors', 'custom', 'noise', 'flat'];
 
 /** Shows a session in `root`; returns what ends it. */
-export async function showSession(root, id, query, { about, navigate, signal }) {
+export async function showSession(root, id, query, { about, navigate, signal, failed }) {
   const path = `api/v1/sessions/${encodeURIComponent(id)}`;
   const project = query.get('project');
   const scope = project ? [['project', project]] : [];
-  const [{ sessions }, first] = await Promise.all([
-    get(path, [], signal),
-    get(`${path}/events`, [...scope, ['limit', String(PAGE)]], signal),
-  ]);
+  const [{ sessions }, data] = await Promise.all([get(path, [], signal), get(`${path}/outline`, scope, signal)]);
   const session = sessions.find((row) => row.project_id === project) ?? sessions[0];
-  document.title = `${session.actor_name ?? session.session_id} · mcpcat timeline`;
+  const outline = new Outline(data);
+  document.title = `${storyOf(session, outline).slice(0, 80)} · mcpcat timeline`;
 
-  const here = (state) => {
-    const url = at(`sessions/${encodeURIComponent(id)}`, scope);
-    if (state.event) url.searchParams.set('event', state.event);
-    if (state.q) url.searchParams.set('q', state.q);
-    for (const name of ['errors', 'custom', 'noise']) if (state[name]) url.searchParams.set(name, '1');
-    return url;
-  };
-  let current = {
+  const [from, to] = (query.get('range') ?? '').split('-').map((ms) => Number(ms) * 1000);
+  const state = {
     event: query.get('event'),
     q: query.get('q') ?? '',
-    errors: query.get('errors') === '1',
-    custom: query.get('custom') === '1',
-    noise: query.get('noise') === '1',
+    from: Number.isFinite(from) && query.has('range') ? from : 0,
+    to: Number.isFinite(to) && to > 0 ? to : Infinity,
+    ...Object.fromEntries(FLAGS.map((name) => [name, query.get(name) === '1'])),
   };
-  const bare = here({ ...current, event: null });
+  const here = (current) => {
+    const url = at(`sessions/${encodeURIComponent(id)}`, scope);
+    if (current.event) url.searchParams.set('event', current.event);
+    if (current.q) url.searchParams.set('q', current.q);
+    for (const name of FLAGS) if (current[name]) url.searchParams.set(name, '1');
+    if (current.from > 0 || current.to < Infinity) url.searchParams.set('range', `${Math.round(current.from / 1000)}-${Math.round(Math.min(current.to, outline.length) / 1000)}`);
+    return url;
+  };
+  const bare = at(`sessions/${encodeURIComponent(id)}`, scope);
   const prefix = `${bare.href}${bare.search === '' ? '?' : '&'}event=`;
-  const more = h('div', { class: 'more-events' });
+  let written = 0;
   const view = timeline(root, {
-    session,
-    events: first.events,
-    state: current,
+    session, outline, state, failed,
+    source: serverSource(path, scope, signal),
     traceUrl: about.trace_url,
     actions: actions(),
     href: (event) => prefix + encodeURIComponent(event),
     tagHref: (key, value) => at('', [['tag', `${key}=${value}`]]).href,
-    changed: (state) => {
-      current = state;
-      history.replaceState(null, '', here(state));
+    changed(current) {
+      // A held key must not be slowed down, nor stopped by the browser's limit, through writing every step of it.
+      cancelAnimationFrame(written);
+      const url = here(current);
+      written = requestAnimationFrame(() => history.replaceState(history.state, '', url));
     },
   });
-  root.querySelector('.events-panel').append(more);
-
-  let next = first.next ?? null;
-  let loading = false;
-  async function load() {
-    if (next === null || loading) return;
-    loading = true;
-    try {
-      const page = await get(`${path}/events`, [...scope, ['limit', String(PAGE)], ['cursor', next]], signal);
-      next = page.next ?? null;
-      view.add(page.events);
-    } finally {
-      loading = false;
-      showMore();
-    }
-  }
-  function showMore() {
-    const left = session.event_count - view.count();
-    fill(more, next === null ? null : h('button', { type: 'button', onclick: load }, left > 0 ? `Load more (${plural(left, 'event')} left)` : 'Load more'));
-  }
-  showMore();
-  const watcher = new IntersectionObserver((entries) => {
-    if (entries.some((entry) => entry.isIntersecting)) load();
-  }, { root: root.querySelector('.events-panel'), rootMargin: '600px' });
-  watcher.observe(more);
-  // A linked event may be on a later page.
-  while (current.event && next !== null && !root.querySelector('[aria-current]')) await load();
+  await view.ready;
 
   const live = follow({
     params: [['session', id], ...scope],
-    after: first.last_seq,
-    deliver: (messages) => view.add(messages.flatMap((message) => message.events ?? []).map((stored) => stored.event)),
+    after: data.last_seq,
+    deliver: (messages) => view.add(messages.flatMap((message) => message.events ?? [])),
   });
   const stopKeys = listenKeys({ p: () => live.toggle() });
 
@@ -94,29 +71,28 @@ export async function showSession(root, id, query, { about, navigate, signal }) 
     link.classList.add('button');
     const list = [
       link,
-      file(`${path}/export.html`, 'HTML', []),
+      h('a', { class: 'button', 'data-nav': true, href: at('compare', [['a', id], ...(project ? [['a_project', project]] : [])]).href }, 'Compare…'),
+      file(`${path}/export.html`, 'HTML', scope),
       file('api/v1/export.ndjson', 'NDJSON', mine),
       file('api/v1/export.csv', 'CSV', mine),
     ];
-    if (!about.read_only) {
-      list.push(h('button', { type: 'button', class: 'danger', onclick: remove }, 'Delete'));
-    }
+    if (!about.read_only) list.push(h('button', { type: 'button', class: 'danger', onclick: remove }, 'Delete'));
     return list;
   }
 
   async function remove() {
-    if (!confirm(`Delete all events of this session (${session.event_count})? This cannot be undone.`)) return;
+    if (!confirm(`Delete all events of this session (${plural(outline.total, 'event')})? This cannot be undone.`)) return;
     try {
       await send('DELETE', path);
       navigate('./');
     } catch (error) {
-      alert(error.message);
+      failed(error);
     }
   }
 
   return () => {
-    watcher.disconnect();
     stopKeys();
+    cancelAnimationFrame(written);
     live.close();
     view.destroy();
   };

@@ -1,284 +1,260 @@
-// One session as a list of events beside the details of one of them. Fed by a server or by an exported file.
+// One session as a list of events on a time axis beside the details of one of them. Fed by a server or by an exported file.
 
-import { bolt, fill, h, svg } from './dom.js';
-import { count, dateTime, duration, micros, offset, plural } from './format.js';
-import { arrange, badgeOf, countsOf, pauses, previewOf, visible } from './model.js';
-import { detail } from './detail.js';
+import { ruler } from './axis.js';
+import { fill, h } from './dom.js';
+import { count, plural } from './format.js';
+import { sessionHead } from './head.js';
 import { listenKeys } from './keys.js';
+import { linesOf } from './lines.js';
+import { detailPane } from './pane.js';
+import { sessionPath } from './paths.js';
+import { rowWindow } from './rows.js';
+import { wordSearch } from './search.js';
+import { strip } from './strip.js';
 
-/** Rows drawn before the rest, so that a reader of a long session sees its beginning at once. */
-const FIRST = 100;
+/** What an address can say of a session's view. */
+export const FRESH = { event: null, q: '', errors: false, custom: false, noise: false, flat: false, from: 0, to: Infinity };
 
 /**
  * Builds the view in `root`.
  * @param {HTMLElement} root
- * @param {{session: any, events: any[], state: any, traceUrl: string | null, actions?: Node[], href: (id: string) => string, tagHref: ((key: string, value: string) => string) | null, changed: (state: any) => void}} options
+ * @param {{session: any, outline: any, source: any, state: any, traceUrl: string | null, actions?: Node[], href: (id: string) => string, tagHref: any, changed: (state: any) => void, failed: (error: Error) => void}} options
  */
 export function timeline(root, options) {
-  const { session } = options;
-  const state = { event: null, q: '', errors: false, custom: false, noise: false, ...options.state };
-  let events = new Map(options.events.map((event) => [event.id, event]));
-  let rows = [];
-  let shown = [];
-  let marked = null;
-  let later = 0;
-  const items = new Map();
+  const { session, outline, source } = options;
+  const state = { ...FRESH, ...options.state };
+  const view = { found: null, open: new Set() };
+  let suspectFrom = -1;
 
-  const facts = h('dl', { class: 'facts session-facts' });
-  const strip = h('div', { class: 'strip' });
-  const list = h('ol', { class: 'events', 'aria-label': 'Events' });
-  const empty = h('p', { class: 'empty', hidden: true }, 'No event matches.');
-  const scroller = h('div', { class: 'events-panel' }, list, empty);
-  const pane = h('aside', { class: 'detail', tabindex: '-1', 'aria-label': 'Event details' });
   const search = h('input', { type: 'search', placeholder: 'Search in this session', 'aria-label': 'Search in this session', value: state.q });
   const tally = h('span', { class: 'tally', role: 'status' });
-  const toggles = [
-    toggle('errors', 'Errors only'), toggle('custom', 'Custom only'), toggle('noise', 'Listing calls', 'Show tools/list and other listing calls'),
-  ];
-  const previous = h('button', { type: 'button', title: 'Previous error (E)', onclick: () => step(-1, true) }, '‹ error');
-  const next = h('button', { type: 'button', title: 'Next error (e)', onclick: () => step(1, true) }, 'error ›');
-  previous.setAttribute('aria-label', 'Previous error');
-  next.setAttribute('aria-label', 'Next error');
+  const empty = h('div', { class: 'empty', hidden: true });
+  const axis = h('div', { class: 'axis-line' });
+  const scroller = h('div', { class: 'events-scroller', tabindex: '-1' });
+  const toggles = {
+    errors: toggle('errors', 'Errors only'),
+    custom: toggle('custom', 'Custom only'),
+    noise: toggle('noise', 'Listing calls', 'Show tools/list and other listing calls (t)'),
+    flat: toggle('flat', 'Flat list', 'Every event by time, nothing nested or folded (f)'),
+  };
+  const errorButton = (name, text, title, direction) => h('button', { type: 'button', 'aria-label': name, title, onclick: () => nextError(direction) }, text);
+  const previous = errorButton('Previous error', '‹ error', 'Previous error (E)', -1);
+  const next = errorButton('Next error', 'error ›', 'Next error (e)', 1);
 
-  search.addEventListener('input', () => set({ q: search.value }));
-  list.addEventListener('click', (click) => {
-    const id = click.target.closest('.row a')?.parentElement.dataset.id;
-    if (id === undefined || click.metaKey || click.ctrlKey || click.shiftKey) return;
+  const failed = options.failed;
+  const rows = rowWindow({ scroller, outline, source, href: options.href, words: () => (view.found ? state.q.trim() : ''), critical: () => sessionPath(outline), failed });
+  const pane = detailPane({ outline, source, traceUrl: options.traceUrl, tagHref: options.tagHref, open: (id) => select(id, { focus: true }), close: () => select(null, { focus: true }), failed });
+  const head = sessionHead({ session, outline, actions: options.actions ?? [], suspects: nextSuspect });
+  const brush = strip({ outline, zoomed: (from, to) => set({ from, to }) });
+  const looking = wordSearch({ source, failed, found(seqs, words) {
+    const changed = view.found !== null || seqs !== null;
+    view.found = seqs;
+    if (changed) list({ words: true });
+    if (seqs !== null && seqs.size > 0 && state.event === null && words !== '') rows.goTo(rows.line(0)?.key ?? null);
+  } });
+
+  search.addEventListener('input', () => {
+    state.q = search.value;
+    options.changed({ ...state });
+    looking.soon(state.q);
+  });
+  rows.list.addEventListener('click', (click) => {
+    const row = click.target.closest('.row');
+    if (!row || click.metaKey || click.ctrlKey || click.shiftKey || String(getSelection()) !== '') return;
     click.preventDefault();
-    select(id, true);
+    const line = rows.line(rows.place(row.dataset.key));
+    // A key press on a link is a click without a pointer: it goes on to the details.
+    if (line?.run || line?.open) fold(line);
+    else select(row.dataset.id, { focus: true }).then(() => { if (click.detail === 0) pane.root.focus(); });
   });
-  list.addEventListener('mouseover', ({ target }) => {
-    const time = target.closest('time');
-    if (time && time.title === '') time.title = dateTime(time.dateTime);
-  });
-  fill(root,
-    h('section', { class: 'session-head' },
-      h('div', { class: 'session-title' },
-        h('h1', null, session.stateless ? 'Events without a session' : h('code', null, session.session_id)),
-        h('div', { class: 'actions' }, options.actions ?? [])),
-      facts, strip),
-    h('div', { class: 'tools' }, search, toggles, h('span', { class: 'pair' }, previous, next), tally),
-    h('div', { class: 'split' }, scroller, pane));
+  fill(root, head.root, brush.box,
+    h('div', { class: 'tools' }, search, Object.values(toggles), h('span', { class: 'pair' }, previous, next), tally),
+    h('div', { class: 'split' }, h('div', { class: 'events-panel' }, axis, empty, scroller), pane.root));
 
   function toggle(name, label, title) {
-    const button = h('button', { type: 'button', class: 'toggle', 'aria-pressed': String(state[name]), title: title ?? label }, label);
+    const button = h('button', { type: 'button', class: 'toggle', 'aria-pressed': String(state[name]), title: title ?? label, 'data-toggle': name }, label);
     button.addEventListener('click', () => {
       set({ [name]: !state[name] });
       button.setAttribute('aria-pressed', String(state[name]));
     });
-    button.dataset.toggle = name;
     return button;
   }
 
   function set(change) {
     Object.assign(state, change);
-    render();
+    list();
     options.changed({ ...state });
   }
 
-  function render() {
-    const all = [...events.values()];
-    rows = arrange(all);
-    shown = visible(rows, { noise: state.noise, text: state.q, errors: state.errors, custom: state.custom });
-    // A deep link is shown whatever the filters say.
-    if (state.event && !shown.some((row) => row.event.id === state.event)) {
-      shown = rows.filter((row) => row.event.id === state.event || shown.includes(row));
-    }
-    const longest = rows.reduce((most, row) => Math.max(most, Number(row.event.duration) || 0), 0);
-    const held = document.activeElement;
-    const heldRow = held instanceof HTMLElement ? held.closest('li[data-id]') : null;
-    const top = scroller.scrollTop;
-    const gaps = pauses(shown);
-    const lines = (from, to) => shown.slice(from, to).flatMap((row, at) => {
-      const gap = gaps[from + at];
-      const line = item(row, longest);
-      return gap > 0 ? [h('li', { class: 'gap' }, h('span', null, `${duration(gap)} pause`)), line] : [line];
-    });
-    clearTimeout(later);
-    if (items.size === 0 && !state.event && shown.length > FIRST) {
-      list.replaceChildren(...lines(0, FIRST));
-      later = setTimeout(() => list.append(...lines(FIRST)));
-    } else {
-      list.replaceChildren(...lines(0));
-    }
-    empty.hidden = shown.length > 0;
-    scroller.scrollTop = top;
-    if (heldRow) items.get(heldRow.dataset.id)?.node.querySelector('a')?.focus({ preventScroll: true });
-    const hidden = rows.length - shown.length;
-    tally.textContent = hidden > 0 ? `${count(shown.length)} of ${plural(rows.length, 'event')}` : plural(rows.length, 'event');
-    const errors = rows.some((row) => row.event.is_error);
-    previous.disabled = !errors;
-    next.disabled = !errors;
-    head(all);
-    mark();
+  /** Works the lines out again and shows them; with `keep` the reader stays where he is. */
+  function list({ keep = false, words = false } = {}) {
+    const lines = linesOf(outline, { ...state, found: view.found, open: view.open });
+    rows.show(lines, { keep, words });
+    scale();
+    const shown = lines.reduce((sum, line) => sum + (line.run ? line.run.length : line.open ? 0 : 1), 0);
+    const all = outline.size;
+    tally.textContent = shown === all ? plural(all, 'event') : `${count(shown)} of ${plural(all, 'event')}`;
+    empty.hidden = lines.length > 0;
+    if (lines.length === 0) fill(empty, h('p', null, all === 0 ? 'This session has no event yet.' : 'No event of this session matches.'), all === 0 ? null : h('button', { type: 'button', onclick: clear }, 'Show all events'));
+    previous.disabled = outline.counts.errors === 0;
+    next.disabled = outline.counts.errors === 0;
+    if (!keep && state.event !== null) rows.goTo(state.event, { block: 'center' });
   }
 
-  function item(row, longest) {
-    const { event, depth } = row;
-    const key = `${depth}|${row.offset}|${longest}`;
-    const held = items.get(event.id);
-    if (held && held.key === key && held.event === event) return held.node;
-    const kind = event.kind;
-    const bar = h('span', { class: 'bar', 'aria-hidden': 'true' }, h('i'));
-    const share = longest > 0 && event.duration > 0 ? Math.log1p(event.duration) / Math.log1p(longest) : 0;
-    bar.firstChild.style.setProperty('--share', String(Math.max(share, event.duration > 0 ? 0.04 : 0)));
-    const preview = previewOf(event);
-    const link = h('a', { href: options.href(event.id) },
-      h('time', { class: 'offset', datetime: event.timestamp }, offset(row.offset)),
-      h('span', { class: `badge b-${kind}` }, badgeOf(event)),
-      h('span', { class: 'what' },
-        h('span', { class: 'label' }, kind === 'custom' ? bolt() : null, event.label),
-        event.is_error ? h('span', { class: 'failed' }, 'failed') : null,
-        preview ? h('span', { class: 'preview' }, preview) : null),
-      h('span', { class: 'took' }, bar, h('span', null, duration(event.duration))));
-    const node = h('li', { 'data-id': event.id, class: `row k-${kind}${event.is_error ? ' is-error' : ''}${depth > 0 ? ' is-nested' : ''}` }, link);
-    node.style.setProperty('--depth', String(Math.min(depth, 12)));
-    items.set(event.id, { key, event, node });
-    return node;
+  function clear() {
+    search.value = '';
+    view.found = null;
+    Object.assign(state, { q: '', errors: false, custom: false, from: 0, to: Infinity });
+    for (const [name, button] of Object.entries(toggles)) button.setAttribute('aria-pressed', String(state[name]));
+    brush.set(0, Infinity);
   }
 
-  function head(all) {
-    const counts = countsOf(all);
-    const start = rows.reduce((least, row) => Math.min(least, row.at), Infinity);
-    const end = rows.reduce((most, row) => Math.max(most, row.at + (Number(row.event.duration) || 0) * 1000), -Infinity);
-    const took = rows.length > 0 ? (end - start) / 1000 : 0;
-    const pair = (name, value) => (value ? h('div', null, h('dt', null, name), h('dd', null, value)) : null);
-    const named = [session.actor_name, session.actor_id].filter(Boolean);
-    const version = (name, number) => (name ? [name, number ? h('span', { class: 'quiet' }, ` ${number}`) : null] : null);
-    fill(facts,
-      pair('Who', named.length > 0 ? [named[0], named[1] && named[1] !== named[0] ? h('span', { class: 'quiet' }, ` ${named[1]}`) : null] : 'anonymous'),
-      pair('Client', version(session.client_name, session.client_version)),
-      pair('Server', version(session.server_name, session.server_version)),
-      pair('Project', session.project_id),
-      pair('Started', rows.length > 0 ? dateTime(rows[0].event.timestamp) : ''),
-      pair('Lasted', rows.length > 0 ? duration(took) : ''),
-      pair('Tool calls', count(counts.tools)),
-      pair('Custom', [bolt(), count(counts.custom)]),
-      pair('Errors', counts.errors > 0 ? h('strong', { class: 'bad' }, count(counts.errors)) : '0'));
-    drawStrip(start, Math.max(took * 1000, 1));
+  function scale() {
+    const [from, to] = brush.range();
+    const length = Math.max(1, to - from);
+    scroller.style.setProperty('--from', String(from / 1000));
+    scroller.style.setProperty('--per', String(100_000 / length));
+    // One name for about every eighty pixels.
+    fill(axis, ruler(from, to, Math.max(2, Math.floor((axis.clientWidth * 0.3) / 80))));
   }
 
-  /** The whole session at a glance: one mark an event, errors taller. */
-  function drawStrip(start, length) {
-    const drawing = svg('svg', { viewBox: '0 0 1000 28', preserveAspectRatio: 'none', role: 'img', 'aria-label': 'Events over the time of the session' });
-    const step = Math.max(1, Math.ceil(rows.length / 2000));
-    // One path a kind: a rectangle an event would cost more than the list beneath.
-    const paths = new Map();
-    rows.forEach((row, at) => {
-      if (at % step !== 0 && !row.event.is_error) return;
-      const x = ((row.at - start) / length) * 994;
-      const width = Math.max(2, (((Number(row.event.duration) || 0) * 1000) / length) * 994);
-      const kind = row.event.is_error ? 'error' : row.event.kind;
-      const tall = row.event.is_error ? 28 : kind === 'custom' ? 22 : 14;
-      const w = Math.min(width, 997 - x).toFixed(2);
-      paths.set(kind, `${paths.get(kind) ?? ''}M${x.toFixed(2)} ${28 - tall}h${w}v${tall}h-${w}z`);
-    });
-    for (const kind of ['other', 'list', 'protocol', 'identify', 'tool', 'custom', 'error']) {
-      if (paths.has(kind)) drawing.append(svg('path', { d: paths.get(kind), class: `s-${kind}` }));
-    }
-    fill(strip, drawing);
-  }
-
-  /** Shows which event is chosen, and its details. */
-  function mark() {
-    marked?.removeAttribute('aria-current');
-    marked = null;
-    const row = rows.find(({ event }) => event.id === state.event);
-    root.classList.toggle('has-detail', Boolean(row));
-    if (!row) {
-      if (pane.dataset.id !== '') fill(pane, h('p', { class: 'empty' }, 'Choose an event to see its parameters, response and errors.'));
-      pane.dataset.id = '';
-      return;
-    }
-    marked = items.get(row.event.id)?.node.querySelector('a') ?? null;
-    marked?.setAttribute('aria-current', 'true');
-    if (pane.dataset.id === row.event.id && pane.shownEvent === row.event) return;
-    pane.dataset.id = row.event.id;
-    pane.shownEvent = row.event;
-    const close = h('button', { type: 'button', class: 'close', 'aria-label': 'Close details', onclick: () => select(null) }, '×');
-    fill(pane, close, detail(row.event, {
-      start: rows[0].at,
-      traceUrl: options.traceUrl,
-      parent: events.get(row.event.parent_id) ?? null,
-      children: rows.filter((other) => other.event.parent_id === row.event.id).map((other) => other.event),
-      open: (id) => select(id, true),
-      tagHref: options.tagHref,
-    }));
-    pane.scrollTop = 0;
-  }
-
-  function select(id, focus = false) {
+  /** Chooses an event, whatever the filters say. Resolves when its details stand. */
+  async function select(id, { focus = false } = {}) {
+    const was = state.event;
     state.event = id;
-    render();
+    const beside = root.classList.contains('has-detail');
+    root.classList.toggle('has-detail', id !== null && outline.byId.has(id));
+    if (beside !== root.classList.contains('has-detail')) scale();
+    if (id !== null && rows.place(id) < 0 && outline.byId.has(id)) {
+      const at = outline.at[outline.byId.get(id)];
+      if (at > state.to || outline.end(outline.byId.get(id)) < state.from) {
+        Object.assign(state, { from: 0, to: Infinity });
+        brush.set(0, Infinity, false);
+      }
+      list({ keep: true });
+    }
+    const link = id === null ? rows.goTo(null) : rows.goTo(id, { focus });
+    if (id === null && focus && was !== null) rows.list.querySelector('a[tabindex="0"]')?.focus({ preventScroll: true });
     options.changed({ ...state });
-    const link = id === null ? null : items.get(id)?.node.querySelector('a');
-    link?.scrollIntoView({ block: 'nearest' });
-    if (focus) link?.focus({ preventScroll: true });
+    const at = id === null ? undefined : outline.byId.get(id);
+    await pane.show(at === undefined ? null : at);
+    return link;
   }
 
-  /** Moves the choice down or up, to the next error if asked. */
-  function step(direction, error = false) {
-    const candidates = error ? rows.filter((row) => row.event.is_error) : shown;
-    if (candidates.length === 0) return;
-    const order = error ? rows : shown;
-    const place = new Map(order.map((row, at) => [row.event.id, at]));
-    const here = place.get(state.event) ?? -1;
-    let target;
-    if (here < 0) target = direction > 0 ? candidates[0] : candidates[candidates.length - 1];
-    else if (direction > 0) target = candidates.find((row) => place.get(row.event.id) > here);
-    else target = candidates.findLast((row) => place.get(row.event.id) < here);
-    if (target) select(target.event.id, true);
+  function fold(line) {
+    if (view.open.has(line.key)) view.open.delete(line.key);
+    else view.open.add(line.key);
+    list({ keep: true });
+    rows.goTo(line.key, { focus: true });
+  }
+
+  /** The line with the focus, or the chosen one. */
+  function here() {
+    const row = document.activeElement?.closest?.('.row');
+    return rows.place(row?.dataset.key ?? state.event ?? '');
+  }
+
+  function step(direction) {
+    const from = here();
+    const to = from < 0 ? (direction > 0 ? 0 : rows.size - 1) : from + direction;
+    goToLine(Math.max(0, Math.min(rows.size - 1, to)));
+  }
+
+  function goToLine(n) {
+    const line = rows.line(n);
+    if (!line) return;
+    if (line.run || line.open) {
+      if (state.event !== null) select(null);
+      rows.goTo(line.key, { focus: true });
+    } else select(outline.id[line.at], { focus: true });
+  }
+
+  /** The next failure of the session, loaded or not. */
+  function nextError(direction) {
+    nextWhere((at) => outline.error[at] === 1, direction);
+  }
+
+  function nextSuspect() {
+    suspectFrom = nextWhere((at) => outline.doubt[at] !== 0, 1, suspectFrom);
+  }
+
+  function nextWhere(wanted, direction, from = -1) {
+    const order = state.flat ? outline.order : outline.walk();
+    const candidates = order.map((at, n) => [at, n]).filter(([at]) => wanted(at));
+    if (candidates.length === 0) return -1;
+    const chosen = outline.byId.get(state.event);
+    const place = chosen === undefined ? from : order.indexOf(chosen);
+    let found;
+    if (place < 0) found = direction > 0 ? candidates[0] : candidates[candidates.length - 1];
+    else if (direction > 0) found = candidates.find(([, n]) => n > place);
+    else found = candidates.findLast(([, n]) => n < place);
+    if (!found) return place;
+    select(outline.id[found[0]], { focus: true });
+    return found[1];
+  }
+
+  function zoom(factor) {
+    const [from, to] = brush.range();
+    const chosen = outline.byId.get(state.event);
+    const middle = chosen === undefined ? (from + to) / 2 : outline.at[chosen];
+    const half = Math.max(500, ((to - from) * factor) / 2);
+    brush.set(middle - half, middle + half);
   }
 
   const stopKeys = listenKeys({
-    j: () => step(1),
-    k: () => step(-1),
-    ArrowDown: () => step(1),
-    ArrowUp: () => step(-1),
-    e: () => step(1, true),
-    E: () => step(-1, true),
+    j: () => step(1), k: () => step(-1), ArrowDown: () => step(1), ArrowUp: () => step(-1),
+    Home: () => goToLine(0), End: () => goToLine(rows.size - 1),
+    ArrowRight: () => { const line = rows.line(here()); if (line?.run) fold(line); },
+    ArrowLeft: () => {
+      const line = rows.line(here());
+      if (line?.open) fold(line);
+      else if (line && !state.flat && outline.above[line.at] >= 0) select(outline.id[outline.above[line.at]], { focus: true });
+    },
+    e: () => nextError(1), E: () => nextError(-1),
     '/': () => search.focus(),
-    t: () => toggles[2].click(),
-    Enter: () => { if (state.event) pane.focus(); else step(1); },
+    t: () => toggles.noise.click(), f: () => toggles.flat.click(),
+    '+': () => zoom(0.5), '-': () => zoom(2), 0: () => brush.set(0, Infinity),
+    Enter: () => { if (state.event) pane.root.focus(); else step(1); },
     Escape: () => {
       if (document.activeElement === search) search.blur();
-      else if (state.event) select(null);
+      else if (pane.root.contains(document.activeElement) && rows.place(state.event ?? '') >= 0) rows.goTo(state.event, { focus: true });
+      else if (state.event) select(null, { focus: true });
     },
   });
+  const printing = () => { rows.all(); };
+  window.addEventListener('beforeprint', printing);
 
-  render();
-  if (state.event) items.get(state.event)?.node.scrollIntoView({ block: 'center' });
+  list();
+  brush.set(state.from, state.to, false);
+  scale();
+  if (state.from > 0 || state.to < Infinity) list();
+  const ready = Promise.all([
+    state.q === '' ? null : looking.now(state.q),
+    state.event === null ? null : select(state.event).then(() => rows.goTo(state.event, { block: 'center' })),
+  ]);
 
   return {
-    /** Adds events that have arrived; stays at the end when the reader is there. */
-    add(more) {
+    ready,
+    /** Adds events of the live tail; stays at the end when the reader is there. */
+    add(messages) {
       const atEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 40;
-      for (const event of more) events.set(event.id, event);
-      render();
+      source.put(messages);
+      rows.put(messages);
+      if (outline.add(messages) === 0) return;
+      list({ keep: true });
+      head.draw();
+      brush.draw();
+      scale();
+      if (view.found) looking.soon(state.q);
       if (atEnd && !state.event) scroller.scrollTop = scroller.scrollHeight;
+      if (state.event !== null && pane.root.dataset.id === undefined) select(state.event);
     },
-    count: () => events.size,
     destroy() {
       stopKeys();
-      clearTimeout(later);
-      events = new Map();
+      looking.stop();
+      pane.stop();
+      rows.destroy();
+      window.removeEventListener('beforeprint', printing);
     },
   };
-}
-
-/** The whole page of an exported file. */
-export function showExport(data) {
-  const root = document.getElementById('main');
-  document.title = `MCP session ${data.session.session_id}`;
-  const events = data.events;
-  timeline(root, {
-    session: data.session,
-    events,
-    state: { event: location.hash.slice(1) || null },
-    traceUrl: data.trace_url,
-    actions: [h('span', { class: 'quiet' }, data.cut ? 'exported; the last events are cut' : 'exported')],
-    href: (id) => `#${id}`,
-    tagHref: null,
-    changed: () => {},
-  });
 }

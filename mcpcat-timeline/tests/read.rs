@@ -343,3 +343,116 @@ async fn a_catalogue_is_held_against_what_was_seen() {
         .unwrap();
     assert_eq!(bad.status(), StatusCode::BAD_REQUEST);
 }
+
+#[tokio::test]
+async fn an_outline_holds_order_nesting_times_and_doubts_of_all_events_and_rows_come_by_number() {
+    let collector = Collector::start().await;
+    let event = |id: &str, at: &str, more: Value| {
+        let mut event = custom(id, "s", id);
+        event["timestamp"] = at.into();
+        event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        event
+    };
+    for event in [
+        event(
+            "b",
+            "2026-11-22T10:00:01",
+            json!({"parent_id": "a", "duration": -5, "sdk_instance": "i", "sequence": 4}),
+        ),
+        event(
+            "a",
+            "2026-11-22T10:00:00Z",
+            json!({"duration": 2000.5, "is_error": true, "sdk_instance": "i", "sequence": 1}),
+        ),
+        event(
+            "c",
+            "2026-11-22T10:00:60Z",
+            json!({"parent_id": "gone", "parameters": {"big": "x".repeat(40_000)}}),
+        ),
+        event(
+            "d",
+            "2199-01-01T00:00:00Z",
+            json!({"duration": 1e300, "properties": {"mcpcat_dropped": 3}, "sdk_instance": "i", "sequence": 9}),
+        ),
+    ] {
+        collector.post(&event).await;
+    }
+    let outline = collector.get("/api/v1/sessions/s/outline").await;
+    assert_eq!(outline["id"], json!(["a", "b", "c", "d"]));
+    assert_eq!(outline["seq"], json!([2, 1, 3, 4]));
+    assert_eq!(outline["parent"], json!([-1, 0, -2, -1]));
+    assert_eq!(outline["took"], json!([2_000_500, -5000, null, 1_000_000_000_000_000_i64]));
+    assert_eq!(outline["at"][1], 1_000_000);
+    assert_eq!(outline["suspect"], json!([0, 1 | 8, 2, 4 | 16]));
+    assert_eq!(outline["error"], json!([1, 0, 0, 0]));
+    let sender = json!([{"id": "i", "lowest": 1, "highest": 9, "events": 3, "removed": 0, "dropped": 3}]);
+    assert_eq!((&outline["total"], &outline["instances"]), (&json!(4), &sender));
+    let rows = collector.get("/api/v1/sessions/s/rows?seq=1-2,4&q=dropped").await["events"].clone();
+    assert_eq!(rows.as_array().unwrap().iter().map(|row| &row["seq"]).collect::<Vec<_>>(), [1, 2, 4]);
+    assert_eq!(rows[0]["suspect"], json!(["no_zone", "negative_duration"]));
+    assert_eq!(rows[2]["hit"][1], "dropped");
+    let large = &collector.get("/api/v1/sessions/s/rows?seq=3").await["events"][0];
+    assert!(large["cut"].as_i64().unwrap() > 40_000 && large["event"]["parameters"].is_null(), "{large}");
+    let whole = &collector.get("/api/v1/sessions/s/rows?seq=3&whole=1").await["events"][0];
+    assert_eq!(whole["event"]["parameters"]["big"].as_str().unwrap().len(), 40_000);
+    assert_eq!(collector.get("/api/v1/sessions/s/matches?q=XXXX").await, json!({"seq": [3]}));
+    for path in ["/api/v1/sessions/s/rows", "/api/v1/sessions/s/rows?seq=a", "/api/v1/sessions/s/matches"] {
+        let response = collector.request(Method::GET, path).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{path}");
+    }
+    let none = collector.request(Method::GET, "/api/v1/sessions/nope/outline").send().await.unwrap();
+    assert_eq!(none.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_list_tells_its_total_and_where_the_words_are_and_sorts_by_text() {
+    let collector = three().await;
+    let page = collector.get("/api/v1/sessions?limit=1").await;
+    assert_eq!((&page["total"], page["sessions"].as_array().unwrap().len()), (&json!(3), 1));
+    let found = collector.get("/api/v1/sessions?q=off").await;
+    assert_eq!(found["total"], 1);
+    let hits = &found["sessions"][0]["hits"];
+    assert_eq!(
+        (&hits["count"], &hits["event_id"], &hits["label"]),
+        (&json!(1), &json!("3"), &json!("refund"))
+    );
+    assert_eq!(hits["snippet"][1], "off");
+    let mut seen = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = collector.get(&format!("/api/v1/sessions?sort=client&order=asc&limit=1{cursor}")).await;
+        seen.push(page["sessions"][0]["client_name"].clone());
+        let Some(next) = page["next"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(seen, [json!(null), json!("cursor"), json!("cursor")]);
+}
+
+#[tokio::test]
+async fn percentiles_sampling_and_failures_are_those_of_the_range() {
+    let collector = Collector::start().await;
+    let lines: String = (0..100)
+        .map(|n| {
+            let mut event = custom(&format!("e{n}"), "s", "charge");
+            event["duration"] = if n == 99 { 600_000.into() } else { 120.into() };
+            event["properties"] = json!({"mcpcat_sample_rate": 0.25});
+            event["is_error"] = (n < 3).into();
+            if n == 1 {
+                event["parent_id"] = "e0".into();
+            }
+            event.to_string() + "\n"
+        })
+        .collect();
+    collector.batch(&lines).await;
+    let range = "since=2026-11-22T00:00:00Z&until=2026-11-23T00:00:00Z";
+    let overview = collector.get(&format!("/api/v1/overview?{range}")).await;
+    let charge = &overview["names"][0];
+    for percentile in ["p50_ms", "p95_ms", "p99_ms"] {
+        assert!((117.0..123.0).contains(&charge[percentile].as_f64().unwrap()), "{percentile} of {charge}");
+    }
+    assert_eq!(charge["weighted"], 400.0);
+    assert_eq!((&overview["sampled_sessions"], &overview["events"]), (&json!(1), &json!(100)));
+    let session = &collector.sessions("").await[0];
+    assert_eq!((&session["error_count"], &session["failure_count"]), (&json!(3), &json!(2)));
+    assert_eq!(session["sample_rate"], 0.25);
+}

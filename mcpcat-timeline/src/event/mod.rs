@@ -2,6 +2,8 @@
 
 mod normalise;
 mod scan;
+mod suspect;
+mod time;
 
 use std::borrow::Cow;
 
@@ -12,6 +14,8 @@ use serde_json::value::RawValue;
 use normalise::Fields;
 pub(crate) use normalise::quoted;
 pub(crate) use scan::prepare;
+pub(crate) use suspect::Suspect;
+pub(crate) use time::{instant, iso};
 
 /// Longest accepted single event, in bytes of JSON. The SDKs stop at 102,400.
 pub(crate) const MAX_EVENT_BYTES: usize = 10_000_000;
@@ -61,8 +65,16 @@ pub(crate) struct Event {
     pub(crate) kind: Kind,
     pub(crate) name: Option<String>,
     pub(crate) is_error: bool,
-    /// Milliseconds.
+    /// Milliseconds, as sent.
     pub(crate) duration: Option<f64>,
+    /// What is doubtful about its time and its duration.
+    pub(crate) suspect: Suspect,
+    /// What the caller was after, cut to a line.
+    pub(crate) intent: Option<String>,
+    /// The share of sessions that its sender keeps, when that is not all of them.
+    pub(crate) rate: Option<f64>,
+    /// Events that its sender says it has dropped since it last said so.
+    pub(crate) dropped: i64,
     pub(crate) actor: Option<String>,
     pub(crate) actor_name: Option<String>,
     pub(crate) client: Option<String>,
@@ -115,16 +127,18 @@ impl Event {
                 id
             }
         };
-        let at = match text(&fields, "timestamp")?.filter(|at| !at.is_empty()) {
-            Some(at) => instant(&at).ok_or_else(|| {
+        let (at, notation) = match text(&fields, "timestamp")?.filter(|at| !at.is_empty()) {
+            Some(at) => time::read(&at).ok_or_else(|| {
                 Refusal::field("timestamp", format_args!("is no ISO-8601 time: {:?}", cut(&at, 40)))
             })?,
             None => {
                 let now = jiff::Timestamp::now();
                 added.push(("timestamp", quoted(&iso(now.as_microsecond()))));
-                now.as_microsecond()
+                (now.as_microsecond(), Suspect::NONE)
             }
         };
+        let duration = number(&fields, "duration")?;
+        let sender = fields.get("properties").map(sender_says).unwrap_or_default();
         let event_type = text(&fields, "event_type")?.unwrap_or_default();
         let actor = text(&fields, "identify_actor_given_id")?;
         let actor_id = text(&fields, "actor_id")?;
@@ -136,7 +150,11 @@ impl Event {
             kind: Kind::of(&event_type),
             name: name(&fields, "resource_name")?.filter(|name| !name.is_empty()),
             is_error: flag(&fields, "is_error")?,
-            duration: number(&fields, "duration")?,
+            suspect: notation.with(doubt_of(duration)),
+            duration,
+            intent: intent(&fields),
+            rate: sender.mcpcat_sample_rate.filter(|rate| *rate > 0.0 && *rate < 1.0),
+            dropped: sender.mcpcat_dropped.unwrap_or(0).max(0),
             actor: actor.or(actor_id).filter(|actor| !actor.is_empty()),
             actor_name: name(&fields, "identify_actor_name")?,
             client: name(&fields, "client_name")?,
@@ -158,10 +176,14 @@ impl Event {
         label(&self.event_type, self.name.as_deref())
     }
 
-    /// When it ended, in microseconds. A sender's absurd duration must not overflow.
+    /// How long it took in microseconds, negative ones included. A sender's absurd duration must not overflow.
+    pub(crate) fn took(&self) -> Option<i64> {
+        self.duration.map(|ms| (ms.clamp(-LONGEST_MS, LONGEST_MS) * 1000.0).round() as i64)
+    }
+
+    /// When it ended, in microseconds; a negative duration ends nothing earlier.
     pub(crate) fn end(&self) -> i64 {
-        let micros = self.duration.unwrap_or(0.0).clamp(0.0, 1e12) * 1000.0;
-        self.at.saturating_add(micros as i64)
+        self.at.saturating_add(self.took().unwrap_or(0).max(0))
     }
 
     /// The session this event is filed under: its own, or the project's place for events without one.
@@ -173,23 +195,46 @@ impl Event {
     }
 }
 
+/// Thirty years, in milliseconds: longer durations are cut to it wherever they are drawn or summed up.
+const LONGEST_MS: f64 = 1e12;
+
+fn doubt_of(duration: Option<f64>) -> Suspect {
+    match duration {
+        Some(ms) if ms > LONGEST_MS => Suspect::ABSURD_DURATION,
+        Some(ms) if ms < 0.0 => Suspect::NEGATIVE_DURATION,
+        _ => Suspect::NONE,
+    }
+}
+
+/// Longest intent that is kept beside the event, in characters.
+const INTENT: usize = 240;
+
+fn intent(fields: &Fields<'_>) -> Option<String> {
+    let raw = fields.get("user_intent")?;
+    let text: String = serde_json::from_str(raw.get()).ok()?;
+    let line = cut(text.trim(), INTENT);
+    (!line.is_empty()).then_some(line)
+}
+
+/// What an SDK says about itself among an event's properties.
+#[derive(Default, serde::Deserialize)]
+struct SenderSays {
+    #[serde(default)]
+    mcpcat_sample_rate: Option<f64>,
+    #[serde(default)]
+    mcpcat_dropped: Option<i64>,
+}
+
+fn sender_says(properties: &RawValue) -> SenderSays {
+    // Most events say nothing of the kind, and their properties are not read.
+    if memchr::memmem::find(properties.get().as_bytes(), b"\"mcpcat_").is_none() {
+        return SenderSays::default();
+    }
+    serde_json::from_str(properties.get()).unwrap_or_default()
+}
+
 /// Events without a session are filed under this prefix and their project.
 pub(crate) const NO_SESSION: &str = "no-session:";
-
-/// Microseconds since 1970 as the wire writes them: UTC, six digits.
-pub(crate) fn iso(micros: i64) -> String {
-    jiff::Timestamp::from_microsecond(micros).map_or_else(|_| micros.to_string(), |at| format!("{at:.6}"))
-}
-
-/// A wire time as microseconds since 1970. A time without an offset is taken as UTC.
-pub(crate) fn instant(text: &str) -> Option<i64> {
-    let text = text.trim();
-    let at: jiff::Timestamp = match text.parse() {
-        Ok(at) => at,
-        Err(_) => format!("{text}Z").parse().ok()?,
-    };
-    Some(at.as_microsecond())
-}
 
 /// A stored event as the API shows it: with the kind and the label that follow from its type and name, so that no
 /// reader derives them again. A sender's own fields of these names give way.
@@ -211,6 +256,14 @@ pub(crate) fn raw_fields<'a>(body: &'a str, names: &[&str]) -> Vec<Option<&'a st
     match serde_json::from_str::<Fields<'a>>(body) {
         Ok(fields) => names.iter().map(|name| fields.get(name).map(RawValue::get)).collect(),
         Err(_) => vec![None; names.len()],
+    }
+}
+
+/// A stored event without the fields whose JSON is longer than that.
+pub(crate) fn without_long_fields(body: &str, bytes: usize) -> String {
+    match serde_json::from_str::<Fields<'_>>(body) {
+        Ok(fields) => fields.write_short(bytes),
+        Err(_) => "{}".to_owned(),
     }
 }
 
@@ -355,17 +408,6 @@ mod tests {
         assert_eq!((event.session, event.duration, event.is_error, event.parent), (None, None, false, None));
     }
 
-    #[test]
-    fn times_of_every_sdk_are_read_to_the_microsecond() {
-        let micros = Some(1_795_355_824_390_000);
-        assert_eq!(instant("2026-11-22T13:57:04.390Z"), micros);
-        assert_eq!(instant("2026-11-22T13:57:04.390000+00:00"), micros);
-        assert_eq!(instant("2026-11-22T13:57:04.390000000Z"), micros);
-        assert_eq!(instant("2026-11-22T19:27:04.390+05:30"), micros);
-        assert_eq!(instant("2026-11-22T13:57:04.390"), micros);
-        assert_eq!(iso(1_795_355_824_390_000), "2026-11-22T13:57:04.390000Z");
-    }
-
     proptest! {
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
@@ -383,11 +425,6 @@ mod tests {
                     prop_assert_eq!(Event::stored(&event.body).unwrap(), event);
                 }
             }
-        }
-
-        #[test]
-        fn any_time_that_is_written_is_read(micros in -60_000_000_000_000_000_i64..250_000_000_000_000_000) {
-            prop_assert_eq!(instant(&iso(micros)), Some(micros));
         }
     }
 

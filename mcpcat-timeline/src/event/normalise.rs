@@ -66,6 +66,12 @@ impl<'a> Fields<'a> {
         out
     }
 
+    /// Writes only those members whose JSON is not longer than that.
+    pub(crate) fn write_short(&self, bytes: usize) -> String {
+        let short = self.0.iter().filter(|(_, raw)| raw.get().len() <= bytes).cloned().collect();
+        Self(short).write(&[])
+    }
+
     fn put(&mut self, name: Cow<'a, str>, raw: &'a RawValue) {
         // The wire's own spelling has no capitals; most names are decided here.
         let capital = name.bytes().any(|byte| byte.is_ascii_uppercase());

@@ -10,7 +10,7 @@ use super::guard::Caller;
 use super::reply::{Problem, json, value};
 use super::{Shared, ask_store};
 use crate::event::quoted;
-use crate::store::{EventPage, Stored};
+use crate::store::{EventPage, Stored, snippet};
 
 pub(crate) type Params = Query<Vec<(String, String)>>;
 
@@ -58,6 +58,62 @@ pub(crate) async fn session_events(
     page.map(|page| bare(&page)).ok_or_else(|| Problem::missing("session"))
 }
 
+/// `GET /api/v1/sessions/{session}/outline`: the session without its payloads, as columns.
+pub(crate) async fn outline(
+    State(app): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path(session): Path<String>,
+    Query(params): Params,
+) -> Result<Response, Problem> {
+    let session = Ask(params).session(session, caller.scope);
+    let outline = ask_store(&app, move |store| store.outline(&session)).await?;
+    value(&outline.ok_or_else(|| Problem::missing("session"))?)
+}
+
+/// `GET /api/v1/sessions/{session}/rows?seq=1-500,507`: events by their arrival numbers, as they were sent; the long fields of
+/// large ones only with `whole=1`.
+pub(crate) async fn rows(
+    State(app): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path(session): Path<String>,
+    Query(params): Params,
+) -> Result<Response, Problem> {
+    let ask = Ask(params);
+    let (ranges, words, whole) = (ask.ranges()?, ask.text("q"), ask.flag("whole")?);
+    let session = ask.session(session, caller.scope);
+    let found = ask_store(&app, move |store| store.rows(&session, &ranges, MOST_ROWS)).await?;
+    let mut out = String::from("{\"events\":[");
+    for (at, stored) in found.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        push_row(&mut out, stored, whole, words.as_deref());
+    }
+    out.push_str("]}");
+    Ok(json(StatusCode::OK, out))
+}
+
+/// Most events in one answer to a question for rows.
+const MOST_ROWS: usize = 1000;
+/// An event of more bytes comes without its long fields in a row, and whole when it is opened.
+const ROW_BYTES: usize = 16 * 1024;
+/// A field of more bytes is a long one.
+const FIELD_BYTES: usize = 2 * 1024;
+
+/// `GET /api/v1/sessions/{session}/matches?q=…`: the arrival numbers of all events that hold the words.
+pub(crate) async fn matches(
+    State(app): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path(session): Path<String>,
+    Query(params): Params,
+) -> Result<Response, Problem> {
+    let ask = Ask(params);
+    let words = ask.text("q").ok_or_else(|| Problem::bad("`q` is missing: which words?"))?;
+    let session = ask.session(session, caller.scope);
+    let seq = ask_store(&app, move |store| store.matches(&session, &words)).await?;
+    value(&serde_json::json!({ "seq": seq }))
+}
+
 /// `GET /api/v1/events`: events of all sessions, with their arrival numbers.
 pub(crate) async fn events(
     State(app): State<Shared>,
@@ -73,13 +129,15 @@ pub(crate) async fn events(
     Ok(json(StatusCode::OK, wrapped(&page)))
 }
 
-/// `GET /api/v1/events/{event}`
+/// `GET /api/v1/events/{event}`, of the project that `project` names, else of any.
 pub(crate) async fn event(
     State(app): State<Shared>,
     Extension(caller): Extension<Caller>,
     Path(event): Path<String>,
+    Query(params): Params,
 ) -> Result<Response, Problem> {
-    let stored = ask_store(&app, move |store| store.event(&event, caller.scope.as_deref())).await?;
+    let project = caller.scope.or_else(|| Ask(params).text("project"));
+    let stored = ask_store(&app, move |store| store.event(&event, project.as_deref())).await?;
     let stored = stored.ok_or_else(|| Problem::missing("event"))?;
     Ok(json(StatusCode::OK, one_wrapped(&stored)))
 }
@@ -166,14 +224,56 @@ fn bare(page: &EventPage) -> Response {
     json(StatusCode::OK, out)
 }
 
-/// `{"seq":…,"filed_under":…,"event":{…}}`
+/// `{"seq":…,"filed_under":…,"at_us":…,"took_us":…,"kind":…,"label":…,"is_error":…,"event":{…}}`
 pub(crate) fn one_wrapped(stored: &Stored) -> String {
-    format!(
-        "{{\"seq\":{},\"filed_under\":{},\"event\":{}}}",
+    let mut out = String::with_capacity(stored.body.len() + 200);
+    push_known(&mut out, stored);
+    out.push_str(",\"event\":");
+    out.push_str(&stored.shown());
+    out.push('}');
+    out
+}
+
+/// What the collector knows of an event, up to the event itself.
+fn push_known(out: &mut String, stored: &Stored) {
+    use std::fmt::Write as _;
+    // Writing to a text cannot fail.
+    let _ = write!(
+        out,
+        "{{\"seq\":{},\"filed_under\":{},\"at_us\":{},\"kind\":{},\"label\":{},\"is_error\":{}",
         stored.seq,
         quoted(&stored.session),
-        stored.shown()
-    )
+        stored.at,
+        quoted(&stored.kind),
+        quoted(&stored.label),
+        stored.is_error,
+    );
+    if let Some(took) = stored.took {
+        let _ = write!(out, ",\"took_us\":{took}");
+    }
+    let doubts: Vec<String> = stored.suspect.words().map(quoted).collect();
+    if !doubts.is_empty() {
+        let _ = write!(out, ",\"suspect\":[{}]", doubts.join(","));
+    }
+}
+
+/// The same for a row of the page: the event as it was sent, without its long fields when it is large, and where the words
+/// of a search are in it.
+fn push_row(out: &mut String, stored: &Stored, whole: bool, words: Option<&str>) {
+    push_known(out, stored);
+    if let Some(parts) = words.and_then(|words| snippet(&stored.body, words)) {
+        out.push_str(",\"hit\":[");
+        out.push_str(&parts.map(|part| quoted(&part)).join(","));
+        out.push(']');
+    }
+    if whole || stored.body.len() <= ROW_BYTES {
+        out.push_str(",\"event\":");
+        out.push_str(&stored.body);
+    } else {
+        out.push_str(&format!(",\"cut\":{},\"event\":", stored.body.len()));
+        out.push_str(&crate::event::without_long_fields(&stored.body, FIELD_BYTES));
+    }
+    out.push('}');
 }
 
 /// Events with what the collector knows of them.

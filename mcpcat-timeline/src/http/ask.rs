@@ -2,12 +2,15 @@
 
 use super::reply::Problem;
 use crate::event::instant;
-use crate::store::{Cut, EventQuery, SessionQuery, Sort, Term, TermKind};
+use crate::store::{Cut, EventQuery, SessionQuery, SessionRef, Sort, Term, TermKind};
 
 /// Sessions in one answer when nothing is asked for.
 const SESSIONS: usize = 200;
 /// Events in one answer when nothing is asked for.
 const EVENTS: usize = 10_000;
+
+/// Most numbers and ranges in one question for rows.
+const MOST_RANGES: usize = 1000;
 
 /// A query string, repeated names kept.
 pub(crate) struct Ask(pub(crate) Vec<(String, String)>);
@@ -22,7 +25,7 @@ impl Ask {
             .map(|(_, value)| value.clone())
     }
 
-    fn flag(&self, name: &str) -> Result<bool, Problem> {
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, Problem> {
         match self.text(name).as_deref() {
             None | Some("0" | "false") => Ok(false),
             Some("1" | "true") => Ok(true),
@@ -81,16 +84,14 @@ impl Ask {
                 None => None,
                 Some(_) => Some(self.flag("identified")?),
             },
-            sort: match self.text("sort").as_deref() {
-                None | Some("last") => Sort::Last,
-                Some("start") => Sort::Start,
-                Some("events") => Sort::Events,
-                Some("errors") => Sort::Errors,
-                Some("duration") => Sort::Duration,
-                Some(other) => {
-                    return Err(Problem::bad(format!(
-                        "`sort` must be last, start, events, errors or duration, not {other:?}"
-                    )));
+            sort: match self.text("sort") {
+                None => Sort::default(),
+                Some(name) => {
+                    let known = Sort::NAMES.iter().find(|(known, _)| *known == name);
+                    known.map(|(_, sort)| *sort).ok_or_else(|| {
+                        let names: Vec<&str> = Sort::NAMES.iter().map(|(known, _)| *known).collect();
+                        Problem::bad(format!("`sort` must be one of {}, not {name:?}", names.join(", ")))
+                    })?
                 }
             },
             ascending: match self.text("order").as_deref() {
@@ -103,6 +104,30 @@ impl Ask {
             limit: self.limit(SESSIONS)?,
             cursor: self.text("cursor"),
         })
+    }
+
+    /// The session of an address, with the project that the query names.
+    pub(crate) fn session(&self, id: String, scope: Option<String>) -> SessionRef {
+        SessionRef { id, project: self.text("project"), scope }
+    }
+
+    /// `seq=1-500,507`: numbers and ranges of numbers.
+    pub(crate) fn ranges(&self) -> Result<Vec<(i64, i64)>, Problem> {
+        let text = self
+            .text("seq")
+            .ok_or_else(|| Problem::bad("`seq` is missing: which events, as `1-500,507`?"))?;
+        let wrong = || Problem::bad("`seq` must be numbers and ranges like `1-500,507`");
+        let ranges = text
+            .split(',')
+            .map(|part| {
+                let (from, to) = part.split_once('-').unwrap_or((part, part));
+                Ok((from.parse().map_err(|_| wrong())?, to.parse().map_err(|_| wrong())?))
+            })
+            .collect::<Result<Vec<_>, Problem>>()?;
+        if ranges.len() > MOST_RANGES {
+            return Err(Problem::bad(format!("`seq` has {} parts; at most {MOST_RANGES} fit", ranges.len())));
+        }
+        Ok(ranges)
     }
 
     pub(crate) fn events(&self, scope: Option<String>) -> Result<EventQuery, Problem> {

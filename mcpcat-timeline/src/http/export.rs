@@ -13,7 +13,7 @@ use super::ask::Ask;
 use super::guard::Caller;
 use super::reply::Problem;
 use super::{Shared, ask_store, page};
-use crate::store::{Cut, EventPage, EventQuery, Stored};
+use crate::store::{Cut, EventPage, EventQuery};
 
 /// Events read from the store at a time.
 const CHUNK: usize = 1000;
@@ -130,8 +130,32 @@ fn download(
 }
 
 /// The page's modules that a single session needs, each after those it imports.
-const MODULES: [&str; 7] =
-    ["dom.js", "format.js", "model.js", "tree.js", "detail.js", "keys.js", "timeline.js"];
+const MODULES: [&str; 24] = [
+    "dom.js",
+    "json.js",
+    "format.js",
+    "model.js",
+    "outline.js",
+    "paths.js",
+    "lines.js",
+    "differ.js",
+    "tree.js",
+    "content.js",
+    "failure.js",
+    "axis.js",
+    "call.js",
+    "row.js",
+    "detail.js",
+    "rows.js",
+    "strip.js",
+    "head.js",
+    "keys.js",
+    "search.js",
+    "pane.js",
+    "timeline.js",
+    "file.js",
+    "export.js",
+];
 
 /// `GET /api/v1/sessions/{session}/export.html`: a page that opens anywhere and asks nobody for anything.
 pub(crate) async fn html(
@@ -140,18 +164,21 @@ pub(crate) async fn html(
     Path(session): Path<String>,
     Query(params): Params,
 ) -> Result<Response, Problem> {
-    let mut query = Ask(params).events(caller.scope.clone())?;
+    let ask = Ask(params);
+    let mut query = ask.events(caller.scope.clone())?;
     query.session = Some(session.clone());
     let trace_url = app.trace_url.clone();
-    let (rows, page) = ask_store(&app, move |store| {
-        Ok((store.session(&session, caller.scope.as_deref())?, store.events(&query)?))
+    let named = ask.session(session.clone(), caller.scope.clone());
+    let (rows, outline, page) = ask_store(&app, move |store| {
+        Ok((store.session(&session, caller.scope.as_deref())?, store.outline(&named)?, store.events(&query)?))
     })
     .await?;
     let row = rows.first().ok_or_else(|| Problem::missing("session"))?;
-    let events: Vec<String> = page.events.iter().map(Stored::shown).collect();
+    let events: Vec<String> = page.events.iter().map(super::api::one_wrapped).collect();
     let data = format!(
-        "{{\"session\":{},\"events\":[{}],\"cut\":{},\"trace_url\":{}}}",
+        "{{\"session\":{},\"outline\":{},\"events\":[{}],\"cut\":{},\"trace_url\":{}}}",
         serde_json::to_string(row).unwrap_or_default(),
+        serde_json::to_string(&outline).unwrap_or_default(),
         events.join(","),
         page.next.is_some(),
         trace_url.as_deref().map_or_else(|| "null".into(), crate::event::quoted),
@@ -161,7 +188,7 @@ pub(crate) async fn html(
     let script = bundle();
     let style = page::text("style.css");
     let policy = format!(
-        "default-src 'none'; script-src '{}'; style-src '{}'; base-uri 'none'; form-action 'none'",
+        "default-src 'none'; script-src '{}'; style-src '{}'; img-src data:; base-uri 'none'; form-action 'none'",
         hash(&script),
         hash(style)
     );
@@ -197,7 +224,7 @@ fn bundle() -> String {
             out.push('\n');
         }
     }
-    out.push_str("showExport(JSON.parse(document.getElementById('data').textContent));\n");
+    out.push_str("showExport(parseJson(document.getElementById('data').textContent));\n");
     out
 }
 
@@ -245,5 +272,24 @@ mod tests {
         assert!(!script.lines().any(|line| line.starts_with("import ") || line.starts_with("export ")));
         assert!(!script.contains("</script"));
         assert!(script.contains("function showExport("));
+    }
+
+    #[test]
+    fn no_two_modules_of_the_bundle_declare_the_same_name() {
+        let mut names = std::collections::BTreeMap::new();
+        for module in MODULES {
+            for line in page::text(module).lines() {
+                let line = line.strip_prefix("export ").unwrap_or(line);
+                let line = line.strip_prefix("async ").unwrap_or(line);
+                let declared =
+                    ["const ", "let ", "function ", "class "].iter().find_map(|word| line.strip_prefix(word));
+                let name =
+                    declared.and_then(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next());
+                if let Some(name) = name.filter(|name| !name.is_empty()) {
+                    assert_eq!(names.insert(name, module), None, "{name} of {module}");
+                }
+            }
+        }
+        assert!(names.len() > 100, "{}", names.len());
     }
 }

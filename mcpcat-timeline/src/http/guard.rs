@@ -156,7 +156,7 @@ pub(crate) async fn outer(State(app): State<Shared>, request: Request, next: Nex
     response
 }
 
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
      base-uri 'self'; form-action 'none'; frame-ancestors 'none'";
 
 fn check_names(access: &Access, request: &Request, invited: bool) -> Result<(), Problem> {

@@ -27,18 +27,42 @@ macro_rules! assets {
 const JS: &str = "text/javascript; charset=utf-8";
 
 static ASSETS: &[Asset] = &assets! {
-    "app.js": JS,
+    "align.js": JS,
     "api.js": JS,
+    "app.js": JS,
+    "axis.js": JS,
+    "banner.js": JS,
+    "call.js": JS,
     "catalogue.js": JS,
+    "compare.js": JS,
+    "content.js": JS,
     "detail.js": JS,
+    "differ.js": JS,
     "dom.js": JS,
+    "export.js": JS,
+    "failure.js": JS,
+    "file.js": JS,
+    "filters.js": JS,
     "format.js": JS,
+    "head.js": JS,
+    "json.js": JS,
     "keys.js": JS,
+    "line.js": JS,
+    "lines.js": JS,
     "list.js": JS,
     "live.js": JS,
     "model.js": JS,
+    "outline.js": JS,
     "overview.js": JS,
+    "pane.js": JS,
+    "paths.js": JS,
+    "plot.js": JS,
+    "row.js": JS,
+    "rows.js": JS,
+    "search.js": JS,
     "session.js": JS,
+    "source.js": JS,
+    "strip.js": JS,
     "theme.js": JS,
     "timeline.js": JS,
     "tree.js": JS,
@@ -54,6 +78,15 @@ static TAGS: LazyLock<Vec<String>> = LazyLock::new(|| {
             let hex: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
             format!("\"{hex}\"")
         })
+        .collect()
+});
+
+/// Names every module in the shell, so that a browser fetches them at once and not one import after the other.
+static PRELOAD: LazyLock<String> = LazyLock::new(|| {
+    ASSETS
+        .iter()
+        .filter(|asset| asset.media == JS && asset.name != "export.js" && asset.name != "file.js")
+        .map(|asset| format!("<link rel=\"modulepreload\" href=\"assets/{}\">\n", asset.name))
         .collect()
 });
 
@@ -101,6 +134,7 @@ pub(crate) async fn shell(
     }
     let status = if app.may_read(&headers) { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
     let html = SHELL
+        .replace("{{preload}}", &PRELOAD)
         .replace("{{base}}", &format!("{}/", app.base))
         .replace("{{login}}", if status == StatusCode::OK { "" } else { "needed" });
     (

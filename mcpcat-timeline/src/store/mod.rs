@@ -2,12 +2,15 @@
 //!
 //! The collector talks to this trait only. Every method may block; callers keep them off the async threads.
 
+pub(crate) mod histogram;
+pub(crate) mod outline;
 mod query;
 pub(crate) mod sqlite;
 
 use tokio::sync::watch;
 
-pub(crate) use query::{Cut, EventQuery, SessionQuery, Sort, Term, TermKind};
+pub(crate) use query::{Cut, EventQuery, SessionQuery, SessionRef, Sort, Term, TermKind};
+pub(crate) use sqlite::snippet;
 
 use crate::event::Event;
 
@@ -51,13 +54,18 @@ pub(crate) struct SessionRow {
     /// True for the place where a project's events without a session are filed.
     pub(crate) stateless: bool,
     pub(crate) started_at: String,
+    /// The same in microseconds since 1970.
+    pub(crate) started_us: i64,
     pub(crate) last_event_at: String,
+    pub(crate) last_event_us: i64,
     /// From the first start to the last end, in milliseconds.
     pub(crate) duration_ms: f64,
     pub(crate) event_count: i64,
     pub(crate) tool_call_count: i64,
     pub(crate) custom_event_count: i64,
     pub(crate) error_count: i64,
+    /// Failed events that no other failed one has raised; above 10,000 errors, the errors.
+    pub(crate) failure_count: i64,
     pub(crate) actor_id: Option<String>,
     pub(crate) actor_name: Option<String>,
     pub(crate) client_name: Option<String>,
@@ -67,8 +75,29 @@ pub(crate) struct SessionRow {
     pub(crate) sdk_language: Option<String>,
     /// The label of the event that arrived last.
     pub(crate) last_label: String,
-    #[serde(skip)]
-    pub(crate) sort_value: f64,
+    /// The first thing that was wanted, in the caller's words.
+    pub(crate) intent: Option<String>,
+    /// The first tools called, in the order of arrival.
+    pub(crate) tool_path: Vec<String>,
+    /// The share of sessions that the sender keeps, when that is not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sample_rate: Option<f64>,
+    /// Events that were here and have been removed by age or size.
+    pub(crate) removed_by_retention: i64,
+    /// Where the words of a search occur.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hits: Option<Hits>,
+}
+
+/// Events of a session that hold the words of a search.
+#[derive(Debug, Clone, serde::Serialize)]
+pub(crate) struct Hits {
+    pub(crate) count: i64,
+    /// The first of them in time.
+    pub(crate) event_id: String,
+    pub(crate) label: String,
+    /// What stands before the words, the words, and what follows.
+    pub(crate) snippet: Option<[String; 3]>,
 }
 
 /// A page of the session list.
@@ -78,6 +107,10 @@ pub(crate) struct SessionPage {
     /// Pass as `cursor` for the next page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) next: Option<String>,
+    /// Sessions that the filters let through, on all pages.
+    pub(crate) total: i64,
+    /// The collector's clock, microseconds since 1970.
+    pub(crate) now_us: i64,
     /// The newest event's arrival number at the time of reading; where a live tail goes on.
     pub(crate) last_seq: i64,
     /// How many of the newest events a text search looked into, when it did not look into all.
@@ -96,6 +129,11 @@ pub(crate) struct Stored {
     pub(crate) kind: String,
     /// The words a reader sees for it.
     pub(crate) label: String,
+    /// Start and length in microseconds, as the collector has read them.
+    pub(crate) at: i64,
+    pub(crate) took: Option<i64>,
+    pub(crate) suspect: crate::event::Suspect,
+    pub(crate) is_error: bool,
     /// The event on one line, as it was sent.
     pub(crate) body: String,
 }
@@ -145,10 +183,28 @@ pub(crate) struct NameStats {
     pub(crate) name: String,
     pub(crate) events: i64,
     pub(crate) errors: i64,
+    /// Events that there would be without sampling: each counts as one over the share its sender keeps.
+    pub(crate) weighted: f64,
+    /// Events that say how long they took.
+    pub(crate) timed: i64,
     /// Mean of the timed ones, milliseconds.
     pub(crate) mean_ms: Option<f64>,
+    /// Percentiles of the timed ones, within 2 %.
+    pub(crate) p50_ms: Option<f64>,
+    pub(crate) p95_ms: Option<f64>,
+    pub(crate) p99_ms: Option<f64>,
     /// Longest ever in the range, milliseconds.
     pub(crate) max_ms: Option<f64>,
+}
+
+/// How many sessions a client or server of one version has.
+#[derive(Debug, Clone, serde::Serialize)]
+pub(crate) struct VersionStats {
+    pub(crate) name: String,
+    pub(crate) version: Option<String>,
+    pub(crate) sessions: i64,
+    pub(crate) events: i64,
+    pub(crate) errors: i64,
 }
 
 /// The numbers behind the overview page.
@@ -157,9 +213,27 @@ pub(crate) struct Overview {
     pub(crate) slot_ms: i64,
     pub(crate) slots: Vec<Slot>,
     pub(crate) names: Vec<NameStats>,
+    pub(crate) clients: Vec<VersionStats>,
+    pub(crate) servers: Vec<VersionStats>,
     pub(crate) sessions: i64,
+    /// Sessions in the range whose sender keeps only a share.
+    pub(crate) sampled_sessions: i64,
     pub(crate) events: i64,
+    pub(crate) weighted_events: f64,
     pub(crate) errors: i64,
+    /// Events of sessions in the range that have been removed by age or size.
+    pub(crate) removed_by_retention: i64,
+}
+
+/// A custom event name as it has been seen.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SeenName {
+    pub(crate) name: String,
+    pub(crate) count: i64,
+    /// Microseconds since 1970.
+    pub(crate) last_us: i64,
+    /// Keys of the newest ones, as `parameters.x`, `tags.y`, `properties.z`.
+    pub(crate) keys: std::collections::BTreeSet<String>,
 }
 
 /// Whose events are to go.
@@ -199,11 +273,17 @@ pub(crate) trait Store: Send + Sync {
     /// One session's row, of every project that has it.
     fn session(&self, session: &str, scope: Option<&str>) -> Result<Vec<SessionRow>>;
     fn events(&self, query: &EventQuery) -> Result<EventPage>;
+    /// A session without its payloads; `None` when there is no such session.
+    fn outline(&self, session: &SessionRef) -> Result<Option<outline::Outline>>;
+    /// Events of a session by their arrival numbers, at most `most` of them.
+    fn rows(&self, session: &SessionRef, ranges: &[(i64, i64)], most: usize) -> Result<Vec<Stored>>;
+    /// Arrival numbers of all events of a session that hold the words.
+    fn matches(&self, session: &SessionRef, words: &str) -> Result<Vec<i64>>;
     fn event(&self, id: &str, scope: Option<&str>) -> Result<Option<Stored>>;
     fn facets(&self, scope: Option<&str>) -> Result<Facets>;
     fn overview(&self, since: i64, until: i64, scope: Option<&str>) -> Result<Overview>;
-    /// Every custom event name seen in a project, with its count.
-    fn custom_names(&self, project: &str) -> Result<Vec<(String, i64)>>;
+    /// Every custom event name seen in a project.
+    fn custom_names(&self, project: &str) -> Result<Vec<SeenName>>;
     fn forget(&self, whose: &Forget, scope: Option<&str>) -> Result<Forgotten>;
     /// Removes a little of what is past its time, about `events` of them; true when there is more to do.
     fn prune(&self, keep: Retention, events: usize, now: i64) -> Result<bool>;

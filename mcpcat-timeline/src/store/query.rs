@@ -49,9 +49,41 @@ pub(crate) enum Sort {
     #[default]
     Last,
     Start,
-    Events,
-    Errors,
     Duration,
+    Events,
+    Tools,
+    Custom,
+    Errors,
+    Project,
+    Client,
+    Server,
+    Actor,
+}
+
+impl Sort {
+    /// The names that the API takes.
+    pub(crate) const NAMES: [(&str, Self); 11] = [
+        ("last", Self::Last),
+        ("start", Self::Start),
+        ("duration", Self::Duration),
+        ("events", Self::Events),
+        ("tools", Self::Tools),
+        ("custom", Self::Custom),
+        ("errors", Self::Errors),
+        ("project", Self::Project),
+        ("client", Self::Client),
+        ("server", Self::Server),
+        ("actor", Self::Actor),
+    ];
+}
+
+/// One session, as an address names it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SessionRef {
+    pub(crate) id: String,
+    pub(crate) project: Option<String>,
+    /// The project a token is limited to.
+    pub(crate) scope: Option<String>,
 }
 
 /// Which sessions, in which order.

@@ -6,7 +6,7 @@ use super::Writer;
 use super::known::Known;
 use super::rollup::Change;
 use super::terms::{HOUR, NewTerms};
-use crate::event::Event;
+use crate::event::{Event, Suspect};
 use crate::store::Outcome;
 
 /// Returns what became of each event, and the newest arrival number if anything was added.
@@ -41,29 +41,12 @@ fn commit(
     let mut outcomes = Vec::with_capacity(events.len());
     let (mut change, mut terms) = (Change::default(), NewTerms::default());
     {
-        let mut insert = transaction.prepare_cached(
-            "INSERT INTO event(seq, id, project, session, at, instance, sequence, kind, type, name, error, received, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT (id, project) DO NOTHING",
-        )?;
+        let mut insert = transaction.prepare_cached(INSERT)?;
         for event in events {
             let added = match session_key(&transaction, known, event)? {
                 None => 0,
                 Some(session) => {
-                    let added = insert.execute(params![
-                        seq + 1,
-                        event.id,
-                        event.project,
-                        session,
-                        event.at,
-                        event.instance,
-                        event.sequence,
-                        event.kind.as_str(),
-                        event.event_type,
-                        event.name,
-                        event.is_error,
-                        received,
-                        event.body,
-                    ])?;
+                    let added = insert_event(&mut insert, seq + 1, session, event, received)?;
                     if added > 0 {
                         change.count(session, event, 1);
                         terms.find(known, session, event, received);
@@ -86,9 +69,49 @@ fn commit(
     Ok((outcomes, Some(seq)))
 }
 
+/// A sender's clock may run ahead by this much, microseconds.
+const AHEAD: i64 = 60_000_000;
+
+pub(super) const INSERT: &str = "INSERT INTO event(seq, id, project, session, at, instance, sequence, kind, type, name, error, received, parent,
+       took, suspect, body)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT (id, project) DO NOTHING";
+
+/// Puts one event in; 0 when its id is there.
+pub(super) fn insert_event(
+    insert: &mut rusqlite::Statement<'_>,
+    seq: i64,
+    session: i64,
+    event: &Event,
+    received: i64,
+) -> rusqlite::Result<usize> {
+    let future = if event.at > received.saturating_add(AHEAD) { Suspect::FUTURE } else { Suspect::NONE };
+    insert.execute(params![
+        seq,
+        event.id,
+        event.project,
+        session,
+        event.at,
+        event.instance,
+        event.sequence,
+        event.kind.as_str(),
+        event.event_type,
+        event.name,
+        event.is_error,
+        received,
+        event.parent,
+        event.took(),
+        event.suspect.with(future).bits(),
+        event.body,
+    ])
+}
+
 /// The session that an event is filed under, made if need be; `None` when the event is there already and its session
 /// is not.
-fn session_key(db: &Connection, known: &mut Known, event: &Event) -> rusqlite::Result<Option<i64>> {
+pub(super) fn session_key(
+    db: &Connection,
+    known: &mut Known,
+    event: &Event,
+) -> rusqlite::Result<Option<i64>> {
     let id = event.filed_under();
     if let Some(key) = known.session(&event.project, &id) {
         return Ok(Some(key));

@@ -5,21 +5,26 @@
 
 mod append;
 mod known;
+mod migrate;
 mod open;
+mod outline;
+mod overview;
 mod read;
 mod remove;
 mod rollup;
+mod search;
 mod terms;
 
 pub(crate) use open::private;
+pub(crate) use search::snippet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 use tokio::sync::watch;
 
 use super::{
-    EventPage, EventQuery, Facets, Forget, Forgotten, Outcome, Overview, Result, Retention, SessionPage,
-    SessionQuery, SessionRow, Size, Store, StoreError, Stored,
+    EventPage, EventQuery, Facets, Forget, Forgotten, Outcome, Overview, Result, Retention, SeenName,
+    SessionPage, SessionQuery, SessionRef, SessionRow, Size, Store, StoreError, Stored,
 };
 use crate::event::Event;
 
@@ -115,6 +120,18 @@ impl Store for Sqlite {
         self.read(|connection| read::events(connection, query, cursor))
     }
 
+    fn outline(&self, session: &SessionRef) -> Result<Option<super::outline::Outline>> {
+        self.read(|connection| outline::outline(connection, session))
+    }
+
+    fn rows(&self, session: &SessionRef, ranges: &[(i64, i64)], most: usize) -> Result<Vec<Stored>> {
+        self.read(|connection| outline::rows(connection, session, ranges, most))
+    }
+
+    fn matches(&self, session: &SessionRef, words: &str) -> Result<Vec<i64>> {
+        self.read(|connection| outline::matches(connection, session, words))
+    }
+
     fn event(&self, id: &str, scope: Option<&str>) -> Result<Option<Stored>> {
         self.read(|connection| read::event(connection, id, scope))
     }
@@ -124,11 +141,11 @@ impl Store for Sqlite {
     }
 
     fn overview(&self, since: i64, until: i64, scope: Option<&str>) -> Result<Overview> {
-        self.read(|connection| read::overview(connection, since, until, scope))
+        self.read(|connection| overview::overview(connection, since, until, scope))
     }
 
-    fn custom_names(&self, project: &str) -> Result<Vec<(String, i64)>> {
-        self.read(|connection| read::custom_names(connection, project))
+    fn custom_names(&self, project: &str) -> Result<Vec<SeenName>> {
+        self.read(|connection| overview::custom_names(connection, project))
     }
 
     fn forget(&self, whose: &Forget, scope: Option<&str>) -> Result<Forgotten> {

@@ -10,11 +10,12 @@ use tokio::sync::watch;
 use super::{Durability, READERS, Result, Sqlite, StoreError, Writer};
 
 /// Raised whenever the tables change shape.
-const SCHEMA_VERSION: i64 = 2;
+pub(super) const SCHEMA_VERSION: i64 = 3;
 
 /// `arrived` is the newest arrival number and time ever given out: numbers are not used again when events go.
 /// `session.first_at` and `last_at` are microseconds; `last_at` includes the duration of the event that ends last.
-const SCHEMA: &str = "
+/// `event_outline` holds all that the outline of a session says, in its order, so that no body is read for it.
+pub(super) const SCHEMA: &str = "
 CREATE TABLE session (
     key INTEGER PRIMARY KEY,
     project TEXT NOT NULL,
@@ -31,6 +32,10 @@ CREATE TABLE session (
     server TEXT, server_version TEXT,
     sdk TEXT,
     last_label TEXT NOT NULL DEFAULT '',
+    intent TEXT, intent_at INTEGER,
+    tool_path TEXT NOT NULL DEFAULT '',
+    rate REAL,
+    cut INTEGER NOT NULL DEFAULT 0,
     UNIQUE (id, project)
 );
 CREATE INDEX session_last ON session(last_at, key);
@@ -47,11 +52,15 @@ CREATE TABLE event (
     name TEXT,
     error INTEGER NOT NULL,
     received INTEGER NOT NULL,
+    parent TEXT,
+    took INTEGER,
+    suspect INTEGER NOT NULL,
     body TEXT NOT NULL
 );
 CREATE UNIQUE INDEX event_id ON event(id, project);
-CREATE INDEX event_order ON event(session, at);
+CREATE INDEX event_outline ON event(session, at, instance, sequence, id, parent, took, error, suspect, type, name);
 CREATE INDEX event_error ON event(seq) WHERE error = 1;
+CREATE INDEX event_failure ON event(session, parent, project) WHERE error = 1;
 CREATE TABLE arrived (seq INTEGER NOT NULL, at INTEGER NOT NULL);
 INSERT INTO arrived VALUES (0, 0);
 CREATE TABLE term (
@@ -71,7 +80,20 @@ CREATE TABLE stat (
     timed INTEGER NOT NULL,
     sum_ms REAL NOT NULL,
     max_ms REAL NOT NULL,
+    weight REAL NOT NULL,
+    last_at INTEGER NOT NULL,
+    spread BLOB NOT NULL,
     PRIMARY KEY (slot, project, kind, name)
+) WITHOUT ROWID;
+CREATE TABLE instance (
+    project TEXT NOT NULL,
+    id TEXT NOT NULL,
+    lowest INTEGER NOT NULL,
+    highest INTEGER NOT NULL,
+    events INTEGER NOT NULL,
+    removed INTEGER NOT NULL DEFAULT 0,
+    dropped INTEGER NOT NULL,
+    PRIMARY KEY (project, id)
 ) WITHOUT ROWID;
 CREATE TABLE catalogue (project TEXT PRIMARY KEY, json TEXT NOT NULL);
 ";
@@ -79,8 +101,8 @@ CREATE TABLE catalogue (project TEXT PRIMARY KEY, json TEXT NOT NULL);
 impl Sqlite {
     /// A store that is gone with the process.
     pub(crate) fn in_memory() -> Result<Self> {
-        let connection = Connection::open_in_memory()?;
-        prepare(&connection)?;
+        let mut connection = Connection::open_in_memory()?;
+        prepare(&mut connection)?;
         Ok(Self {
             writer: Mutex::new(Writer::new(connection)),
             readers: Vec::new(),
@@ -90,7 +112,7 @@ impl Sqlite {
 
     /// Opens a file that [`private`] has made.
     pub(crate) fn open(path: &Path, durability: Durability) -> Result<Self> {
-        let connection = Connection::open(path)?;
+        let mut connection = Connection::open(path)?;
         tune(&connection)?;
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -99,7 +121,7 @@ impl Sqlite {
             Durability::Full => "FULL",
         };
         connection.pragma_update(None, "synchronous", synchronous)?;
-        prepare(&connection)?;
+        prepare(&mut connection)?;
         let newest = connection.query_row("SELECT coalesce(max(seq), 0) FROM event", [], |row| row.get(0))?;
         let mut readers = Vec::with_capacity(READERS);
         for _ in 0..READERS {
@@ -111,7 +133,11 @@ impl Sqlite {
     /// Opens a file beside the collector that owns it, to look only.
     pub(crate) fn open_to_read(path: &Path) -> Result<Self> {
         let writer = reader(path)?;
-        check(&writer)?;
+        if check(&writer)? == State::Older {
+            return Err(StoreError::Asked(
+                "it has an older format; start `mcpcat-timeline serve` on it once, which brings it up to date".into(),
+            ));
+        }
         let mut readers = Vec::with_capacity(READERS);
         for _ in 0..READERS {
             readers.push(Mutex::new(reader(path)?));
@@ -137,22 +163,35 @@ fn tune(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "temp_store", "MEMORY")
 }
 
-fn prepare(connection: &Connection) -> Result<()> {
-    if check(connection)? {
-        return Ok(());
+fn prepare(connection: &mut Connection) -> Result<()> {
+    super::rollup::add_functions(connection)?;
+    match check(connection)? {
+        State::Current => Ok(()),
+        State::Older => Ok(super::migrate::from_2(connection)?),
+        State::Empty => {
+            connection
+                .execute_batch(&format!("BEGIN;{SCHEMA}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"))?;
+            Ok(())
+        }
     }
-    connection.execute_batch(&format!("BEGIN;{SCHEMA}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"))?;
-    Ok(())
 }
 
-/// Whether the tables are there, in the shape of this version.
-fn check(connection: &Connection) -> Result<bool> {
+/// How the tables stand to this version.
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    Empty,
+    Older,
+    Current,
+}
+
+fn check(connection: &Connection) -> Result<State> {
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match version {
-        SCHEMA_VERSION => Ok(true),
-        0 => Ok(false),
-        older if (1..SCHEMA_VERSION).contains(&older) => Err(StoreError::Asked(format!(
-            "it has format {older}, this version reads {SCHEMA_VERSION}; export it with the version that wrote it, \
+        SCHEMA_VERSION => Ok(State::Current),
+        0 => Ok(State::Empty),
+        2 => Ok(State::Older),
+        1 => Err(StoreError::Asked(format!(
+            "it has format 1, this version reads {SCHEMA_VERSION}; export it with the version that wrote it, \
              then import it into a new file"
         ))),
         other => Err(StoreError::Asked(format!(

@@ -3,12 +3,13 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
-use super::rollup::SLOT;
-use crate::event::{Kind, iso, label};
+use super::outline::{STORED, stored};
+use super::search::{like, snippet};
+use crate::event::{Kind, iso};
 use crate::store::query::MAX_LIMIT;
 use crate::store::{
-    Cut, EventPage, EventQuery, Facets, NameStats, Overview, Result, SessionPage, SessionQuery, SessionRow,
-    Size, Slot, Sort, StoreError, Stored, Term, TermKind,
+    Cut, EventPage, EventQuery, Facets, Hits, Result, SessionPage, SessionQuery, SessionRow, Size, Sort,
+    StoreError, Stored, Term, TermKind,
 };
 
 /// How many of the newest events a text search looks into.
@@ -17,8 +18,6 @@ const TEXT_SEARCHED: i64 = 100_000;
 const PAGE_BYTES: usize = 64 * 1024 * 1024;
 /// Most values offered for one filter.
 const FACET_VALUES: usize = 200;
-/// Most columns of a plot over time.
-const PLOT_SLOTS: i64 = 120;
 
 /// A `WHERE` clause under construction, values apart from text.
 #[derive(Default)]
@@ -39,28 +38,19 @@ fn text(value: &str) -> Value {
     Value::Text(value.to_owned())
 }
 
-/// A `LIKE` pattern that finds the text anywhere, as it stands inside JSON.
-fn anywhere(needle: &str) -> Value {
-    let json = crate::event::quoted(needle);
-    let mut pattern = String::from("%");
-    for letter in json[1..json.len() - 1].chars() {
-        if matches!(letter, '%' | '_' | '~') {
-            pattern.push('~');
-        }
-        pattern.push(letter);
-    }
-    pattern.push('%');
-    Value::Text(pattern)
-}
-
 fn bad_cursor() -> StoreError {
     StoreError::Asked("`cursor` is not one that this API gave out".into())
 }
 
 /// The place after the last session of a page: its sort value and key.
-pub(super) fn session_cursor(text: &str) -> Result<(f64, i64)> {
-    let (value, key) = text.split_once('~').ok_or_else(bad_cursor)?;
-    Ok((value.parse().map_err(|_| bad_cursor())?, key.parse().map_err(|_| bad_cursor())?))
+pub(super) fn session_cursor(cursor: &str) -> Result<(Value, i64)> {
+    let (key, value) = cursor.split_once('~').ok_or_else(bad_cursor)?;
+    let value = match value.split_at_checked(1).ok_or_else(bad_cursor)? {
+        ("i", number) => Value::Integer(number.parse().map_err(|_| bad_cursor())?),
+        ("t", sorted) => text(sorted),
+        _ => return Err(bad_cursor()),
+    };
+    Ok((value, key.parse().map_err(|_| bad_cursor())?))
 }
 
 /// The place after the last event of a page.
@@ -101,7 +91,10 @@ fn term_condition(term: &Term) -> (String, Vec<Value>) {
 }
 
 const SESSION_COLUMNS: &str = "s.key, s.id, s.project, s.stateless, s.first_at, s.last_at, s.events, s.tools, s.custom, \
-     s.errors, s.actor, s.actor_name, s.client, s.client_version, s.server, s.server_version, s.sdk, s.last_label";
+     s.errors, s.actor, s.actor_name, s.client, s.client_version, s.server, s.server_version, s.sdk, s.last_label, \
+     s.intent, s.tool_path, s.rate, s.cut, \
+     iif(s.errors BETWEEN 1 AND 10000, (SELECT count(*) FROM event f WHERE f.session = s.key AND f.error = 1 AND NOT EXISTS \
+       (SELECT 1 FROM event p WHERE p.id = f.parent AND p.project = f.project AND p.error = 1)), s.errors)";
 
 fn session_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
     let (first, last): (i64, i64) = (row.get(4)?, row.get(5)?);
@@ -111,7 +104,9 @@ fn session_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         project_id: row.get(2)?,
         stateless: row.get(3)?,
         started_at: iso(first),
+        started_us: first,
         last_event_at: iso(last),
+        last_event_us: last,
         duration_ms: last.saturating_sub(first) as f64 / 1000.0,
         event_count: row.get(6)?,
         tool_call_count: row.get(7)?,
@@ -125,31 +120,23 @@ fn session_row(row: &Row<'_>) -> rusqlite::Result<SessionRow> {
         server_version: row.get(15)?,
         sdk_language: row.get(16)?,
         last_label: row.get(17)?,
-        sort_value: 0.0,
+        intent: row.get(18)?,
+        tool_path: row.get::<_, String>(19)?.lines().map(str::to_owned).collect(),
+        sample_rate: row.get(20)?,
+        removed_by_retention: row.get(21)?,
+        failure_count: row.get(22)?,
+        hits: None,
     })
 }
 
-const EVENT_COLUMNS: &str = "e.seq, s.id, e.body, e.kind, e.type, e.name";
-
-fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
-    let (event_type, name): (String, Option<String>) = (row.get(4)?, row.get(5)?);
-    Ok(Stored {
-        seq: row.get(0)?,
-        session: row.get(1)?,
-        body: row.get(2)?,
-        kind: row.get(3)?,
-        label: label(&event_type, name.as_deref()).to_owned(),
-    })
-}
-
-fn newest(db: &Connection) -> rusqlite::Result<i64> {
+pub(super) fn newest(db: &Connection) -> rusqlite::Result<i64> {
     db.prepare_cached("SELECT coalesce(max(seq), 0) FROM event")?.query_row([], |row| row.get(0))
 }
 
 pub(super) fn sessions(
     db: &mut Connection,
     query: &SessionQuery,
-    cursor: Option<(f64, i64)>,
+    cursor: Option<(Value, i64)>,
 ) -> rusqlite::Result<SessionPage> {
     let db = db.transaction()?;
     let last_seq = newest(&db)?;
@@ -179,50 +166,101 @@ pub(super) fn sessions(
         filter.and(&condition, values);
     }
     let mut text_searched = None;
+    let (mut with, mut join, mut hit_columns) = (String::new(), "", "NULL, NULL");
+    let mut values = Vec::new();
     if let Some(needle) = &query.text {
-        let like = anywhere(needle);
         let from = (last_seq - TEXT_SEARCHED).max(0);
         text_searched = (from > 0).then_some(TEXT_SEARCHED);
+        let (condition, patterns) = like("body", needle);
+        // The columns beside `min(at)` are those of the event that has it: the first hit.
+        with = format!(
+            "WITH hit AS MATERIALIZED (SELECT session, count(*) AS hits, min(at), seq FROM event
+               WHERE seq > ? AND {condition} GROUP BY session) "
+        );
+        values.push(Value::Integer(from));
+        values.extend(patterns.clone());
+        join = " LEFT JOIN hit ON hit.session = s.key";
+        hit_columns = "hit.hits, hit.seq";
+        let named: Vec<String> =
+            ["s.id", "s.actor", "s.actor_name"].iter().map(|column| like(column, needle).0).collect();
         filter.and(
-            "(s.id LIKE ?1 ESCAPE '~' OR s.actor LIKE ?1 ESCAPE '~' OR s.actor_name LIKE ?1 ESCAPE '~'
-              OR s.key IN (SELECT session FROM event WHERE seq > ?2 AND body LIKE ?1 ESCAPE '~'))"
-                .replace("?1", "?")
-                .replace("?2", "?")
-                .as_str(),
-            [like.clone(), like.clone(), like.clone(), Value::Integer(from), like],
+            &format!("(hit.hits > 0 OR {})", named.join(" OR ")),
+            std::iter::repeat_n(patterns, named.len()).flatten(),
         );
     }
+    let condition = filter.sql.clone();
+    let counted: Vec<Value> = values.iter().chain(&filter.values).cloned().collect();
+    let total = db
+        .prepare_cached(&format!("{with}SELECT count(*) FROM session s{join}{condition}"))?
+        .query_row(params_from_iter(counted), |row| row.get(0))?;
     let sort = match query.sort {
         Sort::Last => "s.last_at",
         Sort::Start => "s.first_at",
         Sort::Events => "s.events",
+        Sort::Tools => "s.tools",
+        Sort::Custom => "s.custom",
         Sort::Errors => "s.errors",
         Sort::Duration => "(s.last_at - s.first_at)",
+        Sort::Project => "s.project",
+        Sort::Client => "coalesce(s.client, '')",
+        Sort::Server => "coalesce(s.server, '')",
+        Sort::Actor => "coalesce(s.actor_name, s.actor, '')",
     };
     let (order, beyond) = if query.ascending { ("ASC", ">") } else { ("DESC", "<") };
     if let Some((value, key)) = cursor {
-        filter.and(
-            &format!("({sort}, s.key) {beyond} (?, ?)"),
-            [Value::Integer(value as i64), Value::Integer(key)],
-        );
+        filter.and(&format!("({sort}, s.key) {beyond} (?, ?)"), [value, Value::Integer(key)]);
     }
     let limit = query.limit.clamp(1, MAX_LIMIT);
     let sql = format!(
-        "SELECT {SESSION_COLUMNS}, {sort} FROM session s{} ORDER BY {sort} {order}, s.key {order} LIMIT {}",
+        "{with}SELECT {SESSION_COLUMNS}, {sort}, {hit_columns} FROM session s{join}{}
+         ORDER BY {sort} {order}, s.key {order} LIMIT {}",
         filter.sql,
         limit + 1,
     );
+    values.extend(filter.values);
     let mut statement = db.prepare_cached(&sql)?;
-    let mut sessions = statement
-        .query_map(params_from_iter(filter.values), |row| {
-            Ok(SessionRow { sort_value: row.get::<_, i64>(18)? as f64, ..session_row(row)? })
-        })?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
-    let more = sessions.len() > limit;
-    sessions.truncate(limit);
-    let next =
-        sessions.last().filter(|_| more).map(|last| format!("{}~{}", last.sort_value as i64, last.key));
-    Ok(SessionPage { sessions, next, last_seq, text_searched })
+    let mut rows = statement.query(params_from_iter(values))?;
+    let (mut sessions, mut next, mut place) = (Vec::new(), None, String::new());
+    while let Some(row) = rows.next()? {
+        if sessions.len() == limit {
+            next = Some(place);
+            break;
+        }
+        let mut session = session_row(row)?;
+        place = match row.get::<_, Value>(23)? {
+            Value::Text(value) => format!("{}~t{value}", session.key),
+            Value::Integer(value) => format!("{}~i{value}", session.key),
+            _ => String::new(),
+        };
+        if let (Some(count), Some(seq)) = (row.get(24)?, row.get::<_, Option<i64>>(25)?) {
+            session.hits = first_hit(&db, seq, query.text.as_deref().unwrap_or_default())?
+                .map(|hit| Hits { count, ..hit });
+        }
+        sessions.push(session);
+    }
+    Ok(SessionPage {
+        sessions,
+        next,
+        total,
+        now_us: jiff::Timestamp::now().as_microsecond(),
+        last_seq,
+        text_searched,
+    })
+}
+
+/// What is shown of the first event of a session that holds the words.
+fn first_hit(db: &Connection, seq: i64, words: &str) -> rusqlite::Result<Option<Hits>> {
+    db.prepare_cached("SELECT id, type, name, body FROM event WHERE seq = ?1")?
+        .query_row([seq], |row| {
+            let (event_type, name): (String, Option<String>) = (row.get(1)?, row.get(2)?);
+            Ok(Hits {
+                count: 1,
+                event_id: row.get(0)?,
+                label: crate::event::label(&event_type, name.as_deref()).to_owned(),
+                snippet: snippet(row.get_ref(3)?.as_str()?, words),
+            })
+        })
+        .optional()
 }
 
 pub(super) fn session(
@@ -281,7 +319,8 @@ pub(super) fn events(
         filter.and("e.kind = ?", [text(Kind::Custom.as_str())]);
     }
     if let Some(needle) = &query.text {
-        filter.and("e.body LIKE ? ESCAPE '~'", [anywhere(needle)]);
+        let (condition, patterns) = like("e.body", needle);
+        filter.and(&condition, patterns);
     }
     let order = match query.cut {
         Cut::Time => {
@@ -311,7 +350,7 @@ pub(super) fn events(
     };
     let limit = query.limit.clamp(1, MAX_LIMIT);
     let sql = format!(
-        "SELECT {EVENT_COLUMNS}, e.at, e.instance, e.sequence, e.id
+        "SELECT {STORED}, e.instance, e.sequence, e.id
          FROM event e JOIN session s ON s.key = e.session{} ORDER BY {order} LIMIT {}",
         filter.sql,
         limit + 1,
@@ -328,8 +367,9 @@ pub(super) fn events(
         bytes += stored.body.len();
         place = match query.cut {
             Cut::Time => {
-                let (at, instance, sequence): (i64, String, i64) = (row.get(6)?, row.get(7)?, row.get(8)?);
-                format!("{at}~{sequence}~{}~{instance}~{}", instance.len(), row.get::<_, String>(9)?)
+                let (instance, sequence): (String, i64) = (row.get(10)?, row.get(11)?);
+                let id: String = row.get(12)?;
+                format!("{}~{sequence}~{}~{instance}~{id}", stored.at, instance.len())
             }
             Cut::After(_) | Cut::Newest => format!("{}~0~0~~", stored.seq),
         };
@@ -339,11 +379,12 @@ pub(super) fn events(
 }
 
 pub(super) fn event(db: &mut Connection, id: &str, scope: Option<&str>) -> rusqlite::Result<Option<Stored>> {
-    let sql = format!(
-        "SELECT {EVENT_COLUMNS} FROM event e JOIN session s ON s.key = e.session
-         WHERE e.id = ?1 AND (?2 IS NULL OR e.project = ?2) LIMIT 1"
-    );
-    db.prepare_cached(&sql)?.query_row(params![id, scope], stored).optional()
+    db.prepare_cached(&format!(
+        "SELECT {STORED} FROM event e JOIN session s ON s.key = e.session
+         WHERE e.id = ?1 AND (?2 IS NULL OR e.project = ?2) LIMIT 1",
+    ))?
+    .query_row(params![id, scope], stored)
+    .optional()
 }
 
 pub(super) fn facets(db: &mut Connection, scope: Option<&str>) -> rusqlite::Result<Facets> {
@@ -384,75 +425,6 @@ pub(super) fn facets(db: &mut Connection, scope: Option<&str>) -> rusqlite::Resu
         events: values(TermKind::Event)?,
         tags: values(TermKind::Tag)?,
     })
-}
-
-pub(super) fn overview(
-    db: &mut Connection,
-    since: i64,
-    until: i64,
-    scope: Option<&str>,
-) -> rusqlite::Result<Overview> {
-    let db = db.transaction()?;
-    let (from, to) = (since.div_euclid(SLOT), until.div_euclid(SLOT));
-    // Whole multiples of the stored slot, as many as fit a plot.
-    let step = ((to - from + 1 + PLOT_SLOTS - 1) / PLOT_SLOTS).max(1);
-    let mut slots: Vec<Slot> = (0..=(to - from) / step)
-        .map(|n| Slot { at: (from + n * step) * (SLOT / 1000), ..Slot::default() })
-        .collect();
-    let mut rows = db.prepare_cached(
-        "SELECT slot, kind, sum(events), sum(errors) FROM stat
-         WHERE slot BETWEEN ?1 AND ?2 AND (?3 IS NULL OR project = ?3) GROUP BY slot, kind",
-    )?;
-    let mut rows = rows.query(params![from, to, scope])?;
-    let (mut events, mut errors) = (0, 0);
-    while let Some(row) = rows.next()? {
-        let (slot, kind): (i64, String) = (row.get(0)?, row.get(1)?);
-        let (count, failed): (i64, i64) = (row.get(2)?, row.get(3)?);
-        events += count;
-        errors += failed;
-        if let Some(slot) = slots.get_mut(((slot - from) / step) as usize) {
-            slot.events += count;
-            slot.errors += failed;
-            match kind.as_str() {
-                "tool" => slot.tools += count,
-                "custom" => slot.custom += count,
-                _ => {}
-            }
-        }
-    }
-    let names = db
-        .prepare_cached(
-            "SELECT kind, iif(kind = 'custom' AND name = '', 'Custom', name) AS label, sum(events) AS total, sum(errors), sum(sum_ms), sum(timed), max(max_ms) FROM stat
-             WHERE slot BETWEEN ?1 AND ?2 AND (?3 IS NULL OR project = ?3)
-             GROUP BY kind, label ORDER BY total DESC LIMIT 500",
-        )?
-        .query_map(params![from, to, scope], |row| {
-            let timed: i64 = row.get(5)?;
-            Ok(NameStats {
-                kind: row.get(0)?,
-                name: row.get(1)?,
-                events: row.get(2)?,
-                errors: row.get(3)?,
-                mean_ms: (timed > 0).then_some(row.get::<_, f64>(4)? / timed as f64),
-                max_ms: if timed > 0 { Some(row.get(6)?) } else { None },
-            })
-        })?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
-    let sessions = db
-        .prepare_cached(
-            "SELECT count(*) FROM session WHERE last_at >= ?1 AND first_at <= ?2 AND (?3 IS NULL OR project = ?3)",
-        )?
-        .query_row(params![since, until, scope], |row| row.get(0))?;
-    Ok(Overview { slot_ms: step * (SLOT / 1000), slots, names, sessions, events, errors })
-}
-
-pub(super) fn custom_names(db: &mut Connection, project: &str) -> rusqlite::Result<Vec<(String, i64)>> {
-    db.prepare_cached(
-        "SELECT name, sum(events) FROM stat WHERE project = ?1 AND kind = 'custom' AND name <> ''
-         GROUP BY name ORDER BY name",
-    )?
-    .query_map([project], |row| Ok((row.get(0)?, row.get(1)?)))?
-    .collect()
 }
 
 pub(super) fn catalogue(db: &mut Connection, project: &str) -> rusqlite::Result<Option<String>> {

@@ -36,7 +36,7 @@ pub(super) fn prune(writer: &mut Writer, keep: Retention, events: usize, now: i6
         gone = oldest(db, chunk, None)?;
     }
     if !gone.is_empty() {
-        remove(db, known, &gone)?;
+        remove(db, known, &gone, true)?;
     }
     let shrinks = shrink(db)?;
     Ok(sweep.step(db, now)? || shrinks || gone.len() == chunk)
@@ -66,7 +66,7 @@ fn oldest(db: &Connection, chunk: usize, before: Option<i64>) -> rusqlite::Resul
 }
 
 /// Removes these events and what they added to the sums; returns how many sessions ended with them.
-fn remove(db: &mut Connection, known: &mut Known, seqs: &[i64]) -> rusqlite::Result<u64> {
+fn remove(db: &mut Connection, known: &mut Known, seqs: &[i64], retention: bool) -> rusqlite::Result<u64> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut events = Vec::with_capacity(seqs.len());
     {
@@ -91,7 +91,7 @@ fn remove(db: &mut Connection, known: &mut Known, seqs: &[i64]) -> rusqlite::Res
     for (session, event) in &events {
         change.count(*session, event, -1);
     }
-    let sessions = change.subtract(&transaction, known)?;
+    let sessions = change.subtract(&transaction, known, retention)?;
     transaction.commit()?;
     Ok(sessions)
 }
@@ -110,7 +110,7 @@ pub(super) fn forget<'a>(
             let seqs = events_of(&writer().db, session, actor)?;
             for chunk in seqs.chunks(CHUNK) {
                 let Writer { db, known, .. } = &mut *writer();
-                done.sessions += remove(db, known, chunk)?;
+                done.sessions += remove(db, known, chunk, false)?;
                 done.events += chunk.len() as u64;
             }
             if actor.is_some() {
