@@ -278,7 +278,7 @@ fn recorded(recorder: &Recorder, name: &str, failed: bool) {
 #[test]
 fn an_annotated_function_returns_its_value_whatever_its_error_does() {
     let mut random = Random::seeded();
-    for _ in 0..40 {
+    for _ in 0..12 {
         let recorder = Recorder::new();
         let (one, two, three) = (random.does(), random.does(), random.does());
         let returned = catch_unwind(AssertUnwindSafe(|| {
@@ -315,7 +315,7 @@ fn an_annotated_function_returns_its_value_whatever_its_error_does() {
 #[test]
 fn emit_records_whatever_its_values_do() {
     let mut random = Random::seeded();
-    for _ in 0..40 {
+    for _ in 0..12 {
         let recorder = Recorder::new();
         let (error, value) = (bad(&mut random), bad(&mut random));
         recorder.run(|| {
@@ -343,7 +343,7 @@ fn emit_records_whatever_its_values_do() {
 #[test]
 fn a_custom_event_is_built_whatever_its_values_do() {
     let mut random = Random::seeded();
-    for round in 0..40 {
+    for round in 0..12 {
         let recorder = Recorder::new();
         let (error, value) = (bad(&mut random), bad(&mut random));
         let name = random.does();

@@ -5,7 +5,7 @@ use quote::{ToTokens as _, format_ident, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Expr, ExprLit, Lit};
 
-use super::parse::{Emit, Item, Named, Reserved};
+use super::model::{Emit, Item, Named, Reserved};
 use crate::callsite::{self, Callsite, Field, Kind, Name, Place};
 use crate::entry::mentions;
 use crate::krate::Krate;

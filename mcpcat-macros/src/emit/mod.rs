@@ -1,7 +1,9 @@
 //! `emit!`: an event in one line.
 
 mod expand;
+mod model;
 mod parse;
+mod validate;
 
 use proc_macro2::TokenStream;
 

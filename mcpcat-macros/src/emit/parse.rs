@@ -10,59 +10,13 @@ use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
 use syn::{Expr, Ident, LitStr, Token};
 
-use crate::callsite::{Field, Place};
+use super::model::{Emit, Item, Named, Reserved};
+use super::validate;
 use crate::entry::{Entry, skip_to_comma};
-use crate::errors::{Errors, nearest};
+use crate::errors::Errors;
 use crate::group::bare_expr;
 use crate::krate::Krate;
 use crate::names;
-use crate::value::Value;
-
-/// What the user asked for.
-pub(crate) enum Emit {
-    /// `emit!(value)`.
-    Value(Expr),
-    /// `emit!("name", …)`.
-    Named(Named),
-}
-
-/// The parts of `emit!("name", …)`, in the order in which they were written.
-pub(crate) struct Named {
-    pub(crate) name: LitStr,
-    pub(crate) fields: Vec<Field>,
-    pub(crate) items: Vec<Item>,
-}
-
-/// One thing to evaluate.
-pub(crate) enum Item {
-    /// A field, in the order of `Named::fields`.
-    Field(Value),
-    Reserved(Reserved, Value),
-    /// `..data`.
-    Data(Expr),
-}
-
-/// The event's own fields.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reserved {
-    Message,
-    Response,
-    Duration,
-    IsError,
-    Error,
-    Session,
-    Project,
-}
-
-const RESERVED: [(&str, Reserved); 7] = [
-    ("message", Reserved::Message),
-    ("response", Reserved::Response),
-    ("duration", Reserved::Duration),
-    ("is_error", Reserved::IsError),
-    ("error", Reserved::Error),
-    ("session", Reserved::Session),
-    ("project", Reserved::Project),
-];
 
 /// Takes `$crate ;` off the front.
 pub(crate) fn krate(input: TokenStream) -> (Krate, TokenStream) {
@@ -115,7 +69,7 @@ pub(crate) fn emit(input: ParseStream<'_>) -> syn::Result<(Emit, Errors)> {
             continue;
         }
         match input.parse::<Entry>() {
-            Ok(entry) => item(entry, &mut named, &mut reserved, &mut errors),
+            Ok(entry) => validate::item(entry, &mut named, &mut reserved, &mut errors),
             Err(error) => {
                 errors.add(error);
                 skip_to_comma(input);
@@ -205,33 +159,4 @@ fn data(input: ParseStream<'_>, named: &mut Named) -> syn::Result<()> {
         return Err(rest.error("`..data` comes last"));
     }
     Ok(())
-}
-
-fn item(entry: Entry, named: &mut Named, reserved: &mut Vec<Reserved>, errors: &mut Errors) {
-    let Entry { key, value } = entry;
-    let (place, text) = if key.quoted {
-        (Place::Parameter, key.text)
-    } else if let Some((_, word)) = RESERVED.iter().find(|(word, _)| *word == key.text) {
-        if reserved.contains(word) {
-            errors.at(key.span, format!("`{}` is given twice", key.text));
-        } else {
-            reserved.push(*word);
-            named.items.push(Item::Reserved(*word, value));
-        }
-        return;
-    } else if let Some(rest) = key.text.strip_prefix("tags.") {
-        (Place::Tag, rest.to_owned())
-    } else if let Some(rest) = key.text.strip_prefix("properties.") {
-        (Place::Property, rest.to_owned())
-    } else {
-        if let Some((section, rest)) = key.text.split_once('.')
-            && ["tag", "property", "props", "prop"].contains(&section)
-        {
-            let meant = nearest(section, &["tags", "properties"]).unwrap_or("properties");
-            errors.at(key.span, format!("did you mean `{meant}.{rest}`? For a parameter, quote the key"));
-        }
-        (Place::Parameter, key.text)
-    };
-    named.fields.push(Field { place, key: text, span: key.span, redacted: false, cfgs: Vec::new() });
-    named.items.push(Item::Field(value));
 }

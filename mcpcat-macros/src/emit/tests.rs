@@ -8,7 +8,7 @@ use super::{expand, parse};
 use crate::krate::Krate;
 use crate::snapshot::check;
 
-fn parsed(input: TokenStream) -> (parse::Emit, Vec<String>) {
+fn parsed(input: TokenStream) -> (super::model::Emit, Vec<String>) {
     let (emit, errors) = parse::emit.parse2(input).unwrap();
     (emit, errors.messages())
 }

@@ -9,7 +9,7 @@ use syn::parse::discouraged::Speculative as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::{Attribute, FnArg, Token, Visibility};
 
-use super::args::{Args, On};
+use super::model::{Args, On};
 use super::expand as write;
 use super::function::Function;
 use crate::callsite::Name;

@@ -6,9 +6,10 @@ use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 use syn::Attribute;
 
-use super::args::{Args, Verdict};
+use super::model::{Args, Verdict};
 use super::function::{Function, inner_attributes, plain_ident};
 use super::params::Params;
+use super::validate;
 use super::returns::{Knows, Output, Returns};
 use crate::callsite::{self, Callsite, Kind, Name};
 use crate::entry::mentions;
@@ -540,19 +541,7 @@ impl Parts<'_> {
     /// ```
     fn in_place(&self, why: &str) -> syn::Result<TokenStream> {
         let span = Span::mixed_site();
-        let refused = |at, word| {
-            let message =
-                format!("`{word}` looks at the returned value, which cannot be had of a function that {why}");
-            syn::Error::new(at, message)
-        };
-        if let Some(at) = self.args.response {
-            return Err(refused(at, "response"));
-        }
-        match &self.args.verdict {
-            Some(Verdict::OkIf(by)) => return Err(refused(syn::spanned::Spanned::span(by), "ok_if")),
-            Some(Verdict::ErrorIf(by)) => return Err(refused(syn::spanned::Spanned::span(by), "error_if")),
-            None => {}
-        }
+        validate::in_place(self.args, why)?;
         let start = self.start("start");
         let body = &self.body;
         Ok(quote_spanned!(span=> #start let __call = __call.guard(); '__body: #body))

@@ -3,6 +3,7 @@
 //! `Option`, scope or second future stands around it.
 
 use std::future::Future;
+use std::marker::PhantomData;
 use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -15,6 +16,9 @@ pin_project_lite::pin_project! {
     /// call, which ends.
     #[must_use = "futures do nothing unless polled"]
     pub struct CallFuture<F, B, E> {
+        // The compiler looks at fields in this order when it asks whether the future is `Send`: the call, whose types
+        // are deep, before the body that holds the next annotated function. It then knows the answer for each of them.
+        call: PhantomData<State<B, E>>,
         #[pin]
         body: F,
         state: State<B, E>,
@@ -38,7 +42,7 @@ enum State<B, E> {
 
 impl<F, B, E> CallFuture<F, B, E> {
     pub(crate) fn new(begin: B, body: F, ending: E) -> Self {
-        Self { body, state: State::Waiting(begin, ending) }
+        Self { call: PhantomData, body, state: State::Waiting(begin, ending) }
     }
 }
 

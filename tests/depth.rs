@@ -1,12 +1,17 @@
 //! How deep annotated functions nest before the compiler's default recursion limit, and how large their futures are.
 //! That this compiles is the test.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::mem::size_of_val;
 use std::sync::{Arc, Mutex};
 
 use mcpcat::testing::Recorder;
 
-use crate::support::block_on;
+/// Runs a future to its end, on a runtime of its own.
+fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
 
 struct State(Mutex<Vec<Option<Box<u8>>>>);
 
