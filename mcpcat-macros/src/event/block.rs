@@ -9,9 +9,9 @@ use syn::parse::discouraged::Speculative as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::{Attribute, FnArg, Token, Visibility};
 
-use super::model::{Args, On};
 use super::expand as write;
 use super::function::Function;
+use super::model::{Args, On};
 use crate::callsite::Name;
 use crate::errors::Errors;
 use crate::group::{bare_type, braces, items};

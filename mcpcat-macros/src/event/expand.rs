@@ -6,11 +6,11 @@ use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 use syn::Attribute;
 
-use super::model::{Args, Verdict};
 use super::function::{Function, inner_attributes, plain_ident};
+use super::model::{Args, Verdict};
 use super::params::Params;
-use super::validate;
 use super::returns::{Knows, Output, Returns};
+use super::validate;
 use crate::callsite::{self, Callsite, Kind, Name};
 use crate::entry::mentions;
 use crate::group::bare_expr;

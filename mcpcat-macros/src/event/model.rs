@@ -71,7 +71,9 @@ impl Args {
 
     /// Whether a captured value is awaited, which only the function itself can do.
     pub(crate) fn awaits(&self) -> bool {
-        self.captured.iter().any(|(_, _, value)| crate::entry::mentions(value.expr.to_token_stream(), "await"))
+        self.captured
+            .iter()
+            .any(|(_, _, value)| crate::entry::mentions(value.expr.to_token_stream(), "await"))
     }
 
     /// What an `impl` block says for a method that does not say it itself.
