@@ -37,28 +37,29 @@ struct Added {
 }
 
 /// What a library writes by hand: its own event, its own outcome, sessions carried to where the work goes on.
-struct Order {
-    cents: u64,
+/// Generic, because code of a concrete implementation stands in a library before anything calls it.
+struct Order<T> {
+    cents: T,
 }
 
 #[cfg(annotated)]
-impl mcpcat::EventData for Order {
+impl<T: Copy + Into<u64>> mcpcat::EventData for Order<T> {
     fn record(&self, fields: &mut mcpcat::Fields) {
         fields.name("order");
-        fields.parameter("cents", &self.cents);
-        fields.message(&format_args!("{} cents", self.cents));
+        fields.parameter("cents", &self.cents.into());
+        fields.message(&format_args!("{} cents", self.cents.into()));
     }
 }
 
 #[cfg(annotated)]
-impl mcpcat::Outcome for Order {
+impl<T: Copy + Into<u64>> mcpcat::Outcome for Order<T> {
     fn error(&self) -> Option<mcpcat::ErrorInfo> {
-        (self.cents == 0).then(|| mcpcat::ErrorInfo::message("nothing to pay").with_type("order::Empty"))
+        (self.cents.into() == 0).then(|| mcpcat::ErrorInfo::message("nothing to pay").with_type("order::Empty"))
     }
 }
 
 #[inline(never)]
-fn pay(order: Order) -> u64 {
+fn pay(order: Order<u64>) -> u64 {
     order.cents.rotate_left(3)
 }
 
@@ -67,8 +68,7 @@ pub fn carried(cents: u64) -> u64 {
     let order = Order { cents };
     #[cfg(annotated)]
     {
-        let client = mcpcat::Client::builder("proj_1").base_url("http://127.0.0.1:9").build();
-        if let Ok(client) = &client {
+        if let Some(client) = mcpcat::Client::installed() {
             let _ = client.publish("customer", &order);
             let _ = client.session("customer").run(|| 0);
         }
