@@ -30,7 +30,8 @@ export function rowWindow({ scroller, outline, source, href, words, critical, fa
 
   const near = new IntersectionObserver((entries) => {
     for (const entry of entries) if (entry.isIntersecting) grow(entry.target === head ? -1 : 1);
-  }, { root: scroller, rootMargin: '600px' });
+    // Seen from the window: on small screens the page scrolls and not the list.
+  }, { rootMargin: '600px', scrollMargin: '600px' });
   near.observe(head);
   near.observe(foot);
 
