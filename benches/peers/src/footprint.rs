@@ -127,12 +127,13 @@ pub fn features() -> Vec<(String, usize)> {
         );
         tree.map_or(0, |tree| crates(&tree) - 1)
     };
-    ["", "enable", "rmcp", "rustls", "native-tls", "enable,rmcp,rustls"]
+    ["", "enable", "rmcp", "reqwest", "rustls", "native-tls", "enable,rmcp,rustls", "enable,rmcp,reqwest"]
         .into_iter()
         .map(|features| {
             let name = match features {
                 "" => "none (annotations compile to nothing)".to_owned(),
                 "enable,rmcp,rustls" => "`enable`, `rmcp`, `rustls` (the default)".to_owned(),
+                "enable,rmcp,reqwest" => "`enable`, `rmcp`, `reqwest` (adds no TLS)".to_owned(),
                 one => format!("`{one}`"),
             };
             (name, count(features))
