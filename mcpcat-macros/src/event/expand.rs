@@ -56,6 +56,14 @@ enum Capture {
     Before,
 }
 
+/// What the value of a body in braces is.
+enum Braced<'a> {
+    Of(&'a Output),
+    A(&'a syn::Type),
+    /// Of a type without a name.
+    Something,
+}
+
 /// What the forms need.
 struct Parts<'a> {
     krate: Krate,
@@ -118,6 +126,7 @@ pub(crate) fn function(
         (_, Capture::Before) => Params::outside(&function.sig),
         _ => Params::inside(&function.sig),
     };
+    let in_place = matches!(returns, Returns::InPlace(_));
     let mut parts = Parts { krate, args, item, body, fields: &fields, moves, capture };
     let body = match returns {
         Returns::Async(output) if capture != Capture::Before && returns_future(function, &output, site) => {
@@ -140,7 +149,9 @@ pub(crate) fn function(
     };
     let Function { attrs, vis, default, .. } = function;
     let mut group = Group::new(Delimiter::Brace, quote_spanned!(Span::mixed_site()=> #inner #body));
-    group.set_span(here(function.body.span()));
+    // A body that stays in place ends the function, by the rules of its own edition.
+    let span = function.body.span();
+    group.set_span(if in_place { span } else { here(span) });
     Ok(quote_spanned!(Span::mixed_site()=> #(#attrs)* #vis #default #sig #group))
 }
 
@@ -213,7 +224,7 @@ impl Parts<'_> {
     ///                      if false { return never::<Result<Receipt, Error>>(); }
     ///                      let id = id;
     ///                      if let Some(mut fields) = entry() { fields.values(&__MCPCAT_CALLSITE, &[&id]); }
-    ///                      '__body: { body }
+    ///                      if false { never::<Result<Receipt, Error>>() } else { body }
     ///                  },
     ///              )
     ///          }
@@ -333,20 +344,34 @@ impl Parts<'_> {
             }
             Output::Unit | Output::Never => None,
         };
-        let body = self.braced(hint);
+        if matches!(output, Output::Never) {
+            let body = &self.body;
+            return quote_spanned!(span=> async move #body);
+        }
+        let body = self.braced(hint, Braced::Of(output));
         quote_spanned!(span=> async move #body)
     }
 
     /// The user's statements in the user's braces, which say of which edition the block is: when the temporaries of its
-    /// tail are dropped. With statements before it, it stands in braces of this crate's edition, 2024, which end it before
-    /// the parameters end, as a function's body ends. The label keeps lints about needless braces silent.
-    fn braced(&self, first: Option<TokenStream>) -> TokenStream {
+    /// tail are dropped. With statements before it, it stands in a branch, at whose end they are dropped as at the end of a
+    /// function: behind its own variables and before the parameters. A branch is also no place for lints about needless
+    /// braces, and what stands behind one is not unreachable.
+    fn braced(&self, first: Option<TokenStream>, value: Braced<'_>) -> TokenStream {
         let span = Span::mixed_site();
         let (moves, captures, body) = (&self.moves, self.captures_inside(), &self.body);
         if first.is_none() && moves.is_empty() && captures.is_none() {
             return body.to_token_stream();
         }
-        quote_spanned!(span=> { #first #moves #captures '__body: #body })
+        let krate = &self.krate;
+        let ty = match value {
+            Braced::Of(output) => Some(output.ty()),
+            Braced::A(ty) => Some(ty.to_token_stream()),
+            Braced::Something => None,
+        }
+        .map(|ty| quote_spanned!(span=> ::<#ty>));
+        quote_spanned! {span=>
+            { #first #moves #captures if false { #krate::never #ty () } else #body }
+        }
     }
 
     /// The captures at the beginning of the body.
@@ -390,7 +415,7 @@ impl Parts<'_> {
     ///              run(
     ///                  Captured(&__MCPCAT_CALLSITE),
     ///                  of::<Result<Receipt, Error>>().described().error(),
-    ///                  move || -> Result<Receipt, Error> { (moves and captures as above) '__body: { body } },
+    ///                  move || -> Result<Receipt, Error> { (moves and captures) if false { never::<…>() } else { body } },
     ///              )
     ///          }
     ///
@@ -424,7 +449,7 @@ impl Parts<'_> {
     }
 
     fn closure(&self, output: &Output) -> TokenStream {
-        let body = self.braced(None);
+        let body = self.braced(None, Braced::Of(output));
         let ty = output.ty();
         quote_spanned!(Span::mixed_site()=> move || -> #ty #body)
     }
@@ -489,7 +514,7 @@ impl Parts<'_> {
         let span = Span::mixed_site();
         let krate = &self.krate;
         let start = self.start("deferred");
-        let body = self.braced(None);
+        let body = self.braced(None, Braced::A(whole));
         let future = self.deferred(output, quote_spanned!(span=> __future));
         quote_spanned! {span=>
             #start
@@ -508,7 +533,7 @@ impl Parts<'_> {
         let span = Span::mixed_site();
         let krate = &self.krate;
         let start = self.start("deferred");
-        let body = self.braced(None);
+        let body = self.braced(None, Braced::Something);
         let ty = match output {
             Output::Never => quote_spanned!(span=> _),
             _ => output.ty(),
@@ -543,8 +568,10 @@ impl Parts<'_> {
         let span = Span::mixed_site();
         validate::in_place(self.args, why)?;
         let start = self.start("start");
+        // The label's span is the whole block's, which has to have the edition of the user's braces.
         let body = &self.body;
-        Ok(quote_spanned!(span=> #start let __call = __call.guard(); '__body: #body))
+        let block = quote_spanned!(body.span()=> '__body: #body);
+        Ok(quote_spanned!(span=> #start let __call = __call.guard(); #block))
     }
 
     /// The callsite, and the call with what is captured in it, if that is done before the body.
