@@ -327,10 +327,19 @@ fn kills_beside_an_endpoint_that_is_down_half_of_the_time_lose_nothing() {
         child.end();
     }
     endpoint.up.store(true, Ordering::SeqCst);
-    let said = delivered_by_the_next_start(&endpoint, state.path());
+    // One start, or on a slow machine a few: what one has no time for is left to the next.
+    let mut starts = 0;
+    let said = loop {
+        let said = delivered_by_the_next_start(&endpoint, state.path());
+        starts += 1;
+        if said.split(' ').nth(3) == Some("0") {
+            break said;
+        }
+        assert!(starts < 20, "{said}");
+    };
     let lost = endpoint.missing(&promised);
     eprintln!(
-        "{} promised, {lost} lost, {} taken twice; the last start: {said}",
+        "{} promised, {lost} lost, {} taken twice; the last of {starts} starts: {said}",
         promised.len(),
         endpoint.twice()
     );
