@@ -4,11 +4,11 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::parse::Parser as _;
 
-use super::{expand, parse};
+use super::{expand, model, parse};
 use crate::krate::Krate;
 use crate::snapshot::check;
 
-fn parsed(input: TokenStream) -> (super::model::Emit, Vec<String>) {
+fn parsed(input: TokenStream) -> (model::Emit, Vec<String>) {
     let (emit, errors) = parse::emit.parse2(input).unwrap();
     (emit, errors.messages())
 }
