@@ -9,9 +9,10 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use crate::client::Client;
-use crate::delivery::letters::Letters;
+use crate::delivery::dead_letters::DeadLetters;
+use crate::delivery::mailbox::{Command, Mailbox};
 use crate::delivery::unanswered::Unanswered;
-use crate::delivery::worker::{self, Command, Mailbox, Setup};
+use crate::delivery::worker::{self, Setup};
 use crate::event::CustomEvent;
 use crate::policy::Sample;
 use crate::privacy::Privacy;
@@ -65,11 +66,11 @@ async fn ten_minutes_of_outage_lose_nothing() {
         sample: Sample::ALL,
         ledger: Arc::clone(&core.ledger),
         mailbox: Arc::clone(&mailbox),
-        letters: Letters::nowhere(),
+        dead_letters: DeadLetters::nowhere(),
         on_loss: None,
         drain: Duration::ZERO,
         unanswered: Unanswered::nowhere(),
-        resting: None,
+        scrubbed: None,
     }));
 
     let (began, real) = (Instant::now(), std::time::Instant::now());

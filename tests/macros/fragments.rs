@@ -181,15 +181,15 @@ fn methods_that_a_macro_writes_are_recorded_under_the_names_of_their_types() {
 macro_rules! with_arguments {
     ($name:ident, $event:literal, $key:ident, $quoted:literal, $value:expr, $share:literal, $slow:literal, $text:literal, $session:literal) => {
         #[mcpcat::event(
-                                    name = $event,
-                                    params($key = $value, $quoted = $value, spoken = debug($value)),
-                                    tags(region = $text),
-                                    properties($key),
-                                    message = $text,
-                                    sample = $share,
-                                    slow = $slow,
-                                    session = $session
-                                )]
+                                            name = $event,
+                                            params($key = $value, $quoted = $value, spoken = debug($value)),
+                                            tags(region = $text),
+                                            properties($key),
+                                            message = $text,
+                                            sample = $share,
+                                            slow = $slow,
+                                            session = $session
+                                        )]
         fn $name($key: u8) -> u8 {
             $key
         }

@@ -9,12 +9,13 @@ use std::time::Instant;
 use super::config::{Config, ConfigError, Rest};
 use crate::delivery::DropReason;
 use crate::delivery::Stats;
+use crate::delivery::dead_letters::DeadLetters;
 use crate::delivery::ledger::Ledger;
-use crate::delivery::letters::Letters;
+use crate::delivery::mailbox::{Command, Mailbox, Reply, Scope};
 use crate::delivery::thread::{self, Running};
 use crate::delivery::unanswered::Unanswered;
 use crate::delivery::wait;
-use crate::delivery::worker::{self, Command, Mailbox, Reply, Scope, Setup};
+use crate::delivery::worker::{self, Setup};
 use crate::event::fields::Fields;
 use crate::event::id::random_ksuid;
 use crate::event::record::{Definition, Header, RecordKind};
@@ -50,7 +51,7 @@ pub(crate) struct Core {
 struct Live {
     spool: Arc<Spool>,
     /// Behind a spool in memory: where the worker keeps what it has scrubbed.
-    resting: Option<Arc<Spool>>,
+    scrubbed: Option<Arc<Spool>>,
     mailbox: Arc<Mailbox>,
     generation: u64,
 }
@@ -75,17 +76,17 @@ impl Live {
         let first = if rests_scrubbed(config) { Backend::Memory } else { backend };
         let mut opened = spool::open(spool_options(config).backend(first));
         let mut warnings = std::mem::take(&mut opened.warnings);
-        let mut resting = None;
+        let mut scrubbed = None;
         if rests_scrubbed(config) && backend != Backend::Memory {
             let mut disk = spool::open(spool_options(config).backend(backend));
             warnings.append(&mut disk.warnings);
             // Where there is no disk, events are sent from the memory that they are in.
             if disk.backend != Backend::Memory {
                 opened.adopter = disk.adopter;
-                resting = Some((disk.spool, disk.reader));
+                scrubbed = Some((disk.spool, disk.reader));
             }
         }
-        let rests_in = resting.as_ref().map(|(spool, _)| Arc::clone(spool));
+        let scrubbed_log = scrubbed.as_ref().map(|(spool, _)| Arc::clone(spool));
         let mailbox = Arc::new(Mailbox::new());
         let setup = Setup {
             spool: Arc::clone(&opened.spool),
@@ -98,9 +99,9 @@ impl Live {
             sample: config.sample,
             ledger: Arc::clone(ledger),
             mailbox: Arc::clone(&mailbox),
-            letters: letters(config),
+            dead_letters: dead_letters(config),
             on_loss: config.on_loss.clone(),
-            resting,
+            scrubbed,
             drain: config.drain,
             unanswered: unanswered(config),
         };
@@ -110,7 +111,7 @@ impl Live {
         }
         super::exit::register(config.drain_at_exit);
         let generation = spool::fork_generation();
-        Ok((Self { spool: opened.spool, resting: rests_in, mailbox, generation }, running))
+        Ok((Self { spool: opened.spool, scrubbed: scrubbed_log, mailbox, generation }, running))
     }
 }
 
@@ -149,7 +150,7 @@ impl Core {
         let opened = spool::open(spool_options(&config).backend(Backend::Memory));
         let mailbox = Arc::new(Mailbox::unattended());
         let generation = spool::fork_generation();
-        let live = Live { spool: opened.spool, resting: None, mailbox, generation };
+        let live = Live { spool: opened.spool, scrubbed: None, mailbox, generation };
         RECORDING.fetch_add(1, Ordering::Relaxed);
         (Arc::new(Self::new(config, Arc::default(), Some(live))), opened.reader)
     }
@@ -189,8 +190,8 @@ impl Core {
             super::signals::leave_alone();
             // What the parent published is the parent's to deliver and to count.
             self.ledger.restart();
-            if let Some(resting) = self.live.as_ref().and_then(|live| live.resting.as_ref()) {
-                resting.leave_to_parent();
+            if let Some(scrubbed) = self.live.as_ref().and_then(|live| live.scrubbed.as_ref()) {
+                scrubbed.leave_to_parent();
             }
             let opened = Live::open(&self.config, &self.ledger);
             opened
@@ -380,17 +381,17 @@ impl std::fmt::Debug for Core {
 fn opt_out(config: &Config) {
     let manifest = manifest(config);
     let runs = spool::forget(config.state_dir.clone(), &manifest);
-    letters_on_disk(config).forget();
+    dead_letters_on_disk(config).forget();
     if runs > 0 {
         tracing::info!(target: "mcpcat", "recording is off: undelivered events of {runs} earlier runs are deleted");
     }
 }
 
-fn letters(config: &Config) -> Letters {
+fn dead_letters(config: &Config) -> DeadLetters {
     match config.backend {
         // The user wants nothing on a disk.
-        Backend::Memory => Letters::nowhere(),
-        _ => letters_on_disk(config),
+        Backend::Memory => DeadLetters::nowhere(),
+        _ => dead_letters_on_disk(config),
     }
 }
 
@@ -401,9 +402,9 @@ fn unanswered(config: &Config) -> Unanswered {
     }
 }
 
-fn letters_on_disk(config: &Config) -> Letters {
+fn dead_letters_on_disk(config: &Config) -> DeadLetters {
     let (stem, base) = (executable().1, config.base.text());
-    Letters::of(config.state_dir.clone(), &manifest(config)).or_of(&stem, &config.project, &base)
+    DeadLetters::of(config.state_dir.clone(), &manifest(config)).or_of(&stem, &config.project, &base)
 }
 
 fn manifest(config: &Config) -> spool::Manifest {

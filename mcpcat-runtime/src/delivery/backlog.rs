@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::ledger::{DropReason, Ledger};
-use super::resting::Cleared;
+use super::scrubbed_log::ScrubbedRecord;
 use crate::event::EventId;
 use crate::event::record::{Definition, Header, RecordKind};
 use crate::spool::{Adopter, Orphan, OrphanRecord, Position};
@@ -26,7 +26,7 @@ pub(super) enum What {
     /// A record, as its publisher wrote it.
     Event { header: Header, members: Vec<u8>, session: Box<Definition> },
     /// A body that was to leave like this.
-    Cleared { id: EventId, body: Vec<u8>, hooked: bool, foreign_type: bool },
+    Scrubbed { id: EventId, body: Vec<u8>, hooked: bool, foreign_type: bool },
 }
 
 /// The logs that were found, and the one that is being delivered.
@@ -156,16 +156,16 @@ impl Log {
                 }
                 Ok(RecordKind::Scrubbed) => {
                     ledger.adopt(1);
-                    let Some(cleared) = Cleared::decode(&bytes) else {
+                    let Some(scrubbed) = ScrubbedRecord::decode(&bytes) else {
                         ledger.drop_event(DropReason::Damaged);
                         self.orphan.complete(at);
                         continue;
                     };
                     self.outstanding.insert(at);
-                    let (id, hooked, foreign_type) = (cleared.id, cleared.hooked, cleared.foreign_type);
+                    let (id, hooked, foreign_type) = (scrubbed.id, scrubbed.hooked, scrubbed.foreign_type);
                     return Some(Adopted {
                         at,
-                        what: What::Cleared { id, body: cleared.body.to_vec(), hooked, foreign_type },
+                        what: What::Scrubbed { id, body: scrubbed.body.to_vec(), hooked, foreign_type },
                     });
                 }
                 Ok(RecordKind::FlushMark) | Err(_) => self.orphan.complete(at),

@@ -11,8 +11,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::ledger::Ledger;
+use super::mailbox::Mailbox;
 use super::thread;
-use super::worker::Mailbox;
 use crate::spool;
 
 static STATE: Mutex<State> = Mutex::new(State { members: Vec::new(), bell: None });

@@ -37,8 +37,8 @@ pub(crate) enum Verdict {
     Retry {
         after: Option<Duration>,
     },
-    /// The address or the project is wrong: nothing will be taken until somebody mends it.
-    Misdirected(u16),
+    /// The address or the project is wrong: all events will be rejected until the endpoint or the project id is fixed.
+    Misconfigured(u16),
 }
 
 /// Any 2xx is a success, whatever its body. See the design's list for the rest.
@@ -47,7 +47,7 @@ pub(crate) fn judge(answer: &Answer) -> Verdict {
         Answer::Transport(_) => Verdict::Retry { after: None },
         Answer::Status { code, retry_after } => match code {
             200..=299 => Verdict::Delivered,
-            300..=399 | 401 | 403 | 404 | 405 | 407 | 410 => Verdict::Misdirected(code),
+            300..=399 | 401 | 403 | 404 | 405 | 407 | 410 => Verdict::Misconfigured(code),
             408 | 425 | 429 => Verdict::Retry { after: retry_after },
             400..=499 => Verdict::Rejected(code),
             // Also what no HTTP server ends a request with, and a transport of the user's may say.
@@ -59,7 +59,7 @@ pub(crate) fn judge(answer: &Answer) -> Verdict {
 /// How fast requests may start: a window that grows with success, and one pause for the whole queue when
 /// the endpoint fails, ended by a single probe.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct Throttle {
     window: usize,
     failures: u32,
     failed_at: Option<Instant>,
@@ -68,7 +68,7 @@ pub(crate) struct Pace {
     asked_until: Option<Instant>,
 }
 
-impl Pace {
+impl Throttle {
     pub(crate) fn new() -> Self {
         Self { window: WINDOW_START, failures: 0, failed_at: None, paused_until: None, asked_until: None }
     }
@@ -148,7 +148,7 @@ mod tests {
             assert_eq!(judge(&status(code)), Verdict::Rejected(code));
         }
         for code in [301, 302, 307, 308, 401, 403, 404] {
-            assert_eq!(judge(&status(code)), Verdict::Misdirected(code));
+            assert_eq!(judge(&status(code)), Verdict::Misconfigured(code));
         }
         for code in [0, 101, 199, 408, 425, 429, 500, 502, 503, 504, 600, 999] {
             assert_eq!(judge(&status(code)), Verdict::Retry { after: None });
@@ -159,37 +159,37 @@ mod tests {
     #[test]
     fn a_failure_pauses_the_queue_and_one_probe_ends_it() {
         let start = Instant::now();
-        let mut pace = Pace::new();
-        assert_eq!(pace.allowance(start, 3), 5);
-        assert!(pace.failed(start, None, 1.0));
-        assert_eq!(pace.allowance(start, 0), 0);
+        let mut throttle = Throttle::new();
+        assert_eq!(throttle.allowance(start, 3), 5);
+        assert!(throttle.failed(start, None, 1.0));
+        assert_eq!(throttle.allowance(start, 0), 0);
         let later = start + PAUSE_FIRST;
-        assert_eq!(pace.allowance(later, 1), 0, "what is still in flight is awaited first");
-        assert_eq!(pace.allowance(later, 0), 1);
-        pace.succeeded(later);
-        assert!(pace.allowance(later, 0) > 1);
+        assert_eq!(throttle.allowance(later, 1), 0, "what is still in flight is awaited first");
+        assert_eq!(throttle.allowance(later, 0), 1);
+        throttle.succeeded(later);
+        assert!(throttle.allowance(later, 0) > 1);
     }
 
     #[test]
     fn the_failures_of_one_window_are_one_episode() {
         let start = Instant::now();
-        let mut pace = Pace::new();
-        assert!(pace.failed(start, None, 1.0));
+        let mut throttle = Throttle::new();
+        assert!(throttle.failed(start, None, 1.0));
         for _ in 0..7 {
-            assert!(!pace.failed(start, None, 1.0));
+            assert!(!throttle.failed(start, None, 1.0));
         }
-        assert_eq!(pace.paused_until(), Some(start + PAUSE_FIRST));
+        assert_eq!(throttle.paused_until(), Some(start + PAUSE_FIRST));
     }
 
     #[test]
     fn probes_back_off_to_the_maximum_and_no_further() {
         let mut now = Instant::now();
-        let mut pace = Pace::new();
+        let mut throttle = Throttle::new();
         let mut probes = 0;
         let end = now + Duration::from_secs(600);
         while now < end {
-            pace.failed(now, None, 1.0);
-            let until = pace.paused_until().unwrap();
+            throttle.failed(now, None, 1.0);
+            let until = throttle.paused_until().unwrap();
             assert!(until - now <= PAUSE_MAX);
             now = until;
             probes += 1;
@@ -200,50 +200,50 @@ mod tests {
     #[test]
     fn retry_after_is_honoured_within_reason() {
         let now = Instant::now();
-        let mut pace = Pace::new();
-        pace.failed(now, Some(Duration::from_secs(3)), 0.0);
-        assert_eq!(pace.paused_until(), Some(now + Duration::from_secs(3)));
-        pace.failed(now, Some(Duration::from_secs(86_400)), 0.0);
-        assert_eq!(pace.paused_until(), Some(now + RETRY_AFTER_MAX));
+        let mut throttle = Throttle::new();
+        throttle.failed(now, Some(Duration::from_secs(3)), 0.0);
+        assert_eq!(throttle.paused_until(), Some(now + Duration::from_secs(3)));
+        throttle.failed(now, Some(Duration::from_secs(86_400)), 0.0);
+        assert_eq!(throttle.paused_until(), Some(now + RETRY_AFTER_MAX));
     }
 
     #[test]
     fn success_opens_the_window_to_its_bound() {
-        let mut pace = Pace::new();
+        let mut throttle = Throttle::new();
         for _ in 0..200 {
-            pace.succeeded(Instant::now());
+            throttle.succeeded(Instant::now());
         }
-        assert_eq!(pace.allowance(Instant::now(), 0), WINDOW_MAX);
+        assert_eq!(throttle.allowance(Instant::now(), 0), WINDOW_MAX);
     }
 
     #[test]
     fn what_was_in_flight_does_not_end_a_wait_that_was_asked_for() {
         let now = Instant::now();
-        let mut pace = Pace::new();
-        pace.failed(now, Some(Duration::from_secs(3)), 1.0);
-        pace.succeeded(now);
-        assert_eq!(pace.allowance(now, 0), 0);
+        let mut throttle = Throttle::new();
+        throttle.failed(now, Some(Duration::from_secs(3)), 1.0);
+        throttle.succeeded(now);
+        assert_eq!(throttle.allowance(now, 0), 0);
         let later = now + Duration::from_secs(3);
-        assert_eq!(pace.allowance(later, 0), 1);
-        pace.succeeded(later);
-        assert!(pace.allowance(later, 0) > 1);
+        assert_eq!(throttle.allowance(later, 0), 1);
+        throttle.succeeded(later);
+        assert!(throttle.allowance(later, 0) > 1);
     }
 
     #[test]
     fn whoever_waits_brings_the_probe_nearer_but_not_into_an_asked_silence() {
         let mut now = Instant::now();
-        let mut pace = Pace::new();
+        let mut throttle = Throttle::new();
         for _ in 0..10 {
-            pace.failed(now, None, 1.0);
-            now = pace.paused_until().unwrap();
+            throttle.failed(now, None, 1.0);
+            now = throttle.paused_until().unwrap();
         }
-        pace.failed(now, None, 1.0);
-        assert_eq!(pace.paused_until(), Some(now + PAUSE_MAX));
-        pace.hurry();
-        assert_eq!(pace.paused_until(), Some(now + PAUSE_FIRST));
+        throttle.failed(now, None, 1.0);
+        assert_eq!(throttle.paused_until(), Some(now + PAUSE_MAX));
+        throttle.hurry();
+        assert_eq!(throttle.paused_until(), Some(now + PAUSE_FIRST));
         let asked = Duration::from_secs(60);
-        pace.failed(now + PAUSE_FIRST, Some(asked), 1.0);
-        pace.hurry();
-        assert_eq!(pace.paused_until(), Some(now + PAUSE_FIRST + asked));
+        throttle.failed(now + PAUSE_FIRST, Some(asked), 1.0);
+        throttle.hurry();
+        assert_eq!(throttle.paused_until(), Some(now + PAUSE_FIRST + asked));
     }
 }

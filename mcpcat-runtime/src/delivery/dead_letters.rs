@@ -23,7 +23,7 @@ const MOST_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The dead letters of one program, project and endpoint.
 #[derive(Debug, Clone)]
-pub(crate) struct Letters {
+pub(crate) struct DeadLetters {
     /// `None` where nothing may be on disk.
     place: Option<Place>,
 }
@@ -35,7 +35,7 @@ struct Place {
     former: Option<String>,
 }
 
-impl Letters {
+impl DeadLetters {
     /// Kept nowhere.
     pub(crate) fn nowhere() -> Self {
         Self { place: None }
@@ -226,8 +226,8 @@ mod tests {
         (id, format!("{{\"id\":\"{id}\",\"x\":\"{}\"}}", "x".repeat(size)).into_bytes())
     }
 
-    fn letters(dir: &tempfile::TempDir, project: &str) -> Letters {
-        Letters::of(Some(dir.path().to_owned()), &Manifest::new("app", project, "http://h"))
+    fn letters(dir: &tempfile::TempDir, project: &str) -> DeadLetters {
+        DeadLetters::of(Some(dir.path().to_owned()), &Manifest::new("app", project, "http://h"))
     }
 
     #[test]
@@ -240,7 +240,7 @@ mod tests {
             assert!(letters.keep(body).unwrap());
         }
         assert!(other.read().is_empty(), "another project's letters are another file");
-        let ids = |letters: &Letters| letters.read().into_iter().map(|(id, _)| id).collect::<Vec<_>>();
+        let ids = |letters: &DeadLetters| letters.read().into_iter().map(|(id, _)| id).collect::<Vec<_>>();
         assert_eq!(ids(&letters), kept.iter().map(|(id, _)| *id).collect::<Vec<_>>());
         letters.remove(&HashSet::from([kept[0].0, kept[2].0])).unwrap();
         assert_eq!(ids(&letters), [kept[1].0]);
@@ -280,6 +280,6 @@ mod tests {
         }
         letters.forget();
         assert!(!path.exists());
-        assert!(!Letters::nowhere().keep(b"{}").unwrap());
+        assert!(!DeadLetters::nowhere().keep(b"{}").unwrap());
     }
 }

@@ -1,4 +1,4 @@
-//! Types of events that the product has none for go only to a collector that offers to take them. What an answer says
+//! EventTypeGate of events that the product has none for go only to a collector that offers to take them. What an answer says
 //! of it, and the events that wait to hear. No I/O.
 
 use std::collections::VecDeque;
@@ -11,7 +11,7 @@ const MAX_WAITING: usize = 256;
 
 /// What the endpoint takes, as far as it has been heard, and who waits for it.
 #[derive(Debug)]
-pub(super) struct Types<T> {
+pub(super) struct EventTypeGate<T> {
     takes_any: Option<bool>,
     waiting: VecDeque<T>,
     /// When the first of them began to wait.
@@ -21,32 +21,32 @@ pub(super) struct Types<T> {
 
 /// What becomes of an event now.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Sorted<T> {
-    Goes(T),
+pub(super) enum Gate<T> {
+    Send(T),
     /// Nobody would take it.
-    Stays(T),
-    Waits,
+    Drop(T),
+    Hold,
     /// It would wait, and there is no room to.
     Blocked(T),
 }
 
-impl<T> Types<T> {
+impl<T> EventTypeGate<T> {
     pub(super) fn new() -> Self {
         Self { takes_any: None, waiting: VecDeque::new(), since: None, asking: false }
     }
 
     /// What to do with an event that could be sent now.
-    pub(super) fn sort(&mut self, item: T, is_foreign: impl Fn(&T) -> bool, now: Instant) -> Sorted<T> {
+    pub(super) fn sort(&mut self, item: T, is_foreign: impl Fn(&T) -> bool, now: Instant) -> Gate<T> {
         if self.takes_any == Some(true) || !is_foreign(&item) {
-            return Sorted::Goes(item);
+            return Gate::Send(item);
         }
         match self.takes_any {
-            Some(_) => Sorted::Stays(item),
-            None if self.waiting.len() >= MAX_WAITING => Sorted::Blocked(item),
+            Some(_) => Gate::Drop(item),
+            None if self.waiting.len() >= MAX_WAITING => Gate::Blocked(item),
             None => {
                 self.waiting.push_back(item);
                 self.since.get_or_insert(now);
-                Sorted::Waits
+                Gate::Hold
             }
         }
     }
@@ -86,36 +86,36 @@ mod tests {
     fn an_event_of_another_type_waits_for_the_first_answer() {
         for offered in [true, false] {
             let now = Instant::now();
-            let mut types = Types::new();
-            assert_eq!(types.sort(KNOWN, is_foreign, now), Sorted::Goes(KNOWN));
-            assert_eq!(types.due(Duration::ZERO), None);
-            assert_eq!(types.sort(OTHER, is_foreign, now), Sorted::Waits);
+            let mut gate = EventTypeGate::new();
+            assert_eq!(gate.sort(KNOWN, is_foreign, now), Gate::Send(KNOWN));
+            assert_eq!(gate.due(Duration::ZERO), None);
+            assert_eq!(gate.sort(OTHER, is_foreign, now), Gate::Hold);
             let patience = Duration::from_secs(5);
-            assert_eq!(types.due(patience), Some(now + patience));
-            types.set_asking(true);
-            assert_eq!(types.due(patience), None, "it is asked once at a time");
-            assert_eq!(types.heard(offered).collect::<Vec<_>>(), [OTHER]);
-            let after = types.sort(OTHER, is_foreign, now);
-            assert_eq!(after, if offered { Sorted::Goes(OTHER) } else { Sorted::Stays(OTHER) });
+            assert_eq!(gate.due(patience), Some(now + patience));
+            gate.set_asking(true);
+            assert_eq!(gate.due(patience), None, "it is asked once at a time");
+            assert_eq!(gate.heard(offered).collect::<Vec<_>>(), [OTHER]);
+            let after = gate.sort(OTHER, is_foreign, now);
+            assert_eq!(after, if offered { Gate::Send(OTHER) } else { Gate::Drop(OTHER) });
         }
     }
 
     #[test]
     fn an_offer_is_not_taken_back_by_an_answer_that_says_nothing() {
-        let mut types = Types::new();
-        drop(types.heard(true));
-        drop(types.heard(false));
-        assert_eq!(types.sort(OTHER, is_foreign, Instant::now()), Sorted::Goes(OTHER));
+        let mut gate = EventTypeGate::new();
+        drop(gate.heard(true));
+        drop(gate.heard(false));
+        assert_eq!(gate.sort(OTHER, is_foreign, Instant::now()), Gate::Send(OTHER));
     }
 
     #[test]
     fn waiting_is_bounded_and_asking_then_is_due_at_once() {
         let now = Instant::now();
-        let mut types = Types::new();
+        let mut gate = EventTypeGate::new();
         for _ in 0..MAX_WAITING {
-            assert_eq!(types.sort(OTHER, is_foreign, now), Sorted::Waits);
+            assert_eq!(gate.sort(OTHER, is_foreign, now), Gate::Hold);
         }
-        assert_eq!(types.sort(OTHER, is_foreign, now), Sorted::Blocked(OTHER));
-        assert_eq!(types.due(Duration::from_secs(5)), Some(now));
+        assert_eq!(gate.sort(OTHER, is_foreign, now), Gate::Blocked(OTHER));
+        assert_eq!(gate.due(Duration::from_secs(5)), Some(now));
     }
 }

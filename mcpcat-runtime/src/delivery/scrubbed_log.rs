@@ -21,7 +21,7 @@ const FOREIGN_TYPE: u8 = 2;
 
 /// One event of this log.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Cleared<'a> {
+pub(super) struct ScrubbedRecord<'a> {
     pub(super) id: EventId,
     number: u64,
     /// Hooks have seen it, not only the patterns.
@@ -31,7 +31,7 @@ pub(super) struct Cleared<'a> {
     pub(super) body: &'a [u8],
 }
 
-impl<'a> Cleared<'a> {
+impl<'a> ScrubbedRecord<'a> {
     fn header(&self) -> [u8; HEADER_LEN] {
         let mut out = [0; HEADER_LEN];
         out[..20].copy_from_slice(self.id.raw());
@@ -54,7 +54,7 @@ impl<'a> Cleared<'a> {
 }
 
 /// The log, and how far it is delivered.
-pub(super) struct Resting {
+pub(super) struct ScrubbedLog {
     spool: Arc<Spool>,
     pub(super) reader: Reader,
     hooked: bool,
@@ -66,7 +66,7 @@ pub(super) struct Resting {
     out: BTreeSet<u64>,
 }
 
-impl Resting {
+impl ScrubbedLog {
     pub(super) fn new(spool: Arc<Spool>, reader: Reader, hooked: bool) -> Self {
         Self { spool, reader, hooked, written: 0, read: 0, out: BTreeSet::new() }
     }
@@ -74,7 +74,7 @@ impl Resting {
     /// Writes an event that may leave.
     pub(super) fn keep(&mut self, id: EventId, foreign_type: bool, body: &[u8]) -> Result<(), Refused> {
         let number = self.written + 1;
-        let header = Cleared { id, number, hooked: self.hooked, foreign_type, body }.header();
+        let header = ScrubbedRecord { id, number, hooked: self.hooked, foreign_type, body }.header();
         let appended = self.spool.append(RecordKind::Scrubbed.into(), &[&header, body])?;
         self.written = number;
         if appended.rolled {
@@ -92,10 +92,10 @@ impl Resting {
                 return None;
             };
             let at = record.at;
-            match Cleared::decode(record.bytes) {
-                Some(cleared) => {
-                    let (number, id, foreign_type) = (cleared.number, cleared.id, cleared.foreign_type);
-                    let body = Bytes::copy_from_slice(cleared.body);
+            match ScrubbedRecord::decode(record.bytes) {
+                Some(scrubbed) => {
+                    let (number, id, foreign_type) = (scrubbed.number, scrubbed.id, scrubbed.foreign_type);
+                    let body = Bytes::copy_from_slice(scrubbed.body);
                     self.read = number;
                     self.out.insert(number);
                     return Some((at, number, id, foreign_type, body));
@@ -134,10 +134,10 @@ mod tests {
     use super::*;
     use crate::spool::{self, Backend, Options};
 
-    fn log(cap: u64) -> Resting {
+    fn log(cap: u64) -> ScrubbedLog {
         let options = Options::default().backend(Backend::Memory).cap_bytes(cap).segment_bytes(4096);
         let opened = spool::open(options);
-        Resting::new(opened.spool, opened.reader, true)
+        ScrubbedLog::new(opened.spool, opened.reader, true)
     }
 
     #[test]
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn foreign_bytes_are_no_panic() {
         for len in 0..64 {
-            assert_eq!(Cleared::decode(&vec![0xff; len]).is_some(), len >= HEADER_LEN);
+            assert_eq!(ScrubbedRecord::decode(&vec![0xff; len]).is_some(), len >= HEADER_LEN);
         }
     }
 
