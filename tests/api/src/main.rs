@@ -28,7 +28,7 @@ fn main() -> Result<ExitCode, Failure> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = here.join("../..").canonicalize()?;
     let mut same = true;
-    let facade = facade(&root, Some("enable,rmcp,rustls,testing"))?;
+    let facade = facade(&root, Some("enable,rmcp,reqwest,signals,testing"))?;
     for (name, now) in [("mcpcat", facade), ("mcpcat-timeline", lines(&root, "mcpcat-timeline", None)?)] {
         let file = here.join(format!("{name}.txt"));
         if update {
