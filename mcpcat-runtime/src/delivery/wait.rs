@@ -5,7 +5,7 @@
 //! the first wait and ends with the last.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::Receiver;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -60,10 +60,7 @@ pub(crate) async fn answer<T>(receiver: oneshot::Receiver<T>, deadline: Instant)
 
 /// [`answer`] for a thread that blocks.
 pub(crate) fn answer_blocking<T>(receiver: &Receiver<T>, deadline: Instant) -> Option<T> {
-    match receiver.recv_timeout(deadline.saturating_duration_since(Instant::now()) + GRACE) {
-        Ok(answer) => Some(answer),
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-    }
+    receiver.recv_timeout(deadline.saturating_duration_since(Instant::now()) + GRACE).ok()
 }
 
 /// A moment at which somebody stops waiting.
