@@ -531,7 +531,12 @@ fn a_limit_on_open_files_is_an_error_or_memory_and_never_a_panic() {
         let output = command.stderr(Stdio::piped()).output().unwrap();
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success() && !err.contains("panicked"), "{files}: {err}");
-        assert!(out.contains("\nrefused ") || out.contains("\nnumbers 0 2000 0 0 0"), "{files}: {out}");
+        // Connections take descriptors too: where none is left for another segment, new events are refused and counted.
+        let numbers = out.lines().find_map(|line| line.strip_prefix("numbers "));
+        let numbers: Option<Vec<u64>> =
+            numbers.map(|line| line.split(' ').map(|number| number.parse().unwrap()).collect());
+        let all = numbers.is_some_and(|n| n[0] == 0 && n[1] + n[2] == 2_000 && n[3] == 0);
+        assert!(out.contains("\nrefused ") || all, "{files}: {out}");
         assert!(files < 24 || out.contains("\nnumbers"), "{files}: {out}");
     }
 }

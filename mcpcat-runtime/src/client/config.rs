@@ -133,7 +133,7 @@ impl fmt::Display for ConfigError {
             }
             Self::Thread(error) => write!(
                 f,
-                "the delivery thread could not be started: {error}; it needs a thread and eight file descriptors \
+                "the delivery thread could not be started: {error}; it needs a thread and ten file descriptors \
                  (RLIMIT_NPROC, RLIMIT_NOFILE)"
             ),
         }

@@ -102,9 +102,9 @@ where
 /// The thread's runtime. Where descriptors are short tokio panics rather than return an error (in what watches signals,
 /// which another crate may have switched on): whether there are enough is asked first.
 fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    /// What a runtime opens, and one connection.
+    /// What a runtime and the bell of [`drain`] open, and one connection.
     #[cfg(unix)]
-    const DESCRIPTORS: usize = 7;
+    const DESCRIPTORS: usize = 9;
     #[cfg(unix)]
     let spare = (0..DESCRIPTORS).map(|_| std::fs::File::open("/")).collect::<io::Result<Vec<_>>>()?;
     #[cfg(unix)]

@@ -19,7 +19,8 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    /// A sixteenth, a quarter and all of `largest`, as far as `capacity` holds two of them and a file may be so long.
+    /// A sixteenth, a quarter and all of `largest`, or of half of `capacity` if that is less: a small log has small
+    /// segments too, so that what gives way to newer records is a small part of it. None is longer than a file may be.
     /// `None` if a file may not even be a page long.
     pub(super) fn new(largest: u64, capacity: u64, most_file: Option<u64>) -> Option<Self> {
         let most_file = most_file.unwrap_or(u64::MAX).min(LARGEST);
@@ -27,6 +28,7 @@ impl Sizes {
             return None;
         }
         let most = (capacity / 2).clamp(PAGE, LARGEST).min(most_file);
+        let largest = largest.min(capacity / 2);
         let mut classes: Vec<u64> =
             [16, 4, 1].iter().map(|part| (largest / part).clamp(PAGE, most) / PAGE * PAGE).collect();
         classes.dedup();
