@@ -12,9 +12,9 @@ use super::batch::{self, Offer};
 use super::credentials::Credentials;
 use super::endpoint::BaseUrl;
 use super::retry::Answer;
+use super::transport::{Body, Isolated, TransportError, TransportRequest, TransportResponse};
 #[cfg(feature = "reqwest")]
-use super::transport::Reqwest;
-use super::transport::{Body, DynTransport, Isolated, TransportError, TransportRequest, TransportResponse};
+use super::transport::{DynTransport, Reqwest};
 
 const AGENT: &str = concat!("mcpcat-rust/", env!("CARGO_PKG_VERSION"));
 /// Bytes read of an answer, so that its connection can be kept; what it says does not matter.
