@@ -113,9 +113,9 @@ impl Emission {
 pub(crate) fn named(target: Target<'_>, project: Option<&str>, here: Option<&Session>) -> Option<Session> {
     let client = match project {
         Some(project) => for_project(project)
-            .inspect_err(
-                |error| tracing::warn!(target: "mcpcat", "`project` of an event cannot be used: {error}"),
-            )
+            .inspect_err(|error| {
+                crate::notice::warn(format_args!("`project` of an event cannot be used: {error}"))
+            })
             .ok(),
         None => None,
     };
@@ -127,9 +127,9 @@ pub(crate) fn named(target: Target<'_>, project: Option<&str>, here: Option<&Ses
         (target, None) => Client::installed()?.resolve(Target(target)),
     };
     resolved
-        .inspect_err(
-            |error| tracing::warn!(target: "mcpcat", "`session` of an event cannot be used: {error}"),
-        )
+        .inspect_err(|error| {
+            crate::notice::warn(format_args!("`session` of an event cannot be used: {error}"))
+        })
         .ok()
 }
 

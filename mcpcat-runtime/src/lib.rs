@@ -4,6 +4,7 @@
 //! above it in this list:
 //!
 //! ```text
+//! notice     what is said            problems, through `tracing` or on stderr
 //! policy     what is allowed         sensitive keys, limits
 //! event      what an event is        values to JSON, fields, outcome, ids, the wire's body
 //! spool      where it waits          a bounded log of segments
@@ -31,6 +32,7 @@ pub mod delivery;
 pub mod emit;
 #[doc(hidden)]
 pub mod event;
+mod notice;
 pub mod policy;
 pub mod privacy;
 #[doc(hidden)]

@@ -90,7 +90,7 @@ impl ServedCall {
                 std::mem::replace(&mut self.call, call).forget();
             }
             Err(error) => {
-                tracing::warn!(target: "mcpcat", "`session` of a request cannot be used: {error}");
+                crate::notice::warn(format_args!("`session` of a request cannot be used: {error}"));
             }
         }
         self

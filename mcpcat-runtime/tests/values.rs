@@ -275,6 +275,65 @@ fn a_sensitive_value_is_never_serialised() {
 serialize_by!(Bytes, |serializer| serializer.serialize_bytes(&[0; 123]));
 
 #[test]
+fn sequences_of_bytes_are_named_by_their_size() {
+    #[derive(serde::Serialize)]
+    struct Octet(u8);
+    #[derive(serde::Serialize)]
+    struct Key<'a> {
+        owned: Vec<u8>,
+        array: [u8; 32],
+        slice: &'a [u8],
+        boxed: Option<Box<[u8]>>,
+        many: Vec<Vec<u8>>,
+        wrapped: Vec<Octet>,
+        long: Vec<u8>,
+    }
+    let key = Key {
+        owned: b"hunter2".to_vec(),
+        array: [7; 32],
+        slice: &[1, 2, 3, 4],
+        boxed: Some(Box::new([9; 5])),
+        many: vec![vec![1; 6], vec![2; 8]],
+        wrapped: (0..9).map(Octet).collect(),
+        long: vec![1; 70_000],
+    };
+    assert_eq!(
+        parsed(&key),
+        json!({
+            "owned": "[binary: 7 bytes]", "array": "[binary: 32 bytes]", "slice": "[binary: 4 bytes]",
+            "boxed": "[binary: 5 bytes]", "many": ["[binary: 6 bytes]", "[binary: 8 bytes]"],
+            "wrapped": "[binary: 9 bytes]", "long": "[binary: 70000 bytes]",
+        })
+    );
+    let unknown = serde_bytes_of(200);
+    assert_eq!(text(&unknown), r#""[binary: more than 100 bytes]""#);
+    // Numbers of other types, and few of them, are numbers.
+    assert_eq!(text(&vec![1_u32, 2, 3, 4, 5]), "[1,2,3,4,5]");
+    assert_eq!(text(&[255_u8, 128, 0]), "[255,128,0]");
+    assert_eq!(text(&json!([1, 2, 3, 4, 5])), "[1,2,3,4,5]");
+    assert_eq!(text(&(1_u8, 2_u8, 3_u8, 4_u8, "a")), r#"[1,2,3,4,"a"]"#);
+    assert_eq!(text(&Vec::<u8>::new()), "[]");
+    let tight = Policy::new().limits(Limits::new().event_bytes(1_024));
+    assert_eq!(with(&vec![200_u8; 5_000], &tight), r#""[binary: 5000 bytes]""#);
+}
+
+/// A sequence of bytes that does not say how long it is.
+fn serde_bytes_of(count: usize) -> impl serde::Serialize {
+    struct Unsized(usize);
+    impl serde::Serialize for Unsized {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            use serde::ser::SerializeSeq as _;
+            let mut sequence = serializer.serialize_seq(None)?;
+            for _ in 0..self.0 {
+                sequence.serialize_element(&1_u8)?;
+            }
+            sequence.end()
+        }
+    }
+    Unsized(count)
+}
+
+#[test]
 fn binary_content_is_named_by_its_size() {
     let base64 = "iVBORw0KGgo".repeat(1_000);
     assert_eq!(parsed(&json!({"x": base64}))["x"], "[binary: 8250 bytes]");

@@ -46,6 +46,12 @@ impl Client {
         false
     }
 
+    /// That the feature `enable` is off.
+    #[must_use]
+    pub fn off_reason(&self) -> Option<&str> {
+        Some("the feature `enable` of mcpcat is off")
+    }
+
     /// All zero.
     pub fn stats(&self) -> Stats {
         Stats::default()
@@ -220,12 +226,15 @@ impl ClientBuilder {
 pub enum ConfigError {
     EmptyProject,
     BaseUrl { source: &'static str, given: String, problem: String },
+    NotUnicode { variable: &'static str },
     Token { source: &'static str, problem: String },
     Header { name: String, problem: String },
     Proxy { source: &'static str, given: String, problem: String },
     NoTransport,
     Sample { source: &'static str, given: String },
     Drain { given: String },
+    StateDir { source: &'static str },
+    SpoolDirBytes { source: &'static str, given: String },
     Thread(std::io::Error),
 }
 

@@ -1,5 +1,6 @@
 //! What a client is told: by the builder, else by the environment, else the product's defaults.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,11 +8,13 @@ use std::time::Duration;
 
 use super::Client;
 use super::connection::{Connection, ConnectionSettings};
+use super::consent::{self, Answer};
 use crate::delivery::Loss;
 use crate::delivery::callback::LossHook;
-use crate::delivery::endpoint::{BaseUrl, without_credentials};
+use crate::delivery::endpoint::{BaseUrl, Unparsed, mask};
 use crate::delivery::ingest::NO_TRANSPORT;
 use crate::event::wire::Dialect;
+use crate::notice;
 use crate::policy::{Policy, Sample};
 use crate::privacy::Privacy;
 use crate::privacy::consent::{Asked, Consent, ConsentVerdict};
@@ -35,7 +38,7 @@ pub enum ConfigError {
     BaseUrl {
         /// Which setting it came from: `base_url`, `AGENTCAT_API_URL` or `MCPCAT_API_URL`.
         source: &'static str,
-        /// The text that was given, without what could be a secret.
+        /// The text that was given, without what could be a credential.
         given: String,
         /// What is wrong with it.
         problem: String,
@@ -65,6 +68,11 @@ pub enum ConfigError {
     },
     /// This build has no HTTP client, and none was given.
     NoTransport,
+    /// A variable of the environment holds bytes that are no text.
+    NotUnicode {
+        /// The variable.
+        variable: &'static str,
+    },
     /// The share of sessions to record is not a number from 0 to 1.
     Sample {
         /// Which setting it came from: `sample` or `MCPCAT_SAMPLE`.
@@ -116,6 +124,10 @@ impl fmt::Display for ConfigError {
                 "`{source}` is `{given}`, which cannot be used: {problem}; write something like http://proxy:3128"
             ),
             Self::NoTransport => f.write_str(NO_TRANSPORT),
+            Self::NotUnicode { variable } => write!(
+                f,
+                "the variable `{variable}` is not UTF-8, so it cannot be read: write it as plain text, or unset it"
+            ),
             Self::Sample { source, given } => write!(
                 f,
                 "`{source}` is `{given}`: write the share of sessions to record, from 0 (none) to 1 (all)"
@@ -193,12 +205,13 @@ pub enum Deliver {
 /// What is not set comes from the environment: `MCPCAT_PROJECT_ID`, `AGENTCAT_API_URL` or
 /// `MCPCAT_API_URL`, `MCPCAT_TOKEN` or `MCPCAT_TOKEN_FILE`, `MCPCAT_PROXY`, `MCPCAT_ENABLED`, `DO_NOT_TRACK`,
 /// `MCPCAT_STATE_DIR`, `MCPCAT_SPOOL_DIR_BYTES`, `MCPCAT_SAMPLE`, `MCPCAT_DRY_RUN`, `MCPCAT_DRAIN_MS`. An empty
-/// variable counts as unset.
+/// variable counts as unset; one that cannot be used is an error. The two that ask for consent never are: whatever
+/// they hold that is not a clear yes to recording switches it off.
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ClientBuilder {
     project: String,
-    base_url: Option<ShownUrl>,
+    base_url: Option<Unparsed>,
     pub(super) connection: ConnectionSettings,
     event_type: Option<String>,
     version_key: Option<String>,
@@ -223,16 +236,6 @@ pub struct ClientBuilder {
     deliver: Deliver,
 }
 
-/// An address as it was given, which `Debug` shows without its secrets.
-#[derive(Clone)]
-struct ShownUrl(String);
-
-impl fmt::Debug for ShownUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&without_credentials(&self.0))
-    }
-}
-
 /// Settings that are known to be good.
 #[derive(Debug)]
 pub(crate) struct Config {
@@ -240,7 +243,10 @@ pub(crate) struct Config {
     pub(crate) base: BaseUrl,
     pub(crate) connection: Connection,
     pub(crate) dialect: Dialect,
-    pub(crate) enabled: bool,
+    /// What switched recording off, in words; `None` where it is on.
+    pub(crate) off: Option<String>,
+    /// The variable that silences the notice of where events go.
+    pub(crate) quiet: Option<OsString>,
     pub(crate) state_dir: Option<PathBuf>,
     pub(crate) session_strings: SessionStrings,
     pub(crate) request_timeout: Duration,
@@ -295,7 +301,7 @@ impl ClientBuilder {
 
     /// Where events are sent: an http or https address, to which `/v1/public/events/` is added.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
-        self.base_url = Some(ShownUrl(url.into()));
+        self.base_url = Some(Unparsed(url.into()));
         self
     }
 
@@ -495,45 +501,62 @@ impl ClientBuilder {
     /// Checks the settings and starts the delivery.
     ///
     /// # Errors
-    /// An empty project, an unusable base URL, proxy, token or header, an https address in a build without TLS, no HTTP
-    /// client at all, or no thread to be had.
+    /// An empty project, an unusable base URL, proxy, token, header or variable, an https address in a build without TLS,
+    /// no HTTP client at all, or no thread to be had.
     pub fn build(self) -> Result<Client, ConfigError> {
-        Client::start(self.check(&|name| std::env::var(name).ok())?)
+        Client::start(self.check(&environment)?)
     }
 
     /// The endpoint that these settings lead to, without building anything.
-    pub(crate) fn check(self, environment: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
-        let variable = |name: &str| environment(name).filter(|value| !value.trim().is_empty());
-        let project = Some(self.project)
-            .filter(|project| !project.trim().is_empty())
-            .or_else(|| variable("MCPCAT_PROJECT_ID"))
-            .ok_or(ConfigError::EmptyProject)?;
+    pub(crate) fn check(self, environment: &dyn Fn(&str) -> Option<OsString>) -> Result<Config, ConfigError> {
+        let text = |variable: &'static str| match environment(variable).map(OsString::into_string) {
+            None => Ok(None),
+            Some(Ok(value)) => Ok(Some(value).filter(|value| !value.trim().is_empty())),
+            Some(Err(_)) => Err(ConfigError::NotUnicode { variable }),
+        };
+        let project = match self.project {
+            project if project.trim().is_empty() => text("MCPCAT_PROJECT_ID")?,
+            project => Some(project),
+        }
+        .ok_or(ConfigError::EmptyProject)?;
         let (source, given) = match self.base_url {
-            Some(url) => ("base_url", url.0),
-            None => BASE_URL_VARIABLES
-                .iter()
-                .find_map(|name| variable(name).map(|url| (*name, url)))
-                .unwrap_or(("base_url", DEFAULT_BASE_URL.to_owned())),
+            Some(Unparsed(url)) => ("base_url", url),
+            None => {
+                let mut found = None;
+                for name in BASE_URL_VARIABLES {
+                    // The next one is not asked when this one cannot be read: events would go elsewhere.
+                    found = text(name)?.map(|url| (name, url));
+                    if found.is_some() {
+                        break;
+                    }
+                }
+                found.unwrap_or(("base_url", DEFAULT_BASE_URL.to_owned()))
+            }
         };
         let base = match BaseUrl::parse(given.trim()) {
             Ok(base) => base,
             Err(problem) => {
-                let given = without_credentials(&given);
+                let given = mask(&given);
                 return Err(ConfigError::BaseUrl { source, given, problem: problem.to_string() });
             }
         };
         if self.state_dir.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
             return Err(ConfigError::StateDir { source: "state_dir" });
         }
-        let spool_dir_bytes = match (self.spool_dir_bytes, variable("MCPCAT_SPOOL_DIR_BYTES")) {
-            (Some(bytes), _) => bytes,
-            (None, Some(text)) => match text.trim().parse() {
-                Ok(bytes) => bytes,
-                Err(_) => {
-                    return Err(ConfigError::SpoolDirBytes { source: "MCPCAT_SPOOL_DIR_BYTES", given: text });
-                }
+        let spool_dir_bytes = match self.spool_dir_bytes {
+            Some(bytes) => bytes,
+            None => match text("MCPCAT_SPOOL_DIR_BYTES")? {
+                Some(text) => match text.trim().parse() {
+                    Ok(bytes) => bytes,
+                    Err(_) => {
+                        return Err(ConfigError::SpoolDirBytes {
+                            source: "MCPCAT_SPOOL_DIR_BYTES",
+                            given: text,
+                        });
+                    }
+                },
+                None => DEFAULT_SPOOL_DIR_BYTES,
             },
-            (None, None) => DEFAULT_SPOOL_DIR_BYTES,
         };
         let mut dialect = Dialect::of_host(base.host());
         if let Some(event_type) = self.event_type {
@@ -542,34 +565,40 @@ impl ClientBuilder {
         if let Some(key) = self.version_key {
             dialect.version_key = key;
         }
-        let sample = match (self.sample, variable("MCPCAT_SAMPLE")) {
-            (Some(share), _) => Sample::new(share)
+        let sample = match self.sample {
+            Some(share) => Sample::new(share)
                 .ok_or_else(|| ConfigError::Sample { source: "sample", given: share.to_string() })?,
-            (None, Some(text)) => match text.trim().parse().ok().and_then(Sample::new) {
-                Some(sample) => sample,
-                None => return Err(ConfigError::Sample { source: "MCPCAT_SAMPLE", given: text }),
+            None => match text("MCPCAT_SAMPLE")? {
+                Some(text) => match text.trim().parse().ok().and_then(Sample::new) {
+                    Some(sample) => sample,
+                    None => return Err(ConfigError::Sample { source: "MCPCAT_SAMPLE", given: text }),
+                },
+                None => Sample::ALL,
             },
-            (None, None) => Sample::ALL,
         };
-        let drain = match (self.drain, variable("MCPCAT_DRAIN_MS")) {
-            (Some(limit), _) => limit,
-            (None, Some(text)) => match text.trim().parse() {
-                Ok(millis) => Duration::from_millis(millis),
-                Err(_) => return Err(ConfigError::Drain { given: text }),
+        let drain = match self.drain {
+            Some(limit) => limit,
+            None => match text("MCPCAT_DRAIN_MS")? {
+                Some(text) => match text.trim().parse() {
+                    Ok(millis) => Duration::from_millis(millis),
+                    Err(_) => return Err(ConfigError::Drain { given: text }),
+                },
+                None => DRAIN,
             },
-            (None, None) => DRAIN,
         };
-        let forbidden = variable("MCPCAT_ENABLED").is_some_and(|value| is_no(&value))
-            || variable("DO_NOT_TRACK").is_some_and(|value| !is_no(&value));
-        let dry_run = self.dry_run || variable("MCPCAT_DRY_RUN").is_some_and(|value| !is_no(&value));
-        let connection = self.connection.resolve(dry_run, &variable)?;
+        let off = consent::switched_off(self.enabled, environment);
+        // What cannot be read asks for it: then nothing is sent.
+        let dry_run = self.dry_run
+            || environment("MCPCAT_DRY_RUN").is_some_and(|value| consent::answer(&value) != Some(Answer::No));
+        let connection = self.connection.resolve(dry_run, &text)?;
         let deadline = self.privacy.hook_deadline();
         Ok(Config {
             project: project.into(),
             base,
             connection,
             dialect,
-            enabled: self.enabled.unwrap_or(true) && !forbidden,
+            off,
+            quiet: environment(notice::QUIET),
             state_dir: self.state_dir,
             session_strings: self.session_strings,
             request_timeout: self.request_timeout,
@@ -593,9 +622,9 @@ impl ClientBuilder {
     }
 }
 
-/// The ways an environment variable says no.
-fn is_no(value: &str) -> bool {
-    ["false", "0", "no", "off"].iter().any(|no| value.trim().eq_ignore_ascii_case(no))
+/// The environment of this process.
+pub(crate) fn environment(variable: &str) -> Option<OsString> {
+    std::env::var_os(variable)
 }
 
 #[cfg(test)]
@@ -604,7 +633,7 @@ mod tests {
 
     fn checked(builder: ClientBuilder, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
         builder.check(&|name| {
-            environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+            environment.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
         })
     }
 
@@ -642,7 +671,7 @@ mod tests {
     #[test]
     fn the_environment_switches_off_and_never_on() {
         let on = |builder: ClientBuilder, environment: &[(&str, &str)]| {
-            checked(builder, environment).unwrap().enabled
+            checked(builder, environment).unwrap().off.is_none()
         };
         let builder = || ClientBuilder::new("p".into());
         assert!(on(builder(), &[]));
@@ -651,6 +680,39 @@ mod tests {
             assert!(!on(builder().enabled(true), &[off]), "{off:?}");
         }
         assert!(!on(builder().enabled(false), &[("MCPCAT_ENABLED", "true")]));
+        let off = checked(builder(), &[("DO_NOT_TRACK", "1")]).unwrap().off.unwrap();
+        assert!(off.contains("DO_NOT_TRACK"), "{off}");
+    }
+
+    #[test]
+    fn a_port_that_is_none_is_refused() {
+        for url in ["http://127.0.0.1:65536", "http://127.0.0.1:0", "http://ada:hunter2@h:99999/t/hunter2"] {
+            let error = checked(ClientBuilder::new("p".into()), &[("MCPCAT_API_URL", url)]).unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains("MCPCAT_API_URL") && !text.contains("hunter2"), "{text}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_variable_that_is_not_text_is_refused_by_name() {
+        use std::os::unix::ffi::OsStringExt as _;
+        for broken in ["MCPCAT_API_URL", "AGENTCAT_API_URL", "MCPCAT_PROJECT_ID", "MCPCAT_SAMPLE"] {
+            let environment = |name: &str| match name == broken {
+                true => Some(OsString::from_vec(b"http://h\xff".to_vec())),
+                false => (name == "MCPCAT_API_URL").then(|| "http://elsewhere".into()),
+            };
+            let error = ClientBuilder::new(String::new()).check(&environment).unwrap_err().to_string();
+            let expected = if broken == "MCPCAT_PROJECT_ID" { broken } else { "MCPCAT_PROJECT_ID" };
+            assert!(error.contains(expected), "{error}");
+            let error = ClientBuilder::new("p".into()).check(&environment).map_err(|error| error.to_string());
+            match broken {
+                "MCPCAT_PROJECT_ID" => assert!(error.is_ok()),
+                _ => assert!(error.is_err_and(|error| error.contains(broken) && error.contains("UTF-8"))),
+            }
+        }
+        let dry = |name: &str| (name == "MCPCAT_DRY_RUN").then(|| OsString::from_vec(vec![0xff]));
+        assert!(ClientBuilder::new("p".into()).check(&dry).unwrap().dry_run);
     }
 
     #[test]

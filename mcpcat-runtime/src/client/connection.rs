@@ -11,11 +11,14 @@ use crate::delivery::Transport;
 use crate::delivery::credentials::{Credentials, Secret};
 use crate::delivery::endpoint::BaseUrl;
 #[cfg(feature = "reqwest")]
-use crate::delivery::endpoint::without_credentials;
+use crate::delivery::endpoint::mask;
 use crate::delivery::ingest::{Carrier, Ingest};
 use crate::delivery::transport::{DryRun, DynTransport, Isolated};
 #[cfg(feature = "reqwest")]
 use crate::delivery::transport::{HttpClient, Reqwest, Settings, Source, has_tls, refused_proxy};
+
+/// The text of a variable, `None` where it is unset or empty.
+type Variable<'a> = &'a dyn Fn(&'static str) -> Result<Option<String>, ConfigError>;
 
 /// What the builder was told.
 #[derive(Debug, Clone, Default)]
@@ -36,7 +39,7 @@ struct Hidden<T>(T);
 
 impl<T> fmt::Debug for Hidden<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
+        f.write_str("***")
     }
 }
 
@@ -125,18 +128,13 @@ impl ClientBuilder {
 }
 
 impl ConnectionSettings {
-    pub(super) fn resolve(
-        self,
-        dry_run: bool,
-        variable: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Connection, ConfigError> {
-        let named = || Some(("MCPCAT_TOKEN", Secret(variable("MCPCAT_TOKEN")?.into())));
+    pub(super) fn resolve(self, dry_run: bool, variable: Variable<'_>) -> Result<Connection, ConfigError> {
         let (token, token_file) = match (self.token, self.token_file) {
             (Some(token), _) => (Some(("token", token)), None),
             (None, Some(path)) => (None, Some(path)),
-            (None, None) => match named() {
-                Some(token) => (Some(token), None),
-                None => (None, variable("MCPCAT_TOKEN_FILE").map(PathBuf::from)),
+            (None, None) => match variable("MCPCAT_TOKEN")? {
+                Some(token) => (Some(("MCPCAT_TOKEN", Secret(token.into()))), None),
+                None => (None, variable("MCPCAT_TOKEN_FILE")?.map(PathBuf::from)),
             },
         };
         let mut checked = Credentials::default();
@@ -163,20 +161,26 @@ impl ConnectionSettings {
 }
 
 #[cfg(feature = "reqwest")]
-fn proxy(
-    given: Option<Secret>,
-    variable: &dyn Fn(&str) -> Option<String>,
-) -> Result<Option<Secret>, ConfigError> {
-    let given = given.map(|proxy| ("proxy", proxy));
-    let named = || Some(("MCPCAT_PROXY", Secret(variable("MCPCAT_PROXY")?.trim().into())));
-    let Some((source, proxy)) = given.or_else(named) else { return Ok(None) };
+fn proxy(given: Option<Secret>, variable: Variable<'_>) -> Result<Option<Secret>, ConfigError> {
+    let (source, proxy) = match given {
+        Some(proxy) => ("proxy", proxy),
+        None => match variable("MCPCAT_PROXY")? {
+            Some(proxy) => ("MCPCAT_PROXY", Secret(proxy.trim().into())),
+            None => return Ok(None),
+        },
+    };
     match refused_proxy(&proxy.0) {
         None => Ok(Some(proxy)),
-        Some(problem) => Err(ConfigError::Proxy { source, given: without_credentials(&proxy.0), problem }),
+        Some(problem) => Err(ConfigError::Proxy { source, given: mask(&proxy.0), problem }),
     }
 }
 
 impl Connection {
+    /// Whether nothing is sent.
+    pub(super) fn is_dry_run(&self) -> bool {
+        matches!(self.way, Way::DryRun)
+    }
+
     /// Whether anything could be sent to `base`.
     pub(super) fn check(&self, base: &BaseUrl) -> Result<(), ConfigError> {
         match &self.way {
@@ -184,7 +188,7 @@ impl Connection {
             #[cfg(feature = "reqwest")]
             Way::Reqwest { .. } if base.is_https() && !has_tls() => Err(ConfigError::BaseUrl {
                 source: "base_url",
-                given: base.shown(),
+                given: base.to_string(),
                 problem: "it is https, and this build has no TLS: enable the feature `rustls` or `native-tls`, or pass \
                           a client of your own to `transport`"
                     .to_owned(),
@@ -234,9 +238,7 @@ mod tests {
 
     fn built(builder: ClientBuilder, environment: &[(&str, &str)]) -> Result<Connection, ConfigError> {
         builder
-            .check(&|name| {
-                environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
-            })
+            .check(&|name| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into()))
             .map(|config| config.connection)
     }
 

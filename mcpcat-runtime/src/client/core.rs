@@ -20,6 +20,7 @@ use crate::event::fields::Fields;
 use crate::event::id::random_ksuid;
 use crate::event::record::{Definition, Header, RecordKind};
 use crate::event::{EventId, time};
+use crate::notice;
 use crate::spool::{self, Backend, Mark, Reader, Refused, Spool};
 
 /// Clients of this process that record.
@@ -64,10 +65,9 @@ impl Live {
                 return Err(error);
             }
             let live = Self::open_in(config, ledger, Backend::Memory)?;
-            tracing::warn!(
-                target: "mcpcat",
+            crate::notice::warn(format_args!(
                 "events are kept in memory and lost with the process: {error}; raise its limit of open files"
-            );
+            ));
             Ok(live)
         })
     }
@@ -107,7 +107,7 @@ impl Live {
         };
         let running = worker::spawn(setup)?;
         for warning in &warnings {
-            tracing::warn!(target: "mcpcat", "{warning}");
+            notice::warn(warning);
         }
         super::exit::register(config.drain_at_exit);
         let generation = spool::fork_generation();
@@ -118,8 +118,9 @@ impl Live {
 impl Core {
     pub(super) fn start(config: Config) -> Result<(Arc<Self>, Option<Running>), ConfigError> {
         let ledger = Arc::new(Ledger::default());
-        let (live, running) = if config.enabled {
+        let (live, running) = if config.off.is_none() {
             let (live, running) = Live::open(&config, &ledger).map_err(ConfigError::Thread)?;
+            say_where(&config);
             RECORDING.fetch_add(1, Ordering::Relaxed);
             (Some(live), Some(running))
         } else {
@@ -196,7 +197,7 @@ impl Core {
             let opened = Live::open(&self.config, &self.ledger);
             opened
                 .inspect_err(|error| {
-                    tracing::error!(target: "mcpcat", "this forked child records nothing: {error}");
+                    notice::error(format_args!("this forked child records nothing: {error}"));
                 })
                 .ok()
                 .map(|(live, _)| live)
@@ -241,7 +242,7 @@ impl Core {
         if !problems.is_empty() && self.records() {
             self.ledger.problem(problems.len());
             for problem in problems {
-                tracing::warn!(target: "mcpcat", "{problem}");
+                notice::warn(problem);
             }
         }
     }
@@ -368,6 +369,14 @@ impl Core {
         if let Some(reply) = command.into_reply() {
             reply(self.ledger.stats());
         }
+    }
+}
+
+/// Says where events go, once for each destination: nobody should have to guess.
+fn say_where(config: &Config) {
+    if !config.connection.is_dry_run() {
+        let text = format_args!("events of project `{}` go to {}", config.project, config.base);
+        notice::inform(text, config.quiet.as_deref());
     }
 }
 

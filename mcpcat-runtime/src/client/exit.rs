@@ -18,10 +18,7 @@ pub(super) fn register(wanted: Option<bool>) {
     if wanted.unwrap_or_else(spool::is_in_program) {
         REGISTERED.call_once(|| {
             if !spool::at_exit(hook) {
-                tracing::warn!(
-                    target: "mcpcat",
-                    "the end of the process does not wait for events (no exit handler): what is left goes with the next start"
-                );
+                crate::notice::warn("the end of the process does not wait for events (no exit handler): what is left goes with the next start");
             }
         });
     }

@@ -37,7 +37,7 @@ pub(crate) fn for_project(project: &str) -> Result<Client, ConfigError> {
     if let Some(client) = Client::installed().filter(|client| client.project() == project) {
         return Ok(client);
     }
-    let config = ClientBuilder::new(project.to_owned()).check(&|name| std::env::var(name).ok())?;
+    let config = ClientBuilder::new(project.to_owned()).check(&super::environment)?;
     let key = (config.project.to_string(), config.base.text());
     let mut shared = shared().lock().unwrap_or_else(PoisonError::into_inner);
     let client = match shared.get(&key) {

@@ -3,6 +3,7 @@
 
 mod config;
 mod connection;
+mod consent;
 mod core;
 mod exit;
 mod installed;
@@ -13,8 +14,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-pub(crate) use config::Config;
 pub use config::{ClientBuilder, ConfigError, Deliver, Rest, SessionStrings};
+pub(crate) use config::{Config, environment};
 pub(crate) use core::Core;
 pub use core::recording;
 pub(crate) use installed::for_project;
@@ -52,7 +53,7 @@ impl Client {
     }
 
     pub(crate) fn start(config: Config) -> Result<Self, ConfigError> {
-        if config.enabled {
+        if config.off.is_none() {
             config.connection.check(&config.base)?;
         }
         let (core, worker) = Core::start(config)?;
@@ -75,16 +76,22 @@ impl Client {
         &self.core().config.project
     }
 
-    /// The address that events are sent to, without a trailing slash.
+    /// The address that events are sent to, as it may be shown: a token in its path reads `***`.
     #[must_use]
     pub fn base_url(&self) -> String {
-        self.core().config.base.text()
+        self.core().config.base.to_string()
     }
 
     /// Whether anything is recorded: `false` when the builder or the environment switched it off.
     #[must_use]
     pub fn is_enabled(&self) -> bool {
-        self.core().config.enabled
+        self.core().config.off.is_none()
+    }
+
+    /// What switched recording off, the option or the variable, in words; `None` where it is on.
+    #[must_use]
+    pub fn off_reason(&self) -> Option<&str> {
+        self.core().config.off.as_deref()
     }
 
     /// What happened to the events so far, in one consistent snapshot.

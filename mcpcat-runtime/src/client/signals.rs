@@ -103,7 +103,7 @@ fn watch() -> io::Result<()> {
             }
             deliver();
             if ends && let Err(error) = low_level::emulate_default_handler(signal) {
-                tracing::error!(target: "mcpcat", "the process cannot be ended by signal {signal}: {error}");
+                crate::notice::error(format_args!("the process cannot be ended by signal {signal}: {error}"));
             }
         }
     })?;

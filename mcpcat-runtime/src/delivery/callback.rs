@@ -49,7 +49,7 @@ impl LossHook {
             std::thread::Builder::new().name("mcpcat-on-loss".to_owned()).spawn(move || hook.call());
         if let Err(error) = spawned {
             self.state().running = false;
-            tracing::warn!(target: "mcpcat", "`on_loss` is not called, there is no thread: {error}");
+            crate::notice::warn(format_args!("`on_loss` is not called, there is no thread: {error}"));
         }
     }
 
@@ -65,7 +65,7 @@ impl LossHook {
             };
             for loss in losses {
                 if catch_unwind(AssertUnwindSafe(|| (self.tell)(loss))).is_err() {
-                    tracing::warn!(target: "mcpcat", "the `on_loss` callback panicked");
+                    crate::notice::warn("the `on_loss` callback panicked");
                 }
             }
         }

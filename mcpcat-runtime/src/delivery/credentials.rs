@@ -113,7 +113,7 @@ impl Credentials {
         values.chain(read).fold(text, |text, value| {
             let token = value.strip_prefix("Bearer ").unwrap_or(&value);
             // A word so short is no secret, and would be cut out of every text.
-            if token.len() < 4 { text } else { text.replace(token, "…") }
+            if token.len() < 4 { text } else { text.replace(token, "***") }
         })
     }
 }
@@ -209,7 +209,7 @@ pub(crate) struct Secret(pub(crate) Arc<str>);
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
+        f.write_str("***")
     }
 }
 

@@ -90,7 +90,7 @@ impl DeadLetters {
         match read() {
             Ok(text) => lines(&text).map(|(id, line)| (id, Bytes::copy_from_slice(line))).collect(),
             Err(error) => {
-                tracing::warn!(target: "mcpcat", "dead letters cannot be read: {error}");
+                crate::notice::warn(format_args!("dead letters cannot be read: {error}"));
                 Vec::new()
             }
         }
@@ -127,7 +127,7 @@ impl DeadLetters {
             std::fs::remove_file(place.path()?)
         };
         if let Err(error) = gone() {
-            tracing::warn!(target: "mcpcat", "dead letters cannot be deleted: {error}");
+            crate::notice::warn(format_args!("dead letters cannot be deleted: {error}"));
         }
     }
 }

@@ -76,7 +76,7 @@ pub(crate) struct Ingest {
 impl Ingest {
     pub(crate) fn new(base: BaseUrl, timeout: Duration, credentials: Credentials, carrier: Carrier) -> Self {
         if !credentials.is_empty() && !base.is_https() && !base.is_loopback() {
-            tracing::warn!(target: "mcpcat", "{} is not https: credentials travel in clear text", base.shown());
+            crate::notice::warn(format_args!("{base} is not https: credentials travel in clear text"));
         }
         let may_batch = base.is_https() || base.is_loopback();
         Self { carrier, credentials, timeout, base, may_batch }
@@ -84,7 +84,7 @@ impl Ingest {
 
     /// The endpoint's address, for messages.
     pub(crate) fn shown(&self) -> String {
-        self.base.shown()
+        self.base.to_string()
     }
 
     /// Sends one event, and learns what else could be sent.
@@ -173,7 +173,7 @@ impl Ingest {
     fn scrub(&self, text: String) -> String {
         let text = self.credentials.scrub(text);
         match self.base.token() {
-            Some(token) => text.replace(&format!("/t/{token}"), "/t/…"),
+            Some(token) => text.replace(&format!("/t/{token}"), "/t/***"),
             None => text,
         }
     }

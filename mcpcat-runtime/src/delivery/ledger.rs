@@ -185,7 +185,7 @@ impl Ledger {
         let news = self.news.swap(0, Ordering::Acquire);
         for reason in DropReason::ALL.into_iter().filter(|reason| news & 1 << *reason as u32 != 0) {
             let loss = Loss { reason, dropped: self.dropped[reason as usize].load(Ordering::Relaxed) };
-            tracing::warn!(target: "mcpcat", "events are being dropped: {reason} ({} so far)", loss.dropped);
+            crate::notice::warn(format_args!("events are being dropped: {reason} ({} so far)", loss.dropped));
             if let Some(hook) = hook {
                 hook.tell(loss);
             }
@@ -244,7 +244,7 @@ impl Ledger {
 
     /// A hook gave nothing.
     pub(crate) fn hook_failed(&self, what: String) {
-        tracing::warn!(target: "mcpcat", "{what}");
+        crate::notice::warn(&what);
         if let Ok(mut last) = self.last_hook_failure.lock() {
             *last = Some(what);
         }

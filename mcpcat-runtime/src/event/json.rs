@@ -83,7 +83,8 @@ impl serde::ser::Error for ValueError {
 ///
 /// Cut and marked are: levels below `depth` (`"[object: 3 members]"`), members past `members` (`"…"` or a last
 /// item says how many), strings past `string_bytes` (`…[+120 bytes]`). Replaced are: the value of a sensitive key
-/// (`"[redacted: key]"`), bytes, base64 of 10,240 characters or more, base64 of 256 or more under the keys `data`
+/// (`"[redacted: key]"`), bytes (what is serialised as such, and sequences and tuples of four `u8` or more, as serde
+/// writes `Vec<u8>` and `[u8; N]`; numbers of other types stay), base64 of 10,240 characters or more, base64 of 256 or more under the keys `data`
 /// and `blob`, data URLs (all `"[binary: 57 bytes]"`), and floats that JSON has no word for (`"NaN"`,
 /// `"Infinity"`, `"-Infinity"`). All else is what `serde_json` writes.
 ///
@@ -111,7 +112,9 @@ pub fn write_value_within<T: Serialize + ?Sized>(
     bytes: usize,
 ) -> Result<(), ValueError> {
     let start = out.len();
-    let Some(mut writer) = Writer::new(out, policy, bytes) else { return Ok(()) };
+    let Some(mut writer) = Writer::new(out, policy, bytes) else {
+        return Ok(());
+    };
     let result = writer.nested(value, value::Form::Plain);
     if result.is_err() {
         out.truncate(start);
@@ -172,6 +175,8 @@ struct Writer<'a> {
     /// One bit for each open level, the innermost lowest: set for an object.
     objects: u128,
     wrappers: usize,
+    /// The value written last was one byte.
+    byte: bool,
     /// A limit was reached and said so; errors until the next catch are its consequence.
     stopping: bool,
 }
@@ -191,7 +196,7 @@ impl<'a> Writer<'a> {
             return None;
         }
         let end = out.len().saturating_add(bytes);
-        Some(Self { out, policy, end, level: 0, objects: 0, wrappers: 0, stopping: false })
+        Some(Self { out, policy, end, level: 0, objects: 0, wrappers: 0, byte: false, stopping: false })
     }
 
     /// Bytes that may be written now without touching what the open levels need to end.

@@ -54,6 +54,11 @@ impl KeyPolicy {
         self
     }
 
+    /// Whether the built-in list is on.
+    pub(crate) const fn has_built_in(&self) -> bool {
+        !self.built_in_off
+    }
+
     /// Whether a verdict of [`is_sensitive`](super::is_sensitive) that was taken at compile time still holds.
     pub const fn is_built_in(&self) -> bool {
         !self.built_in_off && self.own.is_none()

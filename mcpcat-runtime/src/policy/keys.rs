@@ -48,13 +48,14 @@ const WORDS: &[Packed] = &pack_all([
     "credentials", "cred", "creds", "jwt", "jwts", "bearer", "cvv", "cvc", "cvn", "ssn", "otp",
     "totp", "csrf", "xsrf", "mnemonic", "jsessionid", "aspxauth", "sessionid", "secretkeys",
     "secrettoken", "secretvalue", "secretid", "creditcard", "creditcards", "ccnumber", "ccnum",
-    "pincode", "authkey", "signingkeys", "connectionstring",
+    "pincode", "authkey", "signingkeys", "connectionstring", "connstring", "connstr", "connectionuri",
+    "connectionurl", "databaseurl", "databaseuri", "kmskey", "pw", "dsn", "iban", "ibans",
 ]);
 
 /// Sensitive when they are the whole key, digits aside.
 #[rustfmt::skip]
 const ALONE: &[Packed] = &pack_all([
-    "pass", "pin", "sid", "auth", "csc",
+    "pass", "pin", "sid", "auth", "csc", "signature", "sig",
 ]);
 
 /// Sensitive at the end of a longer word, for keys that run their words together.
@@ -82,7 +83,7 @@ const KEY_OWNERS: &[Packed] = &pack_all([
     "admin", "root", "app", "application", "consumer", "functions", "server", "bot", "openai",
     "anthropic", "claude", "gemini", "google", "aws", "azure", "gcp", "github", "gitlab", "stripe",
     "sendgrid", "twilio", "slack", "discord", "huggingface", "hf", "mistral", "cohere", "groq",
-    "datadog", "mailgun", "rapidapi", "tls", "ssl",
+    "datadog", "mailgun", "rapidapi", "tls", "ssl", "kms",
 ]);
 
 /// `<one of these> token` is a position or a count, not a credential.
@@ -128,6 +129,17 @@ const CODE_OWNERS: &[Packed] = &pack_all([
 /// Other pairs of words that are sensitive together.
 #[rustfmt::skip]
 const PAIRS: &[(Packed, Packed)] = &[
+    (pack("conn"), pack("string")), (pack("conn"), pack("str")), (pack("conn"), pack("uri")), (pack("conn"), pack("url")),
+    (pack("connection"), pack("uri")), (pack("connection"), pack("url")), (pack("database"), pack("url")),
+    (pack("database"), pack("uri")), (pack("db"), pack("url")), (pack("db"), pack("uri")), (pack("db"), pack("connection")),
+    (pack("redis"), pack("url")), (pack("mongo"), pack("url")), (pack("mongo"), pack("uri")), (pack("mongodb"), pack("uri")),
+    (pack("mongodb"), pack("url")), (pack("postgres"), pack("url")), (pack("postgres"), pack("uri")),
+    (pack("postgresql"), pack("url")), (pack("mysql"), pack("url")), (pack("amqp"), pack("url")), (pack("broker"), pack("url")),
+    (pack("jdbc"), pack("url")), (pack("security"), pack("answer")), (pack("security"), pack("answers")),
+    (pack("secret"), pack("answer")), (pack("recovery"), pack("answer")), (pack("hub"), pack("signature")),
+    (pack("amz"), pack("signature")), (pack("goog"), pack("signature")), (pack("request"), pack("signature")),
+    (pack("webhook"), pack("signature")), (pack("hmac"), pack("signature")), (pack("stripe"), pack("signature")),
+    (pack("slack"), pack("signature")), (pack("jwt"), pack("signature")), (pack("url"), pack("signature")),
     (pack("pass"), pack("word")), (pack("pass"), pack("words")), (pack("pass"), pack("phrase")),
     (pack("pass"), pack("code")), (pack("card"), pack("number")), (pack("card"), pack("numbers")),
     (pack("card"), pack("num")), (pack("card"), pack("no")), (pack("card"), pack("pan")),
@@ -253,6 +265,21 @@ pub const fn is_sensitive(key: &str) -> bool {
         i += 1;
     }
     false
+}
+
+/// Whether the texts under a key are secrets while its numbers are counts: `tokens`.
+pub(crate) const fn hides_texts(key: &str) -> bool {
+    let mut word: Packed = 0;
+    let bytes = key.as_bytes();
+    if bytes.len() != 6 {
+        return false;
+    }
+    let mut i = 0;
+    while i < bytes.len() {
+        word = word << 8 | bytes[i].to_ascii_lowercase() as Packed;
+        i += 1;
+    }
+    word == TOKENS
 }
 
 const fn judge(bytes: &[u8], split: Split) -> bool {
@@ -404,6 +431,9 @@ mod tests {
         "bearer", "auth", "auth_header", "mfa_code", "connection_string", "seed_phrase", "secret_key",
         "token_value", "password_reset_token", "ocp-apim-subscription-key", "service_role_key",
         "__Secure-next-auth.session-token", "user[password]", "code_verifier", "client_assertion", "$password", "passwörd_secret",
+        "pw", "db_pw", "dsn", "SENTRY_DSN", "database_url", "DATABASE_URL", "databaseUrl", "kms_key", "kmsKey",
+        "security_answer", "securityAnswer", "signature", "X-Hub-Signature-256", "iban", "customer_iban", "conn_string",
+        "connectionUri", "pass_phrase", "DB_URL", "redis_url",
     ];
 
     #[rustfmt::skip]
@@ -428,6 +458,7 @@ mod tests {
         "phone_number", "credit", "credits", "credit_score", "security", "social", "string", "header",
         "headers", "content", "data", "description", "side", "inside", "resident", "sidebar", "president",
         "cvs", "cv", "incredible", "accredited", "sacred", "turkey", "whiskey", "donkey", "key_id", "api",
+        "function_signature", "signature_valid", "pwned", "url", "base_url", "webhook", "database", "answer", "iban_valid",
         "api_version", "access", "access_level", "private", "is_private", "privacy", "credential_type",
         "secret_name", "secret_count", "", "_", "42", "a.b.c", "größe", "日本語",
     ];

@@ -86,8 +86,7 @@ impl Privacy {
 
     /// The limits and keys that hold for what a hook returns. They are the ones that held at the call site. The
     /// keys also hold for keys inside texts, unless the patterns were given their own.
-    #[must_use]
-    pub fn policy(mut self, policy: Policy) -> Self {
+    pub(crate) fn policy(mut self, policy: Policy) -> Self {
         if self.patterns.keys.is_built_in() {
             self.patterns = self.patterns.keys(policy.keys.clone());
         }

@@ -4,8 +4,13 @@
 
 mod body;
 mod card;
+mod decoded;
+mod flags;
+mod key;
 mod keyed;
 mod scan;
+mod tags;
+mod value;
 mod vendors;
 
 use std::borrow::Cow;
@@ -93,15 +98,28 @@ impl Patterns {
         if scan::holds_nothing(text.as_bytes()) && !(self.email || self.phone || self.ip) {
             return Cow::Borrowed(text);
         }
-        let mut scrubbed = String::new();
-        let mut copied = 0;
-        while let Some(found) = scan::find(text, copied, self) {
-            scrubbed.push_str(&text[copied..found.start]);
-            found.write_to(&mut scrubbed);
-            copied = found.end;
+        let mut all = Vec::new();
+        let mut at = 0;
+        while let Some(found) = scan::find(text, at, self) {
+            at = found.end;
+            all.push(found);
         }
-        if copied == 0 {
+        decoded::find(text, self, &mut all);
+        if all.is_empty() {
             return Cow::Borrowed(text);
+        }
+        all.sort_by_key(|found| (found.start, std::cmp::Reverse(found.end)));
+        let mut scrubbed = String::with_capacity(text.len());
+        let mut copied = 0;
+        let mut all = all.into_iter().peekable();
+        while let Some(mut found) = all.next() {
+            // What two readings found is taken once, with all that either saw.
+            while let Some(other) = all.next_if(|other| other.start < found.end) {
+                found.end = found.end.max(other.end);
+            }
+            scrubbed.push_str(&text[copied..found.start]);
+            found.write_to(text, &mut scrubbed);
+            copied = found.end;
         }
         scrubbed.push_str(&text[copied..]);
         Cow::Owned(scrubbed)
@@ -127,21 +145,18 @@ struct Found {
     start: usize,
     end: usize,
     label: &'static str,
-    /// The value was no string but has to become one: so many backslashes stand before its quotes.
-    quotes: Option<usize>,
+    /// The value was no string but has to become one: where a quote stands that it is to be put in, as it is escaped.
+    quote: Option<(usize, usize)>,
 }
 
 impl Found {
     fn new(start: usize, end: usize, label: &'static str) -> Self {
-        Self { start, end, label, quotes: None }
+        Self { start, end, label, quote: None }
     }
 
-    fn write_to(&self, out: &mut String) {
+    fn write_to(&self, text: &str, out: &mut String) {
         let quote = |out: &mut String| {
-            if let Some(backslashes) = self.quotes {
-                out.extend(std::iter::repeat_n('\\', backslashes));
-                out.push('"');
-            }
+            out.push_str(self.quote.and_then(|(start, end)| text.get(start..end)).unwrap_or_default())
         };
         quote(out);
         // Writing into a String does not fail.

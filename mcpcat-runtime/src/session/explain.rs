@@ -1,7 +1,7 @@
 //! Shows an event as it would leave, without sending it.
 
 use super::{EventStart, Session};
-use crate::client::{Client, ClientBuilder};
+use crate::client::{Client, ClientBuilder, environment};
 use crate::event::fields::PooledFields;
 use crate::event::{EventData, wire};
 use crate::privacy::Explained;
@@ -71,10 +71,9 @@ pub fn explain(event: impl EventData) -> Explained {
     if let Some(client) = Client::installed() {
         return client.explain(event);
     }
-    let environment = |name: &str| std::env::var(name).ok();
     let named = ClientBuilder::new(String::new()).check(&environment);
     match named.or_else(|_| ClientBuilder::new("proj_unnamed".to_owned()).check(&environment)) {
-        Ok(config) if !config.enabled => Explained::nothing("recording is off"),
+        Ok(config) if config.off.is_some() => Explained::nothing("recording is off"),
         Ok(config) => Client::unattended(config).0.explain(event),
         Err(error) => Explained::nothing(error.to_string()),
     }

@@ -52,11 +52,10 @@ impl Session {
         let Some(sessions) = core.attachment(Sessions::default) else { return Self::make(core, text) };
         let derived = core.config.session_strings == SessionStrings::Derive;
         if derived && mcpcat_wire::session::is_id(text) && !sessions.warned.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                target: "mcpcat",
+            crate::notice::warn(format_args!(
                 "the session string `{text}` already looks like a session id and is derived into another; \
                  pass a `SessionId` (`text.parse::<SessionId>()`) to use it as it is"
-            );
+            ));
         }
         Self::remembered(core, sessions, text, || Self::make(core, text))
     }

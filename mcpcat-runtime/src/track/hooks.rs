@@ -187,7 +187,7 @@ impl Settling {
                 None => drop(kept.insert(key, value.into())),
                 Some(rule) => {
                     problems += 1;
-                    tracing::warn!(target: "mcpcat", "tag `{key}` of `event_tags` was left out: {rule}");
+                    crate::notice::warn(format_args!("tag `{key}` of `event_tags` was left out: {rule}"));
                 }
             }
         }

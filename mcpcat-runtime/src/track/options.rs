@@ -71,7 +71,7 @@ impl Options {
         let resolver = self.resolver.as_ref()?;
         let resolved = catch_unwind(AssertUnwindSafe(|| resolver(request)));
         let text = resolved
-            .inspect_err(|_| tracing::warn!(target: "mcpcat", "`resolve_session` panicked: no session"))
+            .inspect_err(|_| crate::notice::warn("`resolve_session` panicked: no session"))
             .ok()??;
         let text = text.trim();
         (!text.is_empty()).then(|| text.to_owned())

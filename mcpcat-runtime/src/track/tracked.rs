@@ -21,6 +21,7 @@ use super::shape::Shape;
 use super::watch::Watched;
 use crate::call::Call;
 use crate::client::{Client, for_project};
+use crate::notice;
 use crate::session::{InSession as _, Kind, Peer, Scope, Scoped, Session, Target};
 
 /// Wraps a server: every request is recorded, none is changed.
@@ -39,7 +40,7 @@ use crate::session::{InSession as _, Kind, Peer, Scope, Scoped, Session, Target}
 #[must_use = "the wrapper has to be served instead of the handler"]
 pub fn track<H: Handler>(handler: H, project: impl AsRef<str>) -> Tracked<H> {
     let client = for_project(project.as_ref()).map_err(|error| {
-        tracing::error!(target: "mcpcat", "the server is served untracked: {error}");
+        notice::error(format_args!("the server is served untracked: {error}"));
         Arc::from(error.to_string())
     });
     Tracked::new(handler, client)
@@ -89,8 +90,11 @@ struct Shared {
 pub enum Status {
     /// They are.
     Recording,
-    /// Recording is switched off, by the builder or the environment.
-    Off,
+    /// Recording is switched off.
+    Off {
+        /// Which option or variable decided.
+        reason: String,
+    },
     /// No client could be made; the server is served as it is.
     Untracked {
         /// What is wrong with the configuration.
@@ -163,8 +167,10 @@ impl Shared {
 
     fn status(&self) -> Status {
         match &self.client {
-            Ok(client) if client.is_enabled() => Status::Recording,
-            Ok(_) => Status::Off,
+            Ok(client) => match client.off_reason() {
+                None => Status::Recording,
+                Some(reason) => Status::Off { reason: reason.to_owned() },
+            },
             Err(reason) => Status::Untracked { reason: reason.to_string() },
         }
     }

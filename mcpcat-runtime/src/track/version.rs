@@ -16,13 +16,12 @@ pub(super) fn warn_if_newer() {
         let linked = Implementation::from_build_env().version;
         if is_newer(&linked) {
             let (major, minor) = TESTED;
-            tracing::warn!(
-                target: "mcpcat",
+            crate::notice::warn(format_args!(
                 "rmcp {linked} is newer than {major}.{minor}, the newest that mcpcat {} was tested with: a \
                  method it added to `ServerHandler` is answered as not found by a tracked server; update mcpcat, \
                  or keep rmcp at {major}.{minor} with `cargo update -p rmcp --precise {major}.{minor}.0`",
                 env!("CARGO_PKG_VERSION"),
-            );
+            ));
         }
     });
 }

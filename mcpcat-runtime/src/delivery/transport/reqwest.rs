@@ -16,7 +16,7 @@ use bytes::{Bytes, BytesMut};
 use hyper_util::client::proxy::matcher::Matcher;
 
 use super::{Transport, TransportError, TransportRequest, TransportResponse, discard_panic};
-use crate::delivery::endpoint::{BaseUrl, without_credentials};
+use crate::delivery::endpoint::{BaseUrl, mask};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -85,8 +85,8 @@ pub(crate) struct Settings {
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
-            .field("base", &self.base.shown())
-            .field("proxy", &self.proxy.as_deref().map(without_credentials))
+            .field("base", &self.base)
+            .field("proxy", &self.proxy.as_deref().map(mask))
             .field("source", &self.source.is_some())
             .finish()
     }
@@ -117,11 +117,11 @@ impl Settings {
         let proxy = self.proxy_in_use();
         if let Some(proxy) = &proxy {
             if let Some(why) = refused_proxy(proxy) {
-                return Err(TransportError::new(format!("the proxy {}: {why}", without_credentials(proxy))));
+                return Err(TransportError::new(format!("the proxy {}: {why}", mask(proxy))));
             }
             tracing::info!(
                 target: "mcpcat",
-                "events for {} go through the proxy {}", self.base.shown(), without_credentials(proxy)
+                "events for {} go through the proxy {}", self.base, mask(proxy)
             );
         }
         if self.base.is_loopback() {

@@ -311,7 +311,9 @@ mod tests {
     #[test]
     fn every_character_is_escaped_like_serde_json_does() {
         for code in 0..=0xffff_u32 {
-            let Some(c) = char::from_u32(code) else { continue };
+            let Some(c) = char::from_u32(code) else {
+                continue;
+            };
             let text = c.to_string();
             assert_eq!(written(&text, 100, 100), serde_json::to_string(&text).unwrap());
         }

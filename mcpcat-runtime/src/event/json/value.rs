@@ -15,6 +15,9 @@ const BINARY_CHARS: usize = 10_240;
 /// The same under a key that MCP uses for content.
 const BINARY_MEMBER_CHARS: usize = 256;
 
+/// A sequence or a tuple of so many `u8` is binary content. Shorter ones are colours, versions and the like.
+const LEAST_BYTES: usize = 4;
+
 /// The private names by which `serde_json` passes its raw values and big numbers through serde.
 const RAW_VALUE: &str = "$serde_json::private::RawValue";
 const NUMBER: &str = "$serde_json::private::Number";
@@ -23,6 +26,8 @@ const NUMBER: &str = "$serde_json::private::Number";
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     Plain,
+    /// An element of a sequence, which may turn out to be one of bytes.
+    Element,
     /// The member of an MCP content block that holds base64.
     Binary,
     /// JSON text.
@@ -68,6 +73,12 @@ impl<'w, 'a> ValueSerializer<'w, 'a> {
         Ok(())
     }
 
+    /// One whose elements may all be bytes: serde writes `Vec<u8>` and `[u8; N]` like any other.
+    fn sequence(self, len: Option<usize>) -> Result<Compound<'w, 'a>, ValueError> {
+        let start = self.writer.out.len();
+        Ok(Compound { bytes_from: Some(start), ..self.compound(Shape::Array, len)? })
+    }
+
     fn compound(self, shape: Shape, len: Option<usize>) -> Result<Compound<'w, 'a>, ValueError> {
         let base = self.writer.level;
         self.compound_above(base, shape, len)
@@ -84,7 +95,15 @@ impl<'w, 'a> ValueSerializer<'w, 'a> {
             return Err(self.writer.stop());
         }
         self.writer.open(shape);
-        Ok(Compound { writer: self.writer, base, count: 0, len, state: State::Open, pending: None })
+        Ok(Compound {
+            writer: self.writer,
+            base,
+            count: 0,
+            len,
+            state: State::Open,
+            pending: None,
+            bytes_from: None,
+        })
     }
 
     /// `{"Variant":` and then the compound, unless the variant's name is sensitive.
@@ -100,7 +119,15 @@ impl<'w, 'a> ValueSerializer<'w, 'a> {
             self.writer.redacted();
             self.writer.close_to(base);
             let state = State::Ignored;
-            return Ok(Compound { writer: self.writer, base, count: 0, len: None, state, pending: None });
+            return Ok(Compound {
+                writer: self.writer,
+                base,
+                count: 0,
+                len: None,
+                state,
+                pending: None,
+                bytes_from: None,
+            });
         }
         self.compound_above(base, shape, Some(len))
     }
@@ -139,9 +166,15 @@ impl<'w, 'a> Serializer for ValueSerializer<'w, 'a> {
     type SerializeStruct = Compound<'w, 'a>;
     type SerializeStructVariant = Compound<'w, 'a>;
 
+    #[inline]
+    fn serialize_u8(self, value: u8) -> Done {
+        self.writer.byte = self.form == Form::Element;
+        self.integer(value)
+    }
+
     integers!(
         serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64,
-        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64
+        serialize_u16: u16, serialize_u32: u32, serialize_u64: u64
     );
 
     fn serialize_i128(self, value: i128) -> Done {
@@ -172,7 +205,7 @@ impl<'w, 'a> Serializer for ValueSerializer<'w, 'a> {
 
     #[inline]
     fn serialize_str(self, value: &str) -> Done {
-        if self.form == Form::Plain && value.len() < BINARY_MEMBER_CHARS {
+        if matches!(self.form, Form::Plain | Form::Element) && value.len() < BINARY_MEMBER_CHARS {
             self.writer.string(value);
         } else {
             self.writer.formed(value, self.form);
@@ -224,11 +257,11 @@ impl<'w, 'a> Serializer for ValueSerializer<'w, 'a> {
     }
 
     fn serialize_seq(self, len: Option<usize>) -> Result<Compound<'w, 'a>, ValueError> {
-        self.compound(Shape::Array, len)
+        self.sequence(len)
     }
 
     fn serialize_tuple(self, len: usize) -> Result<Compound<'w, 'a>, ValueError> {
-        self.compound(Shape::Array, Some(len))
+        self.sequence(Some(len))
     }
 
     fn serialize_tuple_struct(self, _: &'static str, len: usize) -> Result<Compound<'w, 'a>, ValueError> {
@@ -256,7 +289,15 @@ impl<'w, 'a> Serializer for ValueSerializer<'w, 'a> {
             _ => return self.compound(Shape::Object, Some(len)),
         };
         let base = self.writer.level;
-        Ok(Compound { writer: self.writer, base, count: 0, len: Some(1), state, pending: None })
+        Ok(Compound {
+            writer: self.writer,
+            base,
+            count: 0,
+            len: Some(1),
+            state,
+            pending: None,
+            bytes_from: None,
+        })
     }
 
     fn serialize_struct_variant(
@@ -305,6 +346,8 @@ pub(super) struct Compound<'w, 'a> {
     len: Option<usize>,
     state: State,
     pending: Option<Pending>,
+    /// Where the sequence began, while all its elements are bytes.
+    bytes_from: Option<usize>,
 }
 
 impl Compound<'_, '_> {
@@ -315,6 +358,10 @@ impl Compound<'_, '_> {
         }
         if self.count >= self.writer.policy.limits.members || self.writer.room() < bytes {
             self.state = State::Full;
+            if self.binary() {
+                self.state = State::Ignored;
+                return Err(self.writer.stop());
+            }
             let more = self.len.and_then(|len| len.checked_sub(self.count)).filter(|&more| more > 0);
             self.writer.rest(self.count == 0, more);
             return Err(self.writer.stop());
@@ -331,8 +378,25 @@ impl Compound<'_, '_> {
             return Ok(());
         }
         let mark = self.begin(VALUE_RESERVE)?;
-        let result = self.writer.nested(value, Form::Plain);
+        let result = self.writer.nested(value, Form::Element);
+        if !std::mem::take(&mut self.writer.byte) {
+            self.bytes_from = None;
+        }
         self.settle(mark, result)
+    }
+
+    /// Puts the size in place of a sequence of bytes, if it is one.
+    fn binary(&mut self) -> bool {
+        let Some(start) = self.bytes_from.take().filter(|_| self.count >= LEAST_BYTES) else { return false };
+        self.writer.roll_back(self.base, start);
+        match self.len {
+            Some(len) => self.writer.binary(len.max(self.count)),
+            None if self.state == State::Full => {
+                self.writer.marker(format_args!("binary: more than {} bytes", self.count))
+            }
+            None => self.writer.binary(self.count),
+        }
+        true
     }
 
     fn member<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) -> Done {
@@ -369,7 +433,7 @@ impl Compound<'_, '_> {
         result
     }
 
-    fn finish(self) -> Done {
+    fn finish(mut self) -> Done {
         match self.state {
             State::Text(_) => return Err(ValueError(Kind::Nothing)),
             _ if self.pending.is_some() => return Err(ValueError(Kind::KeyAlone)),
@@ -377,6 +441,11 @@ impl Compound<'_, '_> {
         }
         // An impl that ignored the stop has ended properly after all.
         self.writer.stopping = false;
+        // A sequence of bytes is no byte of another.
+        self.writer.byte = false;
+        if self.state == State::Open && self.binary() {
+            return Ok(());
+        }
         self.writer.close_to(self.base);
         Ok(())
     }
@@ -477,7 +546,7 @@ impl Writer<'_> {
         match form {
             Form::Raw => self.raw(value),
             Form::Number => self.number(value),
-            Form::Plain | Form::Binary => self.text(value, form == Form::Binary),
+            Form::Plain | Form::Element | Form::Binary => self.text(value, form == Form::Binary),
         }
     }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use super::{PROTECTED, Patterns, card};
 use crate::event::json;
+use crate::policy::keys;
 
 /// The text is not JSON as far as this file has to know.
 struct Broken;
@@ -43,6 +44,8 @@ impl Pass<'_, '_> {
         let mut at = 0;
         let mut depth = 0_usize;
         let mut protected = false;
+        // Under a key like `tokens` numbers are counts and texts are secrets, at any depth.
+        let mut hidden_from = None;
         while at < bytes.len() {
             match bytes[at] {
                 b'"' => {
@@ -51,10 +54,20 @@ impl Pass<'_, '_> {
                         end + bytes[end..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
                     let inside = self.text.get(at + 1..end - 1).ok_or(Broken)?;
                     let is_key = bytes.get(after) == Some(&b':');
+                    if is_key && hidden_from.is_none_or(|level| depth <= level) {
+                        let hides = self.patterns.built_in
+                            && self.patterns.keys.has_built_in()
+                            && keys::hides_texts(inside);
+                        hidden_from = hides.then_some(depth);
+                    }
                     if is_key && depth == 1 {
                         protected = PROTECTED.contains(&inside);
                     }
-                    if depth != 1 || !protected {
+                    if hidden_from.is_some_and(|level| depth >= level) && !is_key && !inside.is_empty() {
+                        if !inside.starts_with("[redacted") {
+                            self.replace(at, end, "[redacted: key]");
+                        }
+                    } else if depth != 1 || !protected {
                         self.string(at, end, inside, escaped)?;
                     }
                     at = after;
@@ -65,6 +78,7 @@ impl Pass<'_, '_> {
                 }
                 b'}' | b']' => {
                     depth = depth.checked_sub(1).ok_or(Broken)?;
+                    hidden_from = hidden_from.filter(|level| depth >= *level);
                     at += 1;
                 }
                 b'0'..=b'9' => {

@@ -14,14 +14,21 @@ pub(super) fn find(bytes: &[u8], start: usize) -> Option<usize> {
     if first != 4 {
         return None;
     }
-    let separator = *bytes.get(start + 4).filter(|byte| matches!(byte, b' ' | b'-'))?;
+    let separator = separator(bytes.get(start + 4..)?)?;
     [&[4, 4, 4, 4][..], &[4, 6, 5], &[4, 6, 4]].into_iter().find_map(|shape| {
         let mut digits = [0; 19];
         let mut count = 0;
         let mut at = start;
         for (i, &len) in shape.iter().enumerate() {
             if i > 0 {
-                at += usize::from(bytes.get(at) == Some(&separator));
+                let rest = bytes.get(at..)?;
+                // A line may end in the middle of it.
+                at += match () {
+                    () if rest.starts_with(separator) => separator.len(),
+                    () if rest.starts_with(b"\r\n") => 2,
+                    () if rest.starts_with(b"\n") => 1,
+                    () => return None,
+                };
             }
             if run(bytes, at) != len {
                 return None;
@@ -32,6 +39,24 @@ pub(super) fn find(bytes: &[u8], start: usize) -> Option<usize> {
         }
         (ends(bytes, at) && is_card(&digits[..count])).then_some(at)
     })
+}
+
+/// What stands between the groups: the same throughout.
+fn separator(rest: &[u8]) -> Option<&'static [u8]> {
+    const SEPARATORS: [&[u8]; 11] = [
+        b"  ",
+        b" - ",
+        b" ",
+        b"-",
+        b".",
+        b"\t",
+        b"\n",
+        b"\r\n",
+        b"\xc2\xa0",
+        b"\xe2\x80\x93",
+        b"\xe2\x80\x91",
+    ];
+    SEPARATORS.into_iter().find(|separator| rest.starts_with(separator))
 }
 
 /// Whether digits alone are a card number.
@@ -45,7 +70,9 @@ fn run(bytes: &[u8], start: usize) -> usize {
 
 /// Not the tail of a longer number: `0.4111…`, `2024-4111…`.
 fn begins(bytes: &[u8], start: usize) -> bool {
-    let Some(before) = start.checked_sub(1) else { return true };
+    let Some(before) = start.checked_sub(1) else {
+        return true;
+    };
     let joined = matches!(bytes[before], b'.' | b'-' | b'_' | b'/' | b',' | b'+');
     !(joined && before > 0 && bytes[before - 1].is_ascii_hexdigit())
 }
@@ -116,6 +143,10 @@ mod tests {
             "2223003122003222",
             "378282246310005",
             "3782 822463 10005",
+            "4111.1111.1111.1111",
+            "4111 1111 1111\n1111",
+            "4111  1111  1111  1111",
+            "4111\u{a0}1111\u{a0}1111\u{a0}1111",
             "6011111111111117",
             "30569309025904",
             "3056 930902 5904",

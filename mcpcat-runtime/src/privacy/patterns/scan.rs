@@ -1,7 +1,7 @@
 //! One pass from left to right. A table sorts bytes: most are passed, the start of a word is looked up by its
 //! first letter, and the few marks that secrets have in them (`:` `=` `-` `@` `~`) have a matcher each.
 
-use super::{Found, Patterns, card, keyed, vendors};
+use super::{Found, Patterns, card, flags, keyed, tags, vendors};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
@@ -15,6 +15,7 @@ enum Class {
     Backslash,
     Percent,
     Tilde,
+    Less,
     /// May begin a phone number.
     Phone,
 }
@@ -33,6 +34,7 @@ const CLASSES: [Class; 256] = {
             b'\\' => Class::Backslash,
             b'%' => Class::Percent,
             b'~' => Class::Tilde,
+            b'<' => Class::Less,
             b'+' | b'(' => Class::Phone,
             _ => Class::Other,
         };
@@ -79,14 +81,24 @@ pub(super) fn find(text: &str, from: usize, patterns: &Patterns) -> Option<Found
                     found = phone(bytes, at);
                 }
                 next = word_end(bytes, at);
+                if found.is_none()
+                    && patterns.built_in
+                    && kind == Class::Letter
+                    && may_be_key(bytes[at], next - at)
+                {
+                    found = keyed::apart(text, at, next);
+                }
             }
             Class::Dash if patterns.built_in => {
-                found = pem(text, at).or_else(|| mailchimp(bytes, at).filter(|found| found.start >= from));
+                found = pem(text, at)
+                    .or_else(|| mailchimp(bytes, at).filter(|found| found.start >= from))
+                    .or_else(|| flags::find(text, at, &patterns.keys));
             }
             Class::Colon if patterns.built_in => {
                 found = userinfo(bytes, at).or_else(|| keyed::member(text, at, &patterns.keys));
             }
             Class::Equals if patterns.built_in => found = keyed::assignment(text, at, &patterns.keys),
+            Class::Less if patterns.built_in => found = tags::find(text, at, &patterns.keys),
             Class::Tilde if patterns.built_in => found = azure(bytes, at).filter(|found| found.start >= from),
             Class::At if patterns.email => found = email(bytes, from, at),
             Class::Phone if patterns.phone => found = phone(bytes, at),
@@ -101,6 +113,21 @@ pub(super) fn find(text: &str, from: usize, patterns: &Patterns) -> Option<Found
         at = next;
     }
     None
+}
+
+/// Whether a word can be one that [`keyed::apart`] knows.
+fn may_be_key(first: u8, len: usize) -> bool {
+    matches!(
+        (first | 32, len),
+        (b'p', 3 | 6 | 8 | 10)
+            | (b't', 5)
+            | (b's', 6)
+            | (b'a', 6)
+            | (b'c', 10)
+            | (b'r', 11)
+            | (b'm', 10)
+            | (b'b', 2)
+    )
 }
 
 fn word_end(bytes: &[u8], start: usize) -> usize {
@@ -372,7 +399,9 @@ fn phone(bytes: &[u8], at: usize) -> Option<Found> {
             b'0'..=b'9' => {
                 groups += usize::from(gap > 0);
                 gap = 0;
-                let Some(group) = shape.get_mut(groups - 1) else { break };
+                let Some(group) = shape.get_mut(groups - 1) else {
+                    break;
+                };
                 *group += 1;
                 let digits: usize = shape.iter().sum();
                 let fits =
