@@ -712,7 +712,7 @@ mod tests {
             }
         }
         let dry = |name: &str| (name == "MCPCAT_DRY_RUN").then(|| OsString::from_vec(vec![0xff]));
-        assert!(ClientBuilder::new("p".into()).check(&dry).unwrap().dry_run);
+        assert_eq!(ClientBuilder::new("p".into()).check(&dry).unwrap().backend, Backend::Memory);
     }
 
     #[test]
