@@ -127,9 +127,17 @@ fn main() {
     if way == "thread-local" {
         LAST.set(Some(Last));
     }
-    (0..3).for_each(|_| publish(&client, "before"));
+    let count = std::env::args().nth(2).and_then(|count| count.parse().ok()).unwrap_or(3);
+    (0..count).for_each(|_| publish(&client, "before"));
     match way.as_str() {
         "exit" => exit(0),
+        "abort" => std::process::abort(),
+        "panic" => panic!("on purpose"),
+        // Until a signal comes.
+        "wait" => loop {
+            std::thread::park();
+        },
+        "deliver" => drop(client.shutdown_blocking(Duration::from_secs(60))),
         "exit-in-thread" => {
             let _ = std::thread::spawn(|| exit(0)).join();
         }

@@ -465,6 +465,87 @@ async fn an_endpoint_that_does_not_answer_is_remembered_and_one_that_does_again_
     assert!(took >= waits, "another state directory does not: {took:?}");
 }
 
+/// What has arrived by kind of end, and what a next start brings. `MCPCAT_EVENTS` events instead of 200 make the
+/// README's table: `MCPCAT_EVENTS=2000 cargo test --release --test suite by_kind_of_end -- --nocapture`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_event_arrives_by_kind_of_end() {
+    let count: usize = std::env::var("MCPCAT_EVENTS").map_or(200, |count| count.parse().unwrap());
+    let ender = tokio::task::spawn_blocking(|| ENDER.clone()).await.unwrap();
+    println!("| end | arrived when the process had ended | arrived after the next start |\n|---|---:|---:|");
+    for (what, way, sent, at_the_end) in [
+        ("return from `main`", "return", None, true),
+        ("`std::process::exit`", "exit", None, true),
+        ("a panic of the main thread", "panic", None, true),
+        ("SIGTERM at once", "wait", Some("TERM"), false),
+        ("SIGINT at once", "wait", Some("INT"), false),
+        ("SIGKILL at once", "wait", Some("KILL"), false),
+        ("`abort`", "abort", None, false),
+        ("return, endpoint down", "return", None, false),
+    ] {
+        let up = Endpoint::http(Duration::from_millis(20)).await;
+        let down =
+            Endpoint::answering(Duration::ZERO, StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new()).await;
+        let state = tempfile::tempdir().unwrap();
+        // One address for both, of which somebody decides later: a run belongs to its endpoint.
+        let switch = Switch::start(if what.contains("down") { &down } else { &up }).await;
+        let mut program = command(&ender, &switch.endpoint, state.path());
+        program.args([way, &count.to_string()]).stdin(Stdio::null());
+        let mut child = program.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut promised = BTreeSet::new();
+        while promised.len() < count {
+            let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap();
+            promised.insert(line.unwrap_or_else(|| panic!("{what}: it says what it promises")));
+        }
+        if let Some(name) = sent {
+            signal(&child, name);
+        }
+        end(&mut child).await;
+        let before = ids(&up);
+        switch.lead_to(&up);
+        let mut next = command(&ender, &switch.endpoint, state.path());
+        let next = next.args(["deliver", "0"]).stdin(Stdio::null()).output();
+        assert!(tokio::time::timeout(PATIENCE, next).await.expect("it ends").unwrap().status.success());
+        let after = ids(&up);
+        println!("| {what} | {} of {count} | {} of {count} |", before.len(), after.len());
+        assert_eq!(after, promised, "{what}");
+        assert!(!at_the_end || before == promised, "{what}: {} of {count}", before.len());
+    }
+}
+
+/// An address that leads to one endpoint, and later to another.
+struct Switch {
+    endpoint: Endpoint,
+    there: Arc<Mutex<u16>>,
+}
+
+impl Switch {
+    async fn start(first: &Endpoint) -> Self {
+        let there = Arc::new(Mutex::new(port(first)));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = nobody(&format!("http://{}", listener.local_addr().unwrap()));
+        let asked = Arc::clone(&there);
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let port = *asked.lock().unwrap();
+                tokio::spawn(async move {
+                    let Ok(mut far) = TcpStream::connect(("127.0.0.1", port)).await else { return };
+                    let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+                });
+            }
+        });
+        Self { endpoint, there }
+    }
+
+    fn lead_to(&self, other: &Endpoint) {
+        *self.there.lock().unwrap() = port(other);
+    }
+}
+
+fn port(endpoint: &Endpoint) -> u16 {
+    endpoint.url.rsplit(':').next().unwrap().parse().unwrap()
+}
+
 /// How long ends take: `MCPCAT_ROUNDS` each. What is asserted is only that each ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn exit_times() {

@@ -11,7 +11,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::request::Parts;
 use rmcp::RoleServer;
@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use crate::client::Core;
 use crate::session::{Peer, Session, SessionId};
 
-/// A stdio session ends after this long without a request (the product's rule).
+/// A stdio session ends after this long without a request (the product's rule), also while the machine sleeps.
 const IDLE: Duration = Duration::from_secs(30 * 60);
 /// Sessions remembered by one instance that serves many.
 const REMEMBERED: usize = 4_096;
@@ -49,7 +49,26 @@ struct State {
 /// The session of a transport that carries one.
 struct Lone {
     session: Session,
-    last_request: Instant,
+    last_request: Moment,
+}
+
+/// A moment on two clocks. The runtime's stands still while a laptop sleeps; the wall's may be set back.
+#[derive(Clone, Copy)]
+struct Moment {
+    running: Instant,
+    wall: SystemTime,
+}
+
+impl Moment {
+    fn now() -> Self {
+        Self { running: Instant::now(), wall: SystemTime::now() }
+    }
+
+    /// The longer of what the clocks say.
+    fn since(self, earlier: Self) -> Duration {
+        let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
+        self.running.duration_since(earlier.running).max(wall)
+    }
 }
 
 /// A session that its transport has named.
@@ -115,11 +134,11 @@ impl Connection {
 
     fn lone(&self, core: &Arc<Core>) -> Session {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
+        let now = Moment::now();
         let lone = state
             .lone
             .get_or_insert_with(|| Lone { session: Session::of_process_or_fresh(core), last_request: now });
-        if now.duration_since(lone.last_request) > IDLE {
+        if now.since(lone.last_request) > IDLE {
             let next = Session::fresh(core);
             next.inherit(&lone.session);
             lone.session = next;
@@ -212,4 +231,19 @@ fn is_sessionless(asked: &Asked<'_>, parts: &Parts) -> bool {
 /// A program's own name for itself.
 pub(super) fn peer_of(implementation: &Implementation) -> Peer {
     Peer { name: implementation.name.clone(), version: implementation.version.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_that_slept_was_idle_and_a_clock_that_was_set_back_says_nothing() {
+        let before = Moment::now();
+        let (second, two_hours) = (Duration::from_secs(1), Duration::from_secs(7_200));
+        let slept = Moment { running: before.running + second, wall: before.wall + two_hours };
+        assert_eq!(slept.since(before), two_hours);
+        let set_back = Moment { running: before.running + second, wall: before.wall - two_hours };
+        assert_eq!(set_back.since(before), second);
+    }
 }
