@@ -15,7 +15,7 @@ const ROWS: &[(&str, &[(&str, &str)])] = &[
         ("tests/suite/privacy.rs", "a_planted_secret_never_leaves"),
     ]),
     ("a credential stands in the address that events are sent to", &[
-        ("mcpcat-runtime/src/delivery/base_url.rs", "an_address_is_shown_without_what_could_be_secret"),
+        ("mcpcat-runtime/src/delivery/endpoint.rs", "an_address_is_shown_without_what_could_be_secret"),
         ("mcpcat-runtime/src/client/config.rs", "a_port_that_is_none_is_refused"),
     ]),
     ("binary content is sent", &[

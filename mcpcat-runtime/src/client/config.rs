@@ -712,7 +712,7 @@ mod tests {
             }
         }
         let dry = |name: &str| (name == "MCPCAT_DRY_RUN").then(|| OsString::from_vec(vec![0xff]));
-        assert_eq!(ClientBuilder::new("p".into()).check(&dry).unwrap().backend, Backend::Memory);
+        assert!(ClientBuilder::new("p".into()).check(&dry).unwrap().connection.is_dry_run());
     }
 
     #[test]

@@ -104,7 +104,7 @@ fn give_up(mut orphan: Orphan, ledger: &Ledger) {
     ledger.drop_events(DropReason::Expired, events);
     ledger.drop_events(DropReason::Damaged, damaged);
     if events > 0 {
-        tracing::warn!(target: "mcpcat", "{events} events that had waited for too long are deleted");
+        crate::notice::warn(format_args!("{events} events that had waited for too long are deleted"));
     }
     orphan.remove();
 }
@@ -191,10 +191,9 @@ impl Log {
         self.damaged = damaged;
         let torn = self.orphan.torn();
         if torn + damaged > 0 {
-            tracing::warn!(
-                target: "mcpcat",
+            crate::notice::warn(format_args!(
                 "a log that an earlier process left held {damaged} damaged and {torn} unfinished records"
-            );
+            ));
         }
     }
 }

@@ -183,9 +183,8 @@ impl Drop for LastWord {
         // Their replies are dropped with them, which is an answer.
         drop(self.0.close());
         if std::thread::panicking() {
-            tracing::error!(
-                target: "mcpcat",
-                "the delivery panicked and has ended; what is on disk is delivered by the next start"
+            crate::notice::error(
+                "the delivery panicked and has ended; what is on disk is delivered by the next start",
             );
         }
     }

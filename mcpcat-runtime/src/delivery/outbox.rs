@@ -332,7 +332,7 @@ impl Outbox {
                     self.ingest.shown()
                 );
                 if began {
-                    tracing::error!(target: "mcpcat", "{text}");
+                    crate::notice::error(&text);
                 }
                 self.ledger.fail(text);
                 self.retries.push_back(item);
@@ -443,7 +443,7 @@ impl Outbox {
             match sources.resent.file.keep(&item.body) {
                 Ok(true) => self.ledger.keep_aside(),
                 Ok(false) => {}
-                Err(error) => tracing::warn!(target: "mcpcat", "a refused event is not kept aside: {error}"),
+                Err(error) => crate::notice::warn(format_args!("a refused event is not kept aside: {error}")),
             }
         }
         sources.ended(item.origin);
@@ -486,7 +486,7 @@ impl Outbox {
     }
 
     fn report(&self, text: String) {
-        tracing::warn!(target: "mcpcat", "{text}");
+        crate::notice::warn(&text);
         self.ledger.fail(text);
     }
 }

@@ -63,7 +63,7 @@ impl Resent {
         if self.out == 0 {
             let arrived = std::mem::take(&mut self.arrived);
             if let Err(error) = self.file.remove(&arrived) {
-                tracing::warn!(target: "mcpcat", "dead letters that arrived are still kept: {error}");
+                crate::notice::warn(format_args!("dead letters that arrived are still kept: {error}"));
             }
         }
     }

@@ -89,7 +89,7 @@ const EACH: u64 = 50;
 
 /// Written by hand.
 #[rustfmt::skip]
-pub const BY_HAND: &[&str] = &[
+pub(crate) const BY_HAND: &[&str] = &[
     "token expired", "tokens: 512", "tokens=512 cost=2", "{\"tokens\": 512}", "{\"usage\":{\"tokens\":{\"input\":3,\"output\":4}}}",
     "Password must be at least 8 characters", "password: must not be empty", "password reset for user 12", "Password: ",
     "password=", "password=None", "api_key=None,", "token=${TOKEN}", "password: {{ .Values.password }}", "<password>",
@@ -115,7 +115,7 @@ pub const BY_HAND: &[&str] = &[
 ];
 
 /// All of them.
-pub fn harmless() -> Vec<String> {
+pub(crate) fn harmless() -> Vec<String> {
     let made = SHAPES.iter().flat_map(|make| (0..EACH).map(make));
     made.chain(BY_HAND.iter().map(|line| (*line).to_owned())).collect()
 }
