@@ -17,17 +17,21 @@
 
 #![forbid(unsafe_code)]
 
+mod budget;
 mod catalogue;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+mod connection;
 mod error;
 mod event;
 mod http;
 mod ids;
+mod inert;
 mod ingest;
 mod lock;
 mod metrics;
+mod private;
 mod server;
 mod store;
 mod timeline;

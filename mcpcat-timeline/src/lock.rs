@@ -3,9 +3,14 @@
 //! SQLite would allow two, but neither would see what the other takes in. The lock also tells a second start where
 //! the first one listens.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::fs::{File, TryLockError};
+use std::io::{Error, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use crate::private;
+
+/// More than any address takes.
+const MAX_ADDRESS: u64 = 1024;
 
 /// Held as long as the collector runs; the system lets go when the process dies.
 #[derive(Debug)]
@@ -18,26 +23,26 @@ pub(crate) struct Taken {
     pub(crate) url: Option<String>,
 }
 
-fn path_of(data: &Path) -> PathBuf {
-    let mut name = data.as_os_str().to_owned();
-    name.push(".lock");
-    name.into()
-}
-
 impl DataLock {
     pub(crate) fn take(data: &Path) -> std::io::Result<Result<Self, Taken>> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path_of(data))?;
+        let path = private::beside(data, ".lock");
+        let named =
+            |error: Error| Error::new(error.kind(), format!("its lock file {}: {error}", path.display()));
+        let file = private::open_or_create(&path).map_err(named)?;
+        let mut said = String::new();
+        let read = (&file).take(MAX_ADDRESS).read_to_string(&mut said);
+        let url = said.trim();
         match file.try_lock() {
-            Ok(()) => Ok(Ok(Self(file))),
+            // What was not written by a timeline is not written over.
+            Ok(()) if read.is_err() || !(url.is_empty() || url.starts_with("http")) => {
+                Err(named(Error::new(ErrorKind::PermissionDenied, "it holds something else than an address")))
+            }
+            Ok(()) => {
+                private::close_to_others(&file).map_err(named)?;
+                Ok(Ok(Self(file)))
+            }
+            // The name of the holder is a help, not a need.
             Err(TryLockError::WouldBlock) => {
-                let mut url = String::new();
-                // The name of the holder is a help, not a need.
-                let _ = file.read_to_string(&mut url);
-                let url = url.trim();
                 Ok(Err(Taken { url: url.starts_with("http").then(|| url.to_owned()) }))
             }
             Err(TryLockError::Error(error)) => Err(error),

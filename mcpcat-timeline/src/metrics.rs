@@ -79,6 +79,12 @@ impl Metrics {
         self.refused_batches.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A project is to be forgotten: its names go. Events of it that come later are counted anew.
+    pub(crate) fn forget_project(&self, project: &str) {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.retain(|(of, _, _), _| of != project);
+    }
+
     /// The exposition text. A `scope` shows one project's names only.
     pub(crate) fn render(&self, size: Size, waiting: usize, scope: Option<&str>) -> String {
         let mut out = String::with_capacity(4096);

@@ -1,22 +1,24 @@
 //! The library's front door: build a timeline, start it or take its router, stop it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
+use crate::budget::{self, Budget};
 use crate::error::Error;
 use crate::http::guard::{Access, Right, Token, name_of};
 use crate::http::{self, App};
 use crate::ingest::{GroupCommit, Queue};
 use crate::lock::DataLock;
 use crate::metrics::Metrics;
-use crate::store::sqlite::{Durability, Sqlite, private};
+use crate::private;
+use crate::store::sqlite::{Durability, Sqlite, identify};
 use crate::store::{Retention, Store, StoreError};
 
 /// Where events are kept.
@@ -44,6 +46,8 @@ pub struct TimelineBuilder {
     durability: Durability,
     keep: Retention,
     access: Access,
+    memory: u64,
+    connections: usize,
     base: String,
     trace_url: Option<String>,
 }
@@ -56,6 +60,8 @@ impl Default for TimelineBuilder {
             durability: Durability::default(),
             keep: Retention::default(),
             access: Access::default(),
+            memory: budget::DEFAULT_BYTES,
+            connections: crate::server::CONNECTIONS,
             base: String::new(),
             trace_url: None,
         }
@@ -96,6 +102,20 @@ impl TimelineBuilder {
     /// Removes the oldest events when the data file has more bytes in use than this.
     pub fn keep_bytes(mut self, bytes: u64) -> Self {
         self.keep.bytes = Some(bytes);
+        self
+    }
+
+    /// Most bytes that request bodies, answers and streams hold together; 256 MiB unless said otherwise. Over it requests
+    /// are answered with 503 and `retry-after`.
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.memory = bytes;
+        self
+    }
+
+    /// Most connections open at one time; 4096 unless said otherwise. At the bound, the one that has been without a request
+    /// for longest is closed for a new one.
+    pub fn connections(mut self, most: usize) -> Self {
+        self.connections = most;
         self
     }
 
@@ -158,24 +178,30 @@ impl TimelineBuilder {
                 });
             }
         }
+        if self.memory < budget::MIN_BYTES {
+            return Err(Error::Option {
+                name: "memory",
+                reason: format!("{} bytes are too few; give at least {}", self.memory, budget::MIN_BYTES),
+            });
+        }
+        if self.connections == 0 {
+            return Err(Error::Option {
+                name: "connections",
+                reason: "none would be served; give at least 1".into(),
+            });
+        }
         let (store, lock): (Arc<dyn Store>, _) = match &self.data {
             Data::Memory => (
                 Arc::new(Sqlite::in_memory().map_err(|error| data_error(PathBuf::from(":memory:"), &error))?),
                 None,
             ),
             Data::File(path) if self.access.read_only => {
-                let store = Sqlite::open_to_read(path).map_err(|error| data_error(path.clone(), &error))?;
-                (Arc::new(store), None)
+                let refused = |error: StoreError| data_error(path.clone(), &error);
+                let place = private::place(path).map_err(|error| io_error(path, &error))?;
+                (Arc::new(Sqlite::open_to_read(&place).map_err(refused)?), None)
             }
             Data::File(path) => {
-                let io =
-                    |error: std::io::Error| Error::Data { path: path.clone(), reason: error.to_string() };
-                private(path).map_err(io)?;
-                let lock = DataLock::take(path)
-                    .map_err(io)?
-                    .map_err(|taken| Error::InUse { path: path.clone(), url: taken.url })?;
-                let store =
-                    Sqlite::open(path, self.durability).map_err(|error| data_error(path.clone(), &error))?;
+                let (store, lock) = open(path, self.durability)?;
                 (Arc::new(store), Some(lock))
             }
         };
@@ -187,13 +213,16 @@ impl TimelineBuilder {
             store,
             queue: Arc::new(queue),
             metrics,
+            health: http::Health::default(),
             access: self.access,
+            budget: Budget::new(self.memory),
+            streams: Arc::new(Semaphore::new(http::STREAMS)),
             batch_offer: http::batch_offer(&base),
             base,
             trace_url: self.trace_url,
             closing: watch::channel(false).0,
         });
-        Ok(Timeline { app, lock, listen: self.listen })
+        Ok(Timeline { app, lock, listen: self.listen, connections: self.connections })
     }
 
     /// Builds and starts. See [`TimelineBuilder::build`] and [`Timeline::start`].
@@ -205,6 +234,22 @@ impl TimelineBuilder {
         let timeline = built.map_err(|error| Error::Thread(std::io::Error::other(error)))??;
         timeline.start().await
     }
+}
+
+/// Opens a data file as its only writer. Nothing is changed, and nothing made beside it, before it is known to be ours.
+pub(crate) fn open(path: &Path, durability: Durability) -> Result<(Sqlite, DataLock), Error> {
+    let refused = |error: StoreError| data_error(path.to_owned(), &error);
+    let place = private::place(path).map_err(|error| io_error(path, &error))?;
+    identify(&place).map_err(refused)?;
+    let lock = DataLock::take(&place)
+        .map_err(|error| io_error(path, &error))?
+        .map_err(|taken| Error::InUse { path: path.to_owned(), url: taken.url })?;
+    let store = Sqlite::open(&place, durability).map_err(refused)?;
+    Ok((store, lock))
+}
+
+fn io_error(path: &Path, error: &std::io::Error) -> Error {
+    Error::Data { path: path.to_owned(), reason: error.to_string() }
 }
 
 fn data_error(path: PathBuf, error: &StoreError) -> Error {
@@ -226,6 +271,7 @@ pub struct Timeline {
     app: Arc<App>,
     lock: Option<DataLock>,
     listen: SocketAddr,
+    connections: usize,
 }
 
 impl std::fmt::Debug for Timeline {
@@ -262,7 +308,8 @@ impl Timeline {
             lock.announce(&root);
         }
         let closing = self.app.closing.subscribe();
-        let server = tokio::spawn(crate::server::serve(listener, self.router(), closing));
+        let (router, budget) = (self.router(), self.app.budget.clone());
+        let server = tokio::spawn(crate::server::serve(listener, router, budget, self.connections, closing));
         Ok(Running { addr, root, server, timeline: self })
     }
 }

@@ -221,3 +221,141 @@ fn refuses_until(binary: Binary, data: &std::path::Path, make_room: impl FnOnce(
     let verdict: String = check.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(verdict, "ok");
 }
+
+/// A small file system of its own, or `None` where this user may mount none.
+#[cfg(target_os = "linux")]
+struct Mounted {
+    path: std::path::PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+#[cfg(target_os = "linux")]
+impl Mounted {
+    fn of(size: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("small");
+        std::fs::create_dir(&path).unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size},mode=0700"), "tmpfs"])
+            .arg(&path)
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success());
+        if !mounted {
+            eprintln!("no right to mount a file system here: the full disk was not tried");
+            return None;
+        }
+        Some(Self { path, _folder: folder })
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.path).status();
+    }
+}
+
+/// Fills the disk with events of `bytes` each, forgets a part of them and sends again.
+#[cfg(target_os = "linux")]
+fn forgets_on_a_full_disk(size: &str, bytes: usize) {
+    let Some(disk) = Mounted::of(size) else { return };
+    let data = disk.path.join("events.sqlite3");
+    let binary = Binary::start(&data);
+    let mut stream = TcpStream::connect(&binary.addr).unwrap();
+    let mut send = |number: usize, session: &str| {
+        let mut event = custom(&format!("evt_{number}"), session, "n");
+        event["response"] = format!("MARK{}", "x".repeat(bytes)).into();
+        request(&mut stream, "POST /v1/public/events/", &event.to_string()).unwrap().0
+    };
+    let mut number = 0;
+    while send(number, if number % 3 == 0 { "gone" } else { "kept" }) == 202 {
+        number += 1;
+        assert!(number < 100_000, "there was room for far more than there is");
+    }
+    assert!(number > 2, "the disk of {size} took {number} events of {bytes} bytes");
+    // Until not even a small one fits.
+    let mut small = 0;
+    let mut stream = TcpStream::connect(&binary.addr).unwrap();
+    let mut ask = |head: &str, body: &str| request(&mut stream, head, body).unwrap();
+    while ask("POST /v1/public/events/", &custom(&format!("evt_small_{small}"), "gone", "n").to_string()).0
+        == 202
+    {
+        small += 1;
+        assert!(small < 1_000_000, "small events always fit");
+    }
+    let (status, said) = ask("GET /readyz", "");
+    assert_eq!(status, 503, "{said}");
+    assert!(said.contains("not writable") && said.contains("disk"), "{said}");
+    let (status, said) = ask("GET /healthz", "");
+    assert!(status == 200 && said.contains("not writable"), "{status} {said}");
+    let (status, said) = ask("DELETE /api/v1/sessions/gone", "");
+    assert_eq!(status, 200, "events of {bytes} bytes on a full disk of {size}: {said}");
+    let removed: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(removed["events"].as_u64().unwrap() as usize, number.div_ceil(3) + small, "{said}");
+    // Room is back, and the store says so.
+    assert_eq!(ask("POST /v1/public/events/", &custom("evt_again", "kept", "n").to_string()).0, 202);
+    let patience = Instant::now() + Duration::from_secs(20);
+    while ask("GET /readyz", "").0 != 200 {
+        assert!(Instant::now() < patience, "the store can be written again and is not ready");
+    }
+    assert_eq!(ask("GET /api/v1/sessions/gone", "").0, 404);
+    drop(binary);
+    // What was forgotten is in no file, in free pages neither.
+    for entry in std::fs::read_dir(&disk.path).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read(&path).unwrap();
+        assert!(!text.windows(11).any(|part| part == b"evt_small_1"), "{}", path.display());
+        assert!(!text.windows(15).any(|part| part == b"\"id\":\"evt_0\",\""), "{}", path.display());
+    }
+    let check = rusqlite::Connection::open(data).unwrap();
+    let verdict: String = check.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(verdict, "ok");
+    let kept: i64 = check.query_row("SELECT count(*) FROM event", [], |row| row.get(0)).unwrap();
+    assert_eq!(kept as usize, number - number.div_ceil(3) + 1);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn forgetting_works_on_a_full_disk() {
+    forgets_on_a_full_disk("3m", 1500);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn forgetting_large_events_works_on_a_full_disk() {
+    forgets_on_a_full_disk("24m", 1_500_000);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn retention_makes_room_on_a_full_disk() {
+    let Some(disk) = Mounted::of("3m") else { return };
+    let data = disk.path.join("events.sqlite3");
+    {
+        let binary = Binary::start(&data);
+        let mut stream = TcpStream::connect(&binary.addr).unwrap();
+        for number in 0.. {
+            let mut event = custom(&format!("evt_{number}"), "s", "n");
+            event["response"] = "x".repeat(1500).into();
+            if request(&mut stream, "POST /v1/public/events/", &event.to_string()).unwrap().0 != 202 {
+                break;
+            }
+        }
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mcpcat-timeline"));
+    command.args(["serve", "--keep-size", "1MB", "--listen", "127.0.0.1:0", "--data"]).arg(&data);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let line = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    let binary = Binary { child, addr: line.split("http://").nth(1).unwrap().to_owned() };
+    let patience = Instant::now() + Duration::from_secs(30);
+    let mut stream = TcpStream::connect(&binary.addr).unwrap();
+    let mut bytes = || {
+        let (_, about) = request(&mut stream, "GET /api/v1/about", "").unwrap();
+        serde_json::from_str::<serde_json::Value>(&about).unwrap()["store"]["bytes"].as_u64().unwrap()
+    };
+    while bytes() > 1_000_000 {
+        assert!(Instant::now() < patience, "retention removes nothing: {} bytes are left", bytes());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

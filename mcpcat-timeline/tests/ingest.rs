@@ -339,3 +339,124 @@ async fn a_timeline_in_memory_works_the_same() {
     assert_eq!(body["sessions"][0]["event_count"], 10);
     timeline.shutdown().await;
 }
+
+#[tokio::test]
+async fn ids_that_no_address_can_name_are_refused() {
+    let collector = Collector::start().await;
+    for field in ["id", "session_id", "project_id", "identify_actor_given_id", "actor_id"] {
+        for id in [".", ".."] {
+            let mut event = custom("e", "s", "n");
+            event[field] = id.into();
+            let response = collector.post_raw(event.to_string()).await;
+            assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{field} {id}");
+            assert_eq!(response.json::<Value>().await.unwrap()["field"], field);
+        }
+    }
+    for id in ["...", "a/..", " .", "%2e%2e"] {
+        collector.post(&custom(&format!("e{id}"), id, "n")).await;
+    }
+    assert_eq!(collector.session_ids("").await.len(), 4);
+}
+
+#[tokio::test]
+async fn too_many_filters_and_too_long_texts_are_bad_requests() {
+    let collector = Collector::start().await;
+    collector.post(&custom("e", "s", "n")).await;
+    let filters = |count: usize| vec!["tag=a%3Db"; count].join("&");
+    let long = |count: usize| format!("q={}", "%25".repeat(count));
+    for (query, expected) in [
+        (filters(100), StatusCode::OK),
+        (filters(101), StatusCode::BAD_REQUEST),
+        (filters(1200), StatusCode::BAD_REQUEST),
+        (long(4096), StatusCode::OK),
+        (long(4097), StatusCode::BAD_REQUEST),
+        (format!("q={}", "x".repeat(60_000)), StatusCode::BAD_REQUEST),
+        (format!("q={}", "%01".repeat(4096)), StatusCode::OK),
+        (format!("tool={}", "x".repeat(5000)), StatusCode::BAD_REQUEST),
+    ] {
+        for path in ["/api/v1/sessions", "/api/v1/events"] {
+            let query = if path.ends_with("events") {
+                query.replace("tag=", "name=").replace("tool=", "name=")
+            } else {
+                query.clone()
+            };
+            let response = collector.request(Method::GET, &format!("{path}?{query}")).send().await.unwrap();
+            assert_eq!(response.status(), expected, "{path} {}", &query[..40.min(query.len())]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_in_pieces_is_the_same_as_one_in_pages() {
+    let collector = Collector::start().await;
+    let mut lines = String::new();
+    for n in 0..60 {
+        let mut event = custom(&format!("evt_{n:03}"), "s", "n");
+        event["timestamp"] = format!("2026-11-22T10:00:{:02}Z", n % 60).into();
+        event["response"] = "x".repeat(if n == 30 { 1_500_000 } else { 40_000 }).into();
+        lines.push_str(&format!("{event}\n"));
+    }
+    collector.batch(&lines).await;
+    let ids = |page: &Value| -> Vec<String> {
+        let id = |event: &Value| event.get("event").unwrap_or(event)["id"].as_str().unwrap().to_owned();
+        page["events"].as_array().unwrap().iter().map(id).collect()
+    };
+    for path in [
+        "/api/v1/sessions/s/events?",
+        "/api/v1/events?",
+        "/api/v1/events?after=0&",
+        "/api/v1/events?order=newest&",
+    ] {
+        let whole = collector.get(&format!("{path}limit=100")).await;
+        assert_eq!(
+            (ids(&whole).len(), &whole["last_seq"], whole.get("next")),
+            (60, &json!(60), None),
+            "{path}"
+        );
+        let (mut cursor, mut parts) = (String::new(), Vec::new());
+        loop {
+            let page = collector.get(&format!("{path}limit=25{cursor}")).await;
+            assert!(page["events"].as_array().unwrap().len() <= 25);
+            parts.extend(ids(&page));
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={}", next.replace('~', "%7E")),
+                None => break,
+            }
+        }
+        assert_eq!(parts, ids(&whole), "{path}");
+    }
+    let lines =
+        collector.request(Method::GET, "/api/v1/export.ndjson").send().await.unwrap().text().await.unwrap();
+    assert_eq!(lines.lines().count(), 60);
+    let empty = collector.get("/api/v1/events?name=other").await;
+    assert_eq!(empty, json!({"events": [], "last_seq": 60}));
+}
+
+#[tokio::test]
+async fn the_stream_comes_in_messages_of_at_most_a_megabyte() {
+    let collector = Collector::start().await;
+    let lines: String = (0..40)
+        .map(|n| {
+            let mut event = custom(&format!("evt_{n}"), "s", "n");
+            event["response"] = "x".repeat(90_000).into();
+            format!("{event}\n")
+        })
+        .collect();
+    collector.batch(&lines).await;
+    let mut response = collector.request(Method::GET, "/api/v1/stream?after=0").send().await.unwrap();
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let (mut text, mut seen) = (String::new(), 0);
+    while seen < 40 {
+        let chunk = response.chunk().await.unwrap().expect("the stream goes on");
+        text.push_str(std::str::from_utf8(&chunk).unwrap());
+        while let Some((message, rest)) = text.split_once("\n\n") {
+            assert!(message.len() <= 1024 * 1024, "a message of {} bytes", message.len());
+            if let Some(data) = message.lines().find_map(|line| line.strip_prefix("data: ")) {
+                let data: Value = serde_json::from_str(data).unwrap();
+                seen += data["events"].as_array().map_or(0, Vec::len);
+            }
+            text = rest.to_owned();
+        }
+    }
+    assert_eq!(seen, 40);
+}

@@ -8,6 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// The port when none is named: MCAT on a telephone's keys.
 pub(super) const DEFAULT_PORT: u16 = 6228;
+/// Where a timeline is looked for when nobody says where.
+pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:6228";
 
 /// A local collector and session timeline for MCPcat events.
 #[derive(Parser)]
@@ -35,8 +37,17 @@ pub(super) enum Command {
     Publish(Publish),
     /// Remove everything of a session, a person or a project.
     Forget(Forget),
+    /// Remove old events from a data file that no timeline has open.
+    Prune(Prune),
     /// Upload the events that a program declares, or list those never seen.
     Catalogue(Catalogue),
+    /// Print a script that completes these commands in a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, as `mcpcat-timeline man | man -l -`.
+    Man,
 }
 
 #[derive(Args)]
@@ -56,7 +67,14 @@ pub(super) struct Serve {
     /// Remove the oldest events above this much data, as 500MB or 4GiB; 0 for no bound.
     #[arg(long, value_name = "SIZE", env = "MCPCAT_TIMELINE_KEEP_SIZE", value_parser = size, default_value = "4GiB")]
     pub(super) keep_size: u64,
-    /// Token asked for on every request; needed to listen off loopback.
+    /// Most that request bodies, answers and streams hold in memory together, as 256MiB; over it requests get a 503.
+    #[arg(long, value_name = "SIZE", env = "MCPCAT_TIMELINE_MEMORY", value_parser = size, default_value = "256MiB")]
+    pub(super) memory: u64,
+    /// Most connections open at one time; at the bound the longest idle one is closed for a new one.
+    #[arg(long, value_name = "N", env = "MCPCAT_TIMELINE_CONNECTIONS", default_value_t = crate::server::CONNECTIONS)]
+    pub(super) connections: usize,
+    /// Token asked for on every request; needed to listen off loopback. It may do everything: SDKs are given one that
+    /// only sends events.
     #[arg(long, value_name = "TOKEN", env = "MCPCAT_TIMELINE_TOKEN", hide_env_values = true)]
     pub(super) token: Option<String>,
     /// Further token as RIGHT:PROJECT:TOKEN; RIGHT is ingest, read or manage, PROJECT is an id or *.
@@ -98,7 +116,7 @@ pub(super) enum Durability {
 #[derive(Args, Clone)]
 pub(super) struct Remote {
     /// Base URL of the timeline.
-    #[arg(long, value_name = "URL", env = "MCPCAT_API_URL", default_value = "http://127.0.0.1:6228")]
+    #[arg(long, value_name = "URL", env = "MCPCAT_API_URL", default_value = DEFAULT_URL)]
     pub(super) url: String,
     /// Token, if it asks for one.
     #[arg(long, value_name = "TOKEN", env = "MCPCAT_TIMELINE_TOKEN", hide_env_values = true)]
@@ -119,8 +137,29 @@ pub(super) struct Source {
     pub(super) token: Option<String>,
 }
 
+/// When lines are coloured.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// How lines are written.
+#[derive(Args)]
+pub(super) struct Look {
+    /// Times in UTC instead of this machine's zone.
+    #[arg(long)]
+    pub(super) utc: bool,
+    /// Colour; `auto` is for terminals and honours NO_COLOR.
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: Color,
+}
+
 #[derive(Args)]
 pub(super) struct Tail {
+    #[command(flatten)]
+    pub(super) look: Look,
     #[command(flatten)]
     pub(super) remote: Remote,
     /// Only this session.
@@ -147,6 +186,8 @@ pub(super) struct Tail {
 pub(super) struct Query {
     #[command(flatten)]
     pub(super) source: Source,
+    #[command(flatten)]
+    pub(super) look: Look,
     /// Show the events of this session instead of the list.
     pub(super) session: Option<String>,
     /// Filter as in the page's address, as `tool=add`, `not_tag=env=dev`, `since=24h`, `errors=1`, `q=text`.
@@ -182,6 +223,9 @@ pub(super) struct Export {
     /// Write here instead of standard output.
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
+    /// Replace that file if it is there.
+    #[arg(long, requires = "output")]
+    pub(super) force: bool,
 }
 
 #[derive(Args)]
@@ -242,6 +286,25 @@ pub(super) struct Forget {
     pub(super) remote: Remote,
     #[command(flatten)]
     pub(super) whose: Whose,
+    /// Show what would be removed, and remove nothing.
+    #[arg(long, conflicts_with = "yes")]
+    pub(super) dry_run: bool,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub(super) yes: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Prune {
+    /// The data file [default: timeline.sqlite3 in the state directory].
+    #[arg(long, value_name = "FILE", env = "MCPCAT_TIMELINE_DATA")]
+    pub(super) data: Option<PathBuf>,
+    /// Remove events that arrived longer ago, as 30d or 12h.
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    pub(super) keep: Option<Duration>,
+    /// Remove the oldest events above this much data, as 500MB or 4GiB.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(super) keep_size: Option<u64>,
 }
 
 #[derive(Args)]

@@ -3,8 +3,13 @@
 #![allow(clippy::print_stdout, reason = "a command's output is its purpose")]
 
 mod args;
+mod catalogue;
+mod export;
 mod forget;
 mod import;
+mod manual;
+mod progress;
+mod prune;
 mod publish;
 mod query;
 mod remote;
@@ -38,7 +43,7 @@ pub fn main() -> ExitCode {
         // `| head` is a normal way to end.
         Err(failure) if is_broken_pipe(&*failure) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("mcpcat-timeline: {failure}");
+            eprintln!("mcpcat-timeline: {}", crate::inert::plain(&failure.to_string()));
             ExitCode::FAILURE
         }
     }
@@ -50,11 +55,14 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Serve(args)) => serve::run(args).await,
         Some(Command::Tail(args)) => tail::run(args).await,
         Some(Command::Query(args)) => query::run(args).await,
-        Some(Command::Export(args)) => query::export(args).await,
+        Some(Command::Export(args)) => export::run(args).await,
         Some(Command::Import(args)) => import::run(args).await,
         Some(Command::Publish(args)) => publish::run(args).await,
         Some(Command::Forget(args)) => forget::run(args).await,
-        Some(Command::Catalogue(args)) => forget::catalogue(args).await,
+        Some(Command::Prune(args)) => prune::run(args).await,
+        Some(Command::Catalogue(args)) => catalogue::run(args).await,
+        Some(Command::Completions { shell }) => manual::completions(shell),
+        Some(Command::Man) => manual::man(),
     }
 }
 

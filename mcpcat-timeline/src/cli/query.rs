@@ -1,4 +1,4 @@
-//! Prints what a timeline holds, or writes it to a file.
+//! Prints what a timeline holds.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -6,35 +6,41 @@ use std::io::Write;
 use serde_json::Value;
 
 use super::Failure;
-use super::args::{Export, Format, Query};
+use super::args::Query;
 use super::remote::parse;
-use super::source::{Reader, pairs};
-use super::text;
-use crate::http::percent_encode;
+use super::source::{Reader, filters};
+use super::text::{Style, segment};
+use crate::http::params;
+use crate::inert;
+
+/// Deepest indentation. A sender can make a circle of parents.
+const DEEPEST: usize = 8;
 
 pub(super) async fn run(args: Query) -> Result<(), Failure> {
-    let reader = Reader::open(&args.source).await?;
-    let mut query = pairs(&args.filters)?;
-    query.push(("limit".into(), args.limit.to_string()));
-    let mut out = std::io::stdout().lock();
-    let (path, key) = match &args.session {
-        Some(session) => (format!("/api/v1/sessions/{}/events", percent_encode(session)), "events"),
-        None => ("/api/v1/sessions".into(), "sessions"),
+    let (path, key, known) = match &args.session {
+        Some(session) => (format!("/api/v1/sessions/{}/events", segment(session)?), "events", params::EVENTS),
+        None => ("/api/v1/sessions".into(), "sessions", params::SESSIONS),
     };
-    let body = reader.get(&path, &query).await?.text().await?;
+    let mut query = filters(&args.filters, known)?;
+    query.push(("limit".into(), args.limit.to_string()));
+    let reader = Reader::open(&args.source).await?;
+    let body = reader.get(&path, &query).await?;
+    let body = reader.text(body).await?;
+    let mut out = std::io::stdout().lock();
     if args.json {
-        writeln!(out, "{body}")?;
+        writeln!(out, "{}", inert::escaped(&body))?;
         return Ok(());
     }
+    let style = Style::new(&args.look);
     let answer = parse(&body)?;
     let list = answer[key].as_array().map(Vec::as_slice).unwrap_or_default();
     if args.session.is_some() {
         for (event, depth) in list.iter().zip(depths(list)) {
-            writeln!(out, "{}", text::event(event, depth))?;
+            writeln!(out, "{}", style.event(event, depth))?;
         }
     } else {
         for row in list {
-            writeln!(out, "{}", text::session(row))?;
+            writeln!(out, "{}", style.session(row))?;
         }
     }
     if answer.get("next").is_some() {
@@ -51,41 +57,42 @@ fn depths(events: &[Value]) -> Vec<usize> {
         .collect();
     events
         .iter()
-        .map(|event| {
-            let mut at = event.get("id").and_then(Value::as_str).unwrap_or("");
-            let mut depth = 0;
-            // A sender can make a circle of parents.
-            while depth < 8
-                && let Some(parent) = parents.get(at)
-            {
-                at = parent;
-                depth += 1;
-            }
-            depth
-        })
+        .map(|event| depth(&parents, event.get("id").and_then(Value::as_str).unwrap_or("")))
         .collect()
 }
 
-pub(super) async fn export(args: Export) -> Result<(), Failure> {
-    let reader = Reader::open(&args.source).await?;
-    let mut query = pairs(&args.filters)?;
-    let path = match (args.format, &args.session) {
-        (Format::Html, None) => return Err("an HTML export shows one session: give --session".into()),
-        (Format::Html, Some(session)) => format!("/api/v1/sessions/{}/export.html", percent_encode(session)),
-        (Format::Ndjson, _) => "/api/v1/export.ndjson".into(),
-        (Format::Csv, _) => "/api/v1/export.csv".into(),
-    };
-    if let (Some(session), Format::Ndjson | Format::Csv) = (&args.session, args.format) {
-        query.push(("session".into(), session.clone()));
+fn depth(parents: &HashMap<&str, &str>, id: &str) -> usize {
+    std::iter::successors(parents.get(id), |parent| parents.get(*parent)).take(DEEPEST).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain(pairs: &[(&str, &str)]) -> Vec<usize> {
+        let events: Vec<Value> = pairs
+            .iter()
+            .map(|(id, parent)| match *parent {
+                "" => serde_json::json!({ "id": id }),
+                parent => serde_json::json!({ "id": id, "parent_id": parent }),
+            })
+            .collect();
+        depths(&events)
     }
-    let mut response = reader.get(&path, &query).await?;
-    let mut out: Box<dyn Write> = match &args.output {
-        Some(file) => Box::new(std::fs::File::create(file)?),
-        None => Box::new(std::io::stdout().lock()),
-    };
-    while let Some(chunk) = response.chunk().await? {
-        out.write_all(&chunk)?;
+
+    #[test]
+    fn each_level_is_one_deeper_in_any_order() {
+        assert_eq!(chain(&[("a", ""), ("b", "a"), ("c", "b"), ("d", "a")]), [0, 1, 2, 1]);
+        assert_eq!(chain(&[("c", "b"), ("b", "a"), ("a", "")]), [2, 1, 0]);
+        assert_eq!(chain(&[("b", "of another page")]), [1]);
     }
-    out.flush()?;
-    Ok(())
+
+    #[test]
+    fn a_circle_of_parents_and_a_deep_nest_end() {
+        assert_eq!(chain(&[("a", "b"), ("b", "a"), ("c", "c")]), [DEEPEST, DEEPEST, DEEPEST]);
+        let ids: Vec<String> = (0..12).map(|n| n.to_string()).collect();
+        let pairs: Vec<(&str, &str)> =
+            (0..12).map(|n| (ids[n].as_str(), if n == 0 { "" } else { ids[n - 1].as_str() })).collect();
+        assert_eq!(chain(&pairs), [0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 8, 8]);
+    }
 }

@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use sha2::{Digest, Sha256};
+
 use super::Failure;
 use super::args::{DEFAULT_PORT, Durability, Serve};
 use crate::{Data, Error, Right, Running, Timeline, TimelineBuilder, Token};
@@ -24,7 +26,12 @@ pub(super) async fn run(args: Serve) -> Result<(), Failure> {
 }
 
 fn settings(args: &Serve, data: Data) -> Result<TimelineBuilder, Failure> {
-    let mut builder = Timeline::builder().data(data).read_only(args.read_only).base_path(&args.base_path);
+    let mut builder = Timeline::builder()
+        .data(data)
+        .read_only(args.read_only)
+        .base_path(&args.base_path)
+        .memory(args.memory)
+        .connections(args.connections);
     builder = builder.durability(match args.durability {
         Durability::Normal => crate::Durability::Normal,
         Durability::Full => crate::Durability::Full,
@@ -39,7 +46,7 @@ fn settings(args: &Serve, data: Data) -> Result<TimelineBuilder, Failure> {
         if token.is_empty() {
             return Err("--token is empty; leave it out or give a secret".into());
         }
-        builder = builder.token(token);
+        builder = builder.token(token).add_token(Token::new(Right::Ingest, &ingest_token(token)));
     }
     for grant in &args.grants {
         builder = builder.add_token(parse_grant(grant)?);
@@ -93,7 +100,7 @@ async fn start(builder: TimelineBuilder, listen: Option<SocketAddr>) -> Result<R
 
 fn greet(running: &Running, args: &Serve, data: &Data) {
     let secret = args.token.as_deref().map(crate::http::percent_encode);
-    let login = secret.as_ref().map(|secret| format!("/?token={secret}")).unwrap_or_default();
+    let login = secret.map(|secret| format!("/?token={secret}")).unwrap_or_default();
     let mut text = format!("timeline   {}{login}\n", running.url());
     match data {
         Data::File(path) => text.push_str(&format!("data       {}\n", path.display())),
@@ -102,13 +109,23 @@ fn greet(running: &Running, args: &Serve, data: &Data) {
     if args.read_only {
         text.push_str("read-only  nothing is taken in\n");
     } else {
-        let path = secret.map(|secret| format!("/t/{secret}")).unwrap_or_default();
+        let path =
+            args.token.as_deref().map(|token| format!("/t/{}", ingest_token(token))).unwrap_or_default();
         text.push_str(&format!(
             "point an SDK at it:\n  export MCPCAT_API_URL={}{path}\n",
             running.ingest_url()
         ));
     }
     say(&text);
+}
+
+/// The token in the address for SDKs: it sends events and does nothing else. Made from the other one, so that it is the
+/// same after a restart; it does not lead back to it.
+fn ingest_token(token: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(b"mcpcat-timeline: a token that only sends events\n");
+    hash.update(token.as_bytes());
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Prints, and goes on collecting when nobody reads it any more.

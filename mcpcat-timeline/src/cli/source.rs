@@ -3,10 +3,14 @@
 //! A data file is read through a collector of our own over it, so that both give the same answers.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use reqwest::Response;
 
 use super::Failure;
 use super::args::{Remote, Source};
 use super::remote::Client;
+use crate::http::params;
 use crate::{Running, Timeline};
 
 /// Something that answers `GET`.
@@ -16,40 +20,39 @@ pub(super) struct Reader {
     _own: Option<Running>,
 }
 
+/// The data file that is named, or the usual one.
+pub(super) fn data_file(named: Option<&PathBuf>) -> Result<PathBuf, Failure> {
+    let path = named
+        .cloned()
+        .or_else(crate::default_data_file)
+        .ok_or("no data file: give --data FILE, or set MCPCAT_STATE_DIR")?;
+    if !path.exists() {
+        return Err(format!("there is no data file at {}; name one with --data", path.display()).into());
+    }
+    Ok(path)
+}
+
 impl Reader {
     pub(super) async fn open(source: &Source) -> Result<Self, Failure> {
         if let Some(url) = &source.url {
             let remote = Remote { url: url.clone(), token: source.token.clone() };
             return Ok(Self { client: Client::new(&remote)?, _own: None });
         }
-        let path = source
-            .data
-            .clone()
-            .or_else(crate::default_data_file)
-            .ok_or("no data file: give --data FILE or --url URL")?;
-        if !path.exists() {
-            return Err(format!(
-                "there is no data file at {}; name one with --data, or ask a running timeline with --url",
-                path.display()
-            )
-            .into());
-        }
+        let path = data_file(source.data.as_ref())
+            .map_err(|error| format!("{error}, or ask a running timeline with --url"))?;
         let secret = crate::ids::event_id();
         let own = Timeline::builder()
-            .data(path)
+            .data(&path)
             .read_only(true)
             .token(&secret)
             .listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
             .start()
             .await?;
-        Ok(Self { client: Client::to(own.url(), Some(secret))?, _own: Some(own) })
+        let name = path.display().to_string();
+        Ok(Self { client: Client::to(own.url(), Some(secret), name)?, _own: Some(own) })
     }
 
-    pub(super) async fn get(
-        &self,
-        path: &str,
-        query: &[(String, String)],
-    ) -> Result<reqwest::Response, Failure> {
+    pub(super) async fn get(&self, path: &str, query: &[(String, String)]) -> Result<Response, Failure> {
         let query: Vec<String> = query
             .iter()
             .map(|(name, value)| {
@@ -59,17 +62,34 @@ impl Reader {
         let path = if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) };
         self.client.send(self.client.request(reqwest::Method::GET, &path)).await
     }
+
+    pub(super) async fn text(&self, response: Response) -> Result<String, Failure> {
+        response.text().await.map_err(|error| self.client.explain(error))
+    }
+
+    /// The next part of a body.
+    pub(super) async fn part(&self, response: &mut Response) -> Result<Option<axum::body::Bytes>, Failure> {
+        response.chunk().await.map_err(|error| self.client.explain(error))
+    }
 }
 
 /// `NAME=VALUE` as given on the command line.
-pub(super) fn pairs(filters: &[String]) -> Result<Vec<(String, String)>, Failure> {
-    filters
+pub(super) fn pairs(given: &[String]) -> Result<Vec<(String, String)>, Failure> {
+    given
         .iter()
-        .map(|filter| {
-            filter
-                .split_once('=')
+        .map(|pair| {
+            pair.split_once('=')
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .ok_or_else(|| format!("{filter:?} must look like NAME=VALUE").into())
+                .ok_or_else(|| format!("{pair:?} must look like NAME=VALUE").into())
         })
         .collect()
+}
+
+/// Filters, whose names have to be among the known ones: an older timeline would ignore others.
+pub(super) fn filters(given: &[String], known: &[&str]) -> Result<Vec<(String, String)>, Failure> {
+    let pairs = pairs(given)?;
+    match pairs.iter().find_map(|(name, _)| params::unknown(name, known)) {
+        Some(wrong) => Err(format!("--where: {wrong}").into()),
+        None => Ok(pairs),
+    }
 }

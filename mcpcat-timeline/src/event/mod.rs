@@ -108,6 +108,11 @@ impl Event {
         let fields: Fields<'_> = serde_json::from_str(json).map_err(|error| {
             if json.bytes().all(|byte| byte.is_ascii_whitespace()) {
                 Refusal::bad("the body is empty; expected one event as a JSON object")
+            } else if error.is_data() && error.to_string().starts_with(normalise::TOO_MANY) {
+                Refusal::bad(format!(
+                    "the event has more than {} fields; put them into `parameters`",
+                    normalise::MAX_FIELDS
+                ))
             } else if error.is_data() {
                 Refusal::bad("the body is not an event; expected one JSON object")
             } else {
@@ -285,6 +290,10 @@ fn wrong(field: &'static str, expected: &str, raw: &RawValue) -> Refusal {
 fn text(fields: &Fields<'_>, field: &'static str) -> Result<Option<String>, Refusal> {
     let Some(raw) = fields.get(field) else { return Ok(None) };
     let text: String = serde_json::from_str(raw.get()).map_err(|_| wrong(field, "a string", raw))?;
+    // Ids are parts of addresses, where these two mean the place itself and the one above it.
+    if matches!(text.as_str(), "." | "..") {
+        return Err(Refusal::field(field, "is `.` or `..`, which no address can name"));
+    }
     if text.len() > MAX_KEY_BYTES {
         return Err(Refusal::field(
             field,
@@ -317,18 +326,49 @@ fn flag(fields: &Fields<'_>, field: &'static str) -> Result<bool, Refusal> {
 
 fn tags(fields: &Fields<'_>) -> Result<Vec<(String, String)>, Refusal> {
     let Some(raw) = fields.get("tags") else { return Ok(Vec::new()) };
-    let tags: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(raw.get()).map_err(|_| wrong("tags", "an object", raw))?;
-    Ok(tags
-        .into_iter()
-        .filter_map(|(key, value)| match value {
-            serde_json::Value::String(text) => Some((key, text)),
-            serde_json::Value::Bool(_) | serde_json::Value::Number(_) => Some((key, value.to_string())),
-            _ => None,
-        })
-        .filter(|(key, value)| key.len() + value.len() <= MAX_KEY_BYTES)
-        .take(MAX_TAGS)
-        .collect())
+    // Values are looked at one by one: as a tree, megabytes of nested tags would take many times their size.
+    let mut tags = std::collections::BTreeMap::new();
+    let Tags(members) = serde_json::from_str(raw.get()).map_err(|_| wrong("tags", "an object", raw))?;
+    for (key, value) in members {
+        let text = match value.get().as_bytes().first() {
+            Some(b'"') => serde_json::from_str(value.get()).unwrap_or_default(),
+            Some(b'{' | b'[' | b'n') | None => continue,
+            _ => value.get().to_owned(),
+        };
+        if key.len() + text.len() <= MAX_KEY_BYTES {
+            tags.insert(key.into_owned(), text);
+        }
+    }
+    Ok(tags.into_iter().collect())
+}
+
+/// The first members of an object, values unread.
+struct Tags<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> serde::Deserialize<'de> for Tags<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> serde::de::Visitor<'de> for Members {
+            type Value = Tags<'de>;
+
+            fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                out.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut first = Vec::new();
+                while let Some((normalise::Key(name), raw)) =
+                    map.next_entry::<normalise::Key<'de>, &'de RawValue>()?
+                {
+                    if first.len() < MAX_TAGS {
+                        first.push((name, raw));
+                    }
+                }
+                Ok(Tags(first))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
 }
 
 #[cfg(test)]

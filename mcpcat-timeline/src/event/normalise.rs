@@ -35,6 +35,10 @@ const CAMEL: [(&str, &str); 23] = [
     ("userIntent", "user_intent"),
 ];
 
+/// Most fields at the top level of an event; the wire has some forty. Each is compared with those before it.
+pub(super) const MAX_FIELDS: usize = 1000;
+pub(super) const TOO_MANY: &str = "too many fields";
+
 /// The top level of one event: canonical names with the sender's raw values, each name once.
 pub(crate) struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
@@ -101,6 +105,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut fields = Fields(Vec::with_capacity(32));
                 while let Some((Key(name), raw)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
+                    if fields.0.len() == MAX_FIELDS {
+                        return Err(serde::de::Error::custom(TOO_MANY));
+                    }
                     fields.put(name, raw);
                 }
                 Ok(fields)
@@ -111,7 +118,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
 }
 
 #[derive(serde::Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(super) struct Key<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 fn separate(out: &mut String, first: &mut bool) {
     if !std::mem::replace(first, false) {

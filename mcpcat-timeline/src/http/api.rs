@@ -8,9 +8,9 @@ use axum::response::Response;
 use super::ask::Ask;
 use super::guard::Caller;
 use super::reply::{Problem, json, value};
-use super::{Shared, ask_store};
+use super::{Shared, answer, ask_store};
 use crate::event::quoted;
-use crate::store::{EventPage, Stored, snippet};
+use crate::store::{Stored, snippet};
 
 pub(crate) type Params = Query<Vec<(String, String)>>;
 
@@ -45,17 +45,14 @@ pub(crate) async fn session_events(
     Query(params): Params,
 ) -> Result<Response, Problem> {
     let mut query = Ask(params).events(caller.scope.clone())?;
-    let known = session.clone();
-    query.session = Some(session);
-    let page = ask_store(&app, move |store| {
-        let page = store.events(&query)?;
-        if page.events.is_empty() && store.session(&known, caller.scope.as_deref())?.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(page))
-    })
-    .await?;
-    page.map(|page| bare(&page)).ok_or_else(|| Problem::missing("session"))
+    query.session = Some(session.clone());
+    let first = answer::first(&app, &query).await?;
+    if first.0.events.is_empty()
+        && ask_store(&app, move |store| store.session(&session, caller.scope.as_deref())).await?.is_empty()
+    {
+        return Err(Problem::missing("session"));
+    }
+    Ok(answer::events(app, query, first, answer::bare))
 }
 
 /// `GET /api/v1/sessions/{session}/outline`: the session without its payloads, as columns.
@@ -66,8 +63,11 @@ pub(crate) async fn outline(
     Query(params): Params,
 ) -> Result<Response, Problem> {
     let session = Ask(params).session(session, caller.scope);
-    let outline = ask_store(&app, move |store| store.outline(&session)).await?;
-    value(&outline.ok_or_else(|| Problem::missing("session"))?)
+    let text = answer::in_turn(&app, move |store| {
+        let outline = store.outline(&session)?;
+        Ok(outline.map(|outline| serde_json::to_string(&outline).unwrap_or_default()))
+    });
+    Ok(json(StatusCode::OK, text.await?.ok_or_else(|| Problem::missing("session"))?))
 }
 
 /// `GET /api/v1/sessions/{session}/rows?seq=1-500,507`: events by their arrival numbers, as they were sent; the long fields of
@@ -81,16 +81,18 @@ pub(crate) async fn rows(
     let ask = Ask(params);
     let (ranges, words, whole) = (ask.ranges()?, ask.text("q"), ask.flag("whole")?);
     let session = ask.session(session, caller.scope);
-    let found = ask_store(&app, move |store| store.rows(&session, &ranges, MOST_ROWS)).await?;
-    let mut out = String::from("{\"events\":[");
-    for (at, stored) in found.iter().enumerate() {
-        if at > 0 {
-            out.push(',');
+    let text = answer::in_turn(&app, move |store| {
+        let mut out = String::from("{\"events\":[");
+        for (at, stored) in store.rows(&session, &ranges, MOST_ROWS)?.iter().enumerate() {
+            if at > 0 {
+                out.push(',');
+            }
+            push_row(&mut out, stored, whole, words.as_deref());
         }
-        push_row(&mut out, stored, whole, words.as_deref());
-    }
-    out.push_str("]}");
-    Ok(json(StatusCode::OK, out))
+        out.push_str("]}");
+        Ok(out)
+    });
+    Ok(json(StatusCode::OK, text.await?))
 }
 
 /// Most events in one answer to a question for rows.
@@ -125,8 +127,8 @@ pub(crate) async fn events(
         ask.0.push(("limit".into(), "200".into()));
     }
     let query = ask.events(caller.scope)?;
-    let page = ask_store(&app, move |store| store.events(&query)).await?;
-    Ok(json(StatusCode::OK, wrapped(&page)))
+    let first = answer::first(&app, &query).await?;
+    Ok(answer::events(app, query, first, answer::wrapped))
 }
 
 /// `GET /api/v1/events/{event}`, of the project that `project` names, else of any.
@@ -139,7 +141,9 @@ pub(crate) async fn event(
     let project = caller.scope.or_else(|| Ask(params).text("project"));
     let stored = ask_store(&app, move |store| store.event(&event, project.as_deref())).await?;
     let stored = stored.ok_or_else(|| Problem::missing("event"))?;
-    Ok(json(StatusCode::OK, one_wrapped(&stored)))
+    let mut text = String::with_capacity(stored.body.len() + 128);
+    answer::wrapped(&stored, &mut text);
+    Ok(json(StatusCode::OK, text))
 }
 
 /// `GET /api/v1/facets`
@@ -199,68 +203,10 @@ pub(crate) async fn metrics(
     Ok(response)
 }
 
-fn tail(out: &mut String, page: &EventPage) {
-    out.push_str("],\"last_seq\":");
-    out.push_str(&page.last_seq.to_string());
-    if let Some(next) = &page.next {
-        out.push_str(",\"next\":");
-        out.push_str(&quoted(next));
-    }
-    out.push('}');
-}
-
-/// Events with their kind and label. Their text is JSON already and is not read again.
-fn bare(page: &EventPage) -> Response {
-    let mut out =
-        String::with_capacity(page.events.iter().map(|stored| stored.body.len() + 1).sum::<usize>() + 64);
-    out.push_str("{\"events\":[");
-    for (at, stored) in page.events.iter().enumerate() {
-        if at > 0 {
-            out.push(',');
-        }
-        out.push_str(&stored.shown());
-    }
-    tail(&mut out, page);
-    json(StatusCode::OK, out)
-}
-
-/// `{"seq":…,"filed_under":…,"at_us":…,"took_us":…,"kind":…,"label":…,"is_error":…,"event":{…}}`
-pub(crate) fn one_wrapped(stored: &Stored) -> String {
-    let mut out = String::with_capacity(stored.body.len() + 200);
-    push_known(&mut out, stored);
-    out.push_str(",\"event\":");
-    out.push_str(&stored.shown());
-    out.push('}');
-    out
-}
-
-/// What the collector knows of an event, up to the event itself.
-fn push_known(out: &mut String, stored: &Stored) {
-    use std::fmt::Write as _;
-    // Writing to a text cannot fail.
-    let _ = write!(
-        out,
-        "{{\"seq\":{},\"filed_under\":{},\"at_us\":{},\"kind\":{},\"label\":{},\"is_error\":{}",
-        stored.seq,
-        quoted(&stored.session),
-        stored.at,
-        quoted(&stored.kind),
-        quoted(&stored.label),
-        stored.is_error,
-    );
-    if let Some(took) = stored.took {
-        let _ = write!(out, ",\"took_us\":{took}");
-    }
-    let doubts: Vec<String> = stored.suspect.words().map(quoted).collect();
-    if !doubts.is_empty() {
-        let _ = write!(out, ",\"suspect\":[{}]", doubts.join(","));
-    }
-}
-
-/// The same for a row of the page: the event as it was sent, without its long fields when it is large, and where the words
-/// of a search are in it.
+/// A row of the page: what the collector knows of an event, where the words of a search are in it, and the event as it was
+/// sent, without its long fields when it is large.
 fn push_row(out: &mut String, stored: &Stored, whole: bool, words: Option<&str>) {
-    push_known(out, stored);
+    answer::push_known(out, stored);
     if let Some(parts) = words.and_then(|words| snippet(&stored.body, words)) {
         out.push_str(",\"hit\":[");
         out.push_str(&parts.map(|part| quoted(&part)).join(","));
@@ -274,17 +220,4 @@ fn push_row(out: &mut String, stored: &Stored, whole: bool, words: Option<&str>)
         out.push_str(&crate::event::without_long_fields(&stored.body, FIELD_BYTES));
     }
     out.push('}');
-}
-
-/// Events with what the collector knows of them.
-pub(crate) fn wrapped(page: &EventPage) -> String {
-    let mut out = String::from("{\"events\":[");
-    for (at, stored) in page.events.iter().enumerate() {
-        if at > 0 {
-            out.push(',');
-        }
-        out.push_str(&one_wrapped(stored));
-    }
-    tail(&mut out, page);
-    out
 }

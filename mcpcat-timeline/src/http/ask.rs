@@ -149,6 +149,7 @@ impl Ask {
             custom: self.flag("custom")?,
             cut,
             limit: self.limit(EVENTS)?,
+            bytes: None,
             cursor: self.text("cursor"),
         })
     }

@@ -1,18 +1,20 @@
 //! Ways to take events along: lines, a spreadsheet, or one session as a page of its own.
 
+use std::sync::LazyLock;
+
 use axum::Extension;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use sha2::{Digest, Sha256};
 
 use super::api::Params;
 use super::ask::Ask;
 use super::guard::Caller;
 use super::reply::Problem;
-use super::{Shared, ask_store, page};
+use super::{Shared, answer, page};
 use crate::store::{Cut, EventPage, EventQuery};
 
 /// Events read from the store at a time.
@@ -25,14 +27,15 @@ pub(crate) async fn ndjson(
     Query(params): Params,
 ) -> Result<Response, Problem> {
     let query = whole(Ask(params).events(caller.scope)?);
-    Ok(download(app, query, "application/x-ndjson", "events.ndjson", "", |page| {
-        let mut out = String::new();
+    download(app, query, "application/x-ndjson", "events.ndjson", "", |page| {
+        let mut out = String::with_capacity(page.events.iter().map(|stored| stored.body.len() + 1).sum());
         for stored in &page.events {
             out.push_str(&stored.body);
             out.push('\n');
         }
         out
-    }))
+    })
+    .await
 }
 
 /// `GET /api/v1/export.csv`: one row an event. Payloads are JSON in a cell.
@@ -42,10 +45,11 @@ pub(crate) async fn csv(
     Query(params): Params,
 ) -> Result<Response, Problem> {
     let query = whole(Ask(params).events(caller.scope)?);
-    let head = format!("{}\r\n", COLUMNS.join(","));
-    Ok(download(app, query, "text/csv; charset=utf-8", "events.csv", &head, |page| {
+    static HEAD: LazyLock<String> = LazyLock::new(|| format!("{}\r\n", COLUMNS.join(",")));
+    download(app, query, "text/csv; charset=utf-8", "events.csv", &HEAD, |page| {
         page.events.iter().map(|stored| csv_row(&stored.body)).collect()
-    }))
+    })
+    .await
 }
 
 const COLUMNS: [&str; 16] = [
@@ -85,6 +89,7 @@ fn csv_row(body: &str) -> String {
 
 /// A quoted cell. A text that a spreadsheet would run as a formula gets an apostrophe in front.
 fn cell(text: &str) -> String {
+    let text = crate::inert::escaped(text);
     let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { "'" } else { "" };
     format!("\"{guard}{}\"", text.replace('"', "\"\""))
 }
@@ -94,39 +99,40 @@ fn whole(query: EventQuery) -> EventQuery {
     EventQuery { cut, limit: CHUNK, cursor: None, ..query }
 }
 
-/// Streams page after page, so that an export of any size takes the memory of one.
-fn download(
+/// Streams piece after piece, so that an export of any size takes the memory of one.
+async fn download(
     app: Shared,
     query: EventQuery,
     media: &'static str,
     name: &str,
-    head: &str,
+    head: &'static str,
     render: fn(&EventPage) -> String,
-) -> Response {
-    let start = Some((app, query));
-    let pages = stream::unfold(start, move |state| async move {
-        let (app, mut query) = state?;
-        let asked = query.clone();
-        match ask_store(&app, move |store| store.events(&asked)).await {
-            Ok(page) => {
-                let text = Bytes::from(render(&page));
-                query.cursor = page.next;
-                let more = query.cursor.is_some().then_some((app, query));
-                Some((Ok(text), more))
+) -> Result<Response, Problem> {
+    let first = answer::piece(&app, &query, None).await?;
+    let pieces = stream::unfold(Some((app, query, Some(first))), move |state| async move {
+        let (app, mut query, first) = state?;
+        let piece = match first {
+            Some(first) => Ok(first),
+            None => answer::piece(&app, &query, Some(answer::PATIENCE)).await,
+        };
+        match piece {
+            Ok((page, lease)) => {
+                query.cursor.clone_from(&page.next);
+                let more = query.cursor.is_some().then_some((app, query, None));
+                Some((Ok(answer::rendered(page, lease, render)), more))
             }
-            // A broken-off download is an error to its reader, a short one would not be.
-            Err(problem) => Some((Err(std::io::Error::other(format!("{problem:?}"))), None)),
+            Err(problem) => Some((Err(problem), None)),
         }
     });
-    let head = stream::iter([Ok::<_, std::io::Error>(Bytes::from(head.to_owned()))]);
-    let mut response = Response::new(Body::from_stream(futures_util::StreamExt::chain(head, pages)));
+    let head = stream::iter([Ok(Bytes::from_static(head.as_bytes()))]);
+    let mut response = Response::new(answer::streamed(head.chain(pieces)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
         headers.insert(header::CONTENT_DISPOSITION, value);
     }
-    response
+    Ok(response)
 }
 
 /// The page's modules that a single session needs, each after those it imports.
@@ -157,6 +163,9 @@ const MODULES: [&str; 24] = [
     "export.js",
 ];
 
+/// Most bytes of events in an exported page, which is built as a whole; it says so when there are more.
+const HTML: usize = 16 * 1024 * 1024;
+
 /// `GET /api/v1/sessions/{session}/export.html`: a page that opens anywhere and asks nobody for anything.
 pub(crate) async fn html(
     State(app): State<Shared>,
@@ -169,22 +178,28 @@ pub(crate) async fn html(
     query.session = Some(session.clone());
     let trace_url = app.trace_url.clone();
     let named = ask.session(session.clone(), caller.scope.clone());
-    let (rows, outline, page) = ask_store(&app, move |store| {
-        Ok((store.session(&session, caller.scope.as_deref())?, store.outline(&named)?, store.events(&query)?))
+    let (rows, outline) = answer::in_turn(&app, move |store| {
+        Ok((store.session(&session, caller.scope.as_deref())?, store.outline(&named)?))
     })
     .await?;
+    let (page, _lease) = answer::read_paid(&app, &query, HTML, 4, None).await?;
     let row = rows.first().ok_or_else(|| Problem::missing("session"))?;
-    let events: Vec<String> = page.events.iter().map(super::api::one_wrapped).collect();
+    let mut events = String::new();
+    for (at, stored) in page.events.iter().enumerate() {
+        events.push_str(if at > 0 { "," } else { "" });
+        answer::wrapped(stored, &mut events);
+    }
     let data = format!(
         "{{\"session\":{},\"outline\":{},\"events\":[{}],\"cut\":{},\"trace_url\":{}}}",
         serde_json::to_string(row).unwrap_or_default(),
         serde_json::to_string(&outline).unwrap_or_default(),
-        events.join(","),
+        events,
         page.next.is_some(),
         trace_url.as_deref().map_or_else(|| "null".into(), crate::event::quoted),
     )
     // Inside a script element nothing may look like markup.
     .replace('<', "\\u003c");
+    let data = crate::inert::escaped(&data);
     let script = bundle();
     let style = page::text("style.css");
     let policy = format!(

@@ -69,15 +69,25 @@ async fn take_one(app: &Shared, caller: &Caller, headers: &HeaderMap, body: Body
             "this path takes one event as application/json; send lines to v1/public/events/batch",
         ));
     }
-    let mut bytes = body::read(headers, body, MAX_EVENT_BYTES).await?;
-    let event = if bytes.len() > LARGE {
-        super::blocking(move || Event::parse(&mut bytes)).await?
-    } else {
-        Event::parse(&mut bytes)
-    }?;
+    let mut held = body::read(&app.budget, headers, body, MAX_EVENT_BYTES).await?;
+    held.pay_for_a_copy()?;
+    let large = held.bytes.len() > LARGE;
+    let parse = move || {
+        let event = Event::parse(&mut held.bytes)?;
+        let mut lease = held.lease;
+        drop(held.bytes);
+        lease.shrink_to(weight(&event));
+        Ok::<_, Refusal>((event, lease))
+    };
+    let (event, lease) = if large { super::blocking(parse).await? } else { parse() }?;
     caller.may_write(&event.project)?;
-    app.queue.submit(vec![event]).await?;
+    app.queue.submit(vec![event], Some(lease)).await?;
     Ok(())
+}
+
+/// Bytes that an event takes until it is committed.
+fn weight(event: &Event) -> usize {
+    event.body.len() + 1024
 }
 
 /// Bodies above this many bytes are parsed off the async threads.
@@ -96,8 +106,15 @@ pub(crate) async fn batch(
             "this path takes lines as application/x-ndjson; send one event to v1/public/events/",
         ));
     }
-    let bytes = body::read(&headers, body, BATCH_BYTES_TAKEN).await?;
-    let lines = super::blocking(move || parse_lines(bytes, &caller)).await??;
+    let mut held = body::read(&app.budget, &headers, body, BATCH_BYTES_TAKEN).await?;
+    held.pay_for_a_copy()?;
+    let (lines, lease) = super::blocking(move || {
+        let lines = parse_lines(held.bytes, &caller)?;
+        let mut lease = held.lease;
+        lease.shrink_to(lines.iter().flatten().map(weight).sum());
+        Ok::<_, Problem>((lines, lease))
+    })
+    .await??;
     let mut events = Vec::with_capacity(lines.len());
     let mut ids = Vec::with_capacity(lines.len());
     for line in lines {
@@ -108,7 +125,7 @@ pub(crate) async fn batch(
         }));
     }
     let rejected = ids.iter().filter(|id| id.is_err()).count();
-    let mut outcomes = app.queue.submit(events).await?.into_iter();
+    let mut outcomes = app.queue.submit(events, Some(lease)).await?.into_iter();
     app.metrics.rejected(rejected as u64);
     let results = ids.iter().map(|id| match id {
         Ok(id) => {

@@ -1,25 +1,26 @@
 //! The live tail, by server-sent events.
 //!
-//! A stream reads the store after each commit rather than a copy of what was committed: a slow reader costs no
-//! memory, a reconnecting one misses nothing, and the order is the order of arrival.
+//! A stream reads the store after each commit rather than a copy of what was committed: a slow reader costs one
+//! message, a reconnecting one misses nothing, and the order is the order of arrival. Messages are written here and not
+//! by the framework, because each carries what was paid for it.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Extension;
+use axum::body::Bytes;
 use axum::extract::{Query, State};
-use axum::http::HeaderMap;
-use axum::response::sse::{Event as Message, KeepAlive, Sse};
-use axum::response::{IntoResponse, Response};
-use futures_util::stream;
-use tokio::sync::watch;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use futures_util::{StreamExt as _, stream};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use super::api::{Params, wrapped};
+use super::Shared;
+use super::answer::{self, PATIENCE};
+use super::api::Params;
 use super::ask::Ask;
 use super::guard::Caller;
 use super::reply::Problem;
-use super::{Shared, ask_store};
-use crate::store::{Cut, EventQuery};
+use crate::store::{Cut, EventPage, EventQuery};
 
 /// Most events in one message.
 const CHUNK: usize = 200;
@@ -28,8 +29,12 @@ const TICK: Duration = Duration::from_millis(250);
 /// A comment line as often as this keeps proxies from closing the stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// Streams open at one time. Each is a connection, and those have to be left for senders and readers.
+pub(crate) const STREAMS: usize = 1024;
+
 struct Tail {
     app: Shared,
+    _turn: OwnedSemaphorePermit,
     newest: watch::Receiver<i64>,
     closing: watch::Receiver<bool>,
     query: EventQuery,
@@ -56,23 +61,34 @@ pub(crate) async fn stream(
     let last = after.unwrap_or_else(|| *newest.borrow());
     let query = EventQuery { limit: CHUNK, cursor: None, ..ask.events(caller.scope)? };
     let ticks = ask.text("ticks").as_deref() == Some("1");
+    let turn = std::sync::Arc::clone(&app.streams).try_acquire_owned().map_err(|_| {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("{STREAMS} streams are open already"))
+    })?;
     let closing = app.closing.subscribe();
-    let tail = Tail { app, newest, closing, query, last, ticks, first: true };
+    let tail = Tail { app, _turn: turn, newest, closing, query, last, ticks, first: true };
     let messages = stream::unfold(tail, |mut tail| async move {
         let message = tail.next().await?;
-        Some((Ok::<_, Infallible>(message), tail))
+        Some((message, tail))
     });
-    let mut response = Sse::new(messages).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
-    response.headers_mut().insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
+    let mut response = Response::new(answer::streamed(messages.boxed()));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     Ok(response)
+}
+
+/// A message of its own, without text from outside.
+fn small(text: String) -> Result<Bytes, Problem> {
+    Ok(Bytes::from(text))
 }
 
 impl Tail {
     /// The next message, or `None` when the server goes down.
-    async fn next(&mut self) -> Option<Message> {
+    async fn next(&mut self) -> Option<Result<Bytes, Problem>> {
         // The first line comes at once, so that a client knows that it is connected.
         if std::mem::replace(&mut self.first, false) {
-            return Some(Message::default().event("hello").data(format!("{{\"last_seq\":{}}}", self.last)));
+            return Some(small(format!("event: hello\ndata: {{\"last_seq\":{}}}\n\n", self.last)));
         }
         loop {
             let newest = *self.newest.borrow_and_update();
@@ -85,6 +101,7 @@ impl Tail {
             tokio::select! {
                 changed = self.newest.changed() => changed.ok()?,
                 _ = self.closing.wait_for(|closing| *closing) => return None,
+                () = tokio::time::sleep(KEEP_ALIVE) => return Some(small(":\n\n".into())),
             }
             if self.ticks {
                 tokio::select! {
@@ -95,32 +112,46 @@ impl Tail {
         }
     }
 
-    async fn read(&mut self, newest: i64) -> Option<Message> {
+    async fn read(&mut self, newest: i64) -> Option<Result<Bytes, Problem>> {
         if self.ticks {
             self.last = newest;
-            return Some(
-                Message::default()
-                    .event("tick")
-                    .id(newest.to_string())
-                    .data(format!("{{\"last_seq\":{newest}}}")),
-            );
+            return Some(small(format!("event: tick\nid: {newest}\ndata: {{\"last_seq\":{newest}}}\n\n")));
         }
         let query = EventQuery { cut: Cut::After(self.last), ..self.query.clone() };
-        match ask_store(&self.app, move |store| store.events(&query)).await {
-            Ok(page) => {
-                self.last = match (&page.next, page.events.last()) {
-                    (Some(_), Some(last)) => last.seq,
-                    _ => page.last_seq.max(self.last),
-                };
-                (!page.events.is_empty()).then(|| {
-                    Message::default().event("events").id(self.last.to_string()).data(wrapped(&page))
-                })
-            }
-            Err(problem) => {
-                tracing::warn!(?problem, "a live tail could not read");
-                self.last = newest;
-                Some(Message::default().event("gap").data("{}"))
-            }
-        }
+        let (page, lease) = match answer::piece(&self.app, &query, Some(PATIENCE)).await {
+            Ok(read) => read,
+            // Its reader comes back with the id of the last message, and misses nothing.
+            Err(problem) => return Some(Err(problem)),
+        };
+        self.last = match (&page.next, page.events.last()) {
+            (Some(_), Some(last)) => last.seq,
+            _ => page.last_seq.max(self.last),
+        };
+        let last = self.last;
+        (!page.events.is_empty()).then(|| Ok(answer::rendered(page, lease, |page| message(page, last))))
     }
+}
+
+/// Events are lines of JSON, so that each message is one `data` line.
+fn message(page: &EventPage, last: i64) -> String {
+    let length =
+        page.events.iter().map(|stored| stored.body.len() + stored.session.len() + 48).sum::<usize>();
+    let mut out = String::with_capacity(length + 128);
+    out.push_str("event: events\nid: ");
+    out.push_str(&last.to_string());
+    out.push_str("\ndata: {\"events\":[");
+    for (at, stored) in page.events.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        answer::wrapped(stored, &mut out);
+    }
+    out.push_str("],\"last_seq\":");
+    out.push_str(&page.last_seq.to_string());
+    if let Some(next) = &page.next {
+        out.push_str(",\"next\":");
+        out.push_str(&crate::event::quoted(next));
+    }
+    out.push_str("}\n\n");
+    out
 }

@@ -22,8 +22,9 @@ pub(crate) async fn forget_session(
     State(app): State<Shared>,
     Extension(caller): Extension<Caller>,
     Path(session): Path<String>,
+    Query(params): Params,
 ) -> Result<Response, Problem> {
-    forget(app, caller, Forget::Session(session)).await
+    forget(app, caller, Forget::Session(session), Ask(params)).await
 }
 
 /// `DELETE /api/v1/actors/{actor}`
@@ -31,8 +32,9 @@ pub(crate) async fn forget_actor(
     State(app): State<Shared>,
     Extension(caller): Extension<Caller>,
     Path(actor): Path<String>,
+    Query(params): Params,
 ) -> Result<Response, Problem> {
-    forget(app, caller, Forget::Actor(actor)).await
+    forget(app, caller, Forget::Actor(actor), Ask(params)).await
 }
 
 /// `DELETE /api/v1/projects/{project}`
@@ -40,11 +42,23 @@ pub(crate) async fn forget_project(
     State(app): State<Shared>,
     Extension(caller): Extension<Caller>,
     Path(project): Path<String>,
+    Query(params): Params,
 ) -> Result<Response, Problem> {
-    forget(app, caller, Forget::Project(project)).await
+    forget(app, caller, Forget::Project(project), Ask(params)).await
 }
 
-async fn forget(app: Shared, caller: Caller, whose: Forget) -> Result<Response, Problem> {
+/// With `dry_run=1` it only counts.
+async fn forget(app: Shared, caller: Caller, whose: Forget, ask: Ask) -> Result<Response, Problem> {
+    if ask.flag("dry_run")? {
+        return value(
+            &ask_store(&app, move |store| store.would_forget(&whose, caller.scope.as_deref())).await?,
+        );
+    }
+    if let Forget::Project(id) = &whose
+        && caller.scope.as_ref().is_none_or(|scope| scope == id)
+    {
+        app.metrics.forget_project(id);
+    }
     value(&ask_store(&app, move |store| store.forget(&whose, caller.scope.as_deref())).await?)
 }
 
@@ -67,8 +81,9 @@ pub(crate) async fn set_catalogue(
 ) -> Result<Response, Problem> {
     body::media(&headers)?;
     let project = project_of(&Ask(params), &caller)?;
-    let bytes = body::read(&headers, body, MAX_CATALOGUE).await?;
-    let text = catalogue::check(bytes)?;
+    let mut held = body::read(&app.budget, &headers, body, MAX_CATALOGUE).await?;
+    held.pay_for_a_copy()?;
+    let text = catalogue::check(held.bytes)?;
     let declared = catalogue::declared(&text)?.len();
     ask_store(&app, move |store| store.set_catalogue(&project, &text)).await?;
     value(&serde_json::json!({ "declared": declared }))

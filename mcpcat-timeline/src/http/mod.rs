@@ -1,15 +1,19 @@
 //! The collector's HTTP side: ingest, the reading API, the live stream and the page.
 
+mod answer;
 mod api;
 mod ask;
 mod body;
 mod export;
 pub(crate) mod guard;
+mod health;
 mod ingest;
 mod live;
 mod manage;
 mod page;
+pub(crate) mod params;
 mod reply;
+mod unpack;
 
 use std::sync::Arc;
 
@@ -17,15 +21,18 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
+use crate::budget::Budget;
 use crate::ingest::Queue;
 use crate::metrics::Metrics;
 use crate::store::Store;
 #[cfg(feature = "cli")]
 pub(crate) use ask::span;
 use guard::{Access, Right};
+pub(crate) use health::Health;
 pub(crate) use ingest::offer as batch_offer;
+pub(crate) use live::STREAMS;
 use reply::Problem;
 
 /// Everything a handler needs.
@@ -33,7 +40,12 @@ pub(crate) struct App {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) health: health::Health,
     pub(crate) access: Access,
+    /// Bytes that bodies and answers may hold.
+    pub(crate) budget: Budget,
+    /// One permit for each stream that may be open.
+    pub(crate) streams: Arc<Semaphore>,
     /// Path prefix behind a proxy; empty or `/…` without a trailing slash.
     pub(crate) base: String,
     /// Where trace ids lead, with `{trace_id}` in it.
@@ -98,12 +110,15 @@ pub(crate) fn router(app: Shared) -> Router {
         .route("/api/v1/stream", get(live::stream))
         .route("/api/v1/about", get(api::about))
         .route("/metrics", get(api::metrics))
+        .route_layer(from_fn(params::check))
+        .route_layer(from_fn_with_state(Arc::clone(&app), answer::weigh))
         .route_layer(needs(Right::Read));
     let write = Router::new()
         .route("/api/v1/sessions/{session}", delete(manage::forget_session))
         .route("/api/v1/actors/{actor}", delete(manage::forget_actor))
         .route("/api/v1/projects/{project}", delete(manage::forget_project))
         .route("/api/v1/catalogue", axum::routing::put(manage::set_catalogue))
+        .route_layer(from_fn(params::check))
         .route_layer(needs(Right::Manage));
     let open = Router::new()
         .route("/", get(page::shell))
@@ -113,7 +128,8 @@ pub(crate) fn router(app: Shared) -> Router {
         .route("/catalogue", get(page::shell))
         .route("/assets/{name}", get(page::asset))
         .route("/api/v1/login", post(guard::login))
-        .route("/healthz", get(|| async { "ok" }));
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready));
     let routes = Router::new()
         .merge(ingest.route_layer(needs(Right::Ingest)))
         .merge(in_path)

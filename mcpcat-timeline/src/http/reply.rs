@@ -32,6 +32,14 @@ impl Problem {
         self.status.is_client_error()
     }
 
+    /// The budget of bytes is used up; it will not be for long.
+    pub(crate) fn no_memory() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many bytes are being received and sent at this moment; try again, or raise --memory",
+        )
+    }
+
     pub(crate) fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, message)
     }

@@ -10,18 +10,18 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::{Queue, Reply};
+use crate::budget::Lease;
 use crate::event::Event;
 use crate::metrics::Metrics;
 use crate::store::{Outcome, Result, Retention, Store, StoreError};
 
-/// Most events in one transaction.
-const BATCH: usize = 1000;
+/// Most events in one transaction. Events of many sessions touch a page of an index each; the more of them share a commit,
+/// the fewer pages are written for each.
+const BATCH: usize = 4000;
 /// Longest time a batch gathers once the first event is there, if more are arriving all the while.
 const GATHER: Duration = Duration::from_millis(5);
 /// Requests that may wait; beyond it senders are told to come back.
 const WAITING_REQUESTS: usize = 4096;
-/// Bytes of event text that may wait.
-const WAITING_BYTES: usize = 64 * 1024 * 1024;
 /// Pause between looks for events past their time.
 const PRUNE_EVERY: Duration = Duration::from_secs(5);
 /// Pause between two chunks of removal, so that ingest has the larger share of the disk.
@@ -32,13 +32,13 @@ const PRUNE_OWED: [usize; 2] = [250, 2000];
 
 struct Job {
     events: Vec<Event>,
-    bytes: usize,
+    /// What was paid for the events, until they are written.
+    _lease: Option<Lease>,
     done: oneshot::Sender<Result<Vec<Outcome>>>,
 }
 
 struct Shared {
     events: AtomicUsize,
-    bytes: AtomicUsize,
     closing: AtomicBool,
 }
 
@@ -56,11 +56,7 @@ impl GroupCommit {
         keep: Retention,
     ) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(WAITING_REQUESTS);
-        let shared = Arc::new(Shared {
-            events: AtomicUsize::new(0),
-            bytes: AtomicUsize::new(0),
-            closing: AtomicBool::new(false),
-        });
+        let shared = Arc::new(Shared { events: AtomicUsize::new(0), closing: AtomicBool::new(false) });
         let writer = Writer { store, metrics, keep, shared: Arc::clone(&shared) };
         let thread = std::thread::Builder::new()
             .name("mcpcat-timeline-writer".into())
@@ -68,27 +64,23 @@ impl GroupCommit {
         Ok(Self { jobs: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), shared })
     }
 
-    fn send(&self, events: Vec<Event>) -> Result<oneshot::Receiver<Result<Vec<Outcome>>>> {
-        let bytes = events.iter().map(|event| event.body.len()).sum::<usize>();
+    fn send(
+        &self,
+        events: Vec<Event>,
+        lease: Option<Lease>,
+    ) -> Result<oneshot::Receiver<Result<Vec<Outcome>>>> {
         let count = events.len();
-        let held = self.shared.bytes.fetch_add(bytes, Ordering::Relaxed);
-        // One request always fits, whatever its size.
-        if held > 0 && held + bytes > WAITING_BYTES {
-            self.shared.bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(StoreError::Busy("more events are waiting than memory is set aside for".into()));
-        }
         self.shared.events.fetch_add(count, Ordering::Relaxed);
         let (done, reply) = oneshot::channel();
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         let sent = match jobs.as_ref() {
-            Some(jobs) => jobs.try_send(Job { events, bytes, done }).map_err(|error| match error {
+            Some(jobs) => jobs.try_send(Job { events, _lease: lease, done }).map_err(|error| match error {
                 TrySendError::Full(_) => "too many requests are waiting",
                 TrySendError::Disconnected(_) => "the writer has ended",
             }),
             None => Err("the timeline is shutting down"),
         };
         if let Err(why) = sent {
-            self.shared.bytes.fetch_sub(bytes, Ordering::Relaxed);
             self.shared.events.fetch_sub(count, Ordering::Relaxed);
             return Err(StoreError::Busy(why.into()));
         }
@@ -97,8 +89,8 @@ impl GroupCommit {
 }
 
 impl Queue for GroupCommit {
-    fn submit(&self, events: Vec<Event>) -> Reply<'_> {
-        let sent = if events.is_empty() { Ok(None) } else { self.send(events).map(Some) };
+    fn submit(&self, events: Vec<Event>, lease: Option<Lease>) -> Reply<'_> {
+        let sent = if events.is_empty() { Ok(None) } else { self.send(events, lease).map(Some) };
         Box::pin(async move {
             match sent? {
                 None => Ok(Vec::new()),
@@ -191,7 +183,6 @@ impl Writer {
         }
         let mut outcomes = result.map(Vec::into_iter);
         for job in batch {
-            self.shared.bytes.fetch_sub(job.bytes, Ordering::Relaxed);
             self.shared.events.fetch_sub(job.events.len(), Ordering::Relaxed);
             let own = match &mut outcomes {
                 Ok(outcomes) => Ok(outcomes.by_ref().take(job.events.len()).collect()),

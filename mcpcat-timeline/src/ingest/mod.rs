@@ -7,6 +7,7 @@ use std::pin::Pin;
 
 pub(crate) use group::GroupCommit;
 
+use crate::budget::Lease;
 use crate::event::Event;
 use crate::store::{Outcome, Result};
 
@@ -15,7 +16,8 @@ pub(crate) type Reply<'a> = Pin<Box<dyn Future<Output = Result<Vec<Outcome>>> + 
 
 /// A place that takes events in. When its reply says so, they survive the death of this process.
 pub(crate) trait Queue: Send + Sync {
-    fn submit(&self, events: Vec<Event>) -> Reply<'_>;
+    /// What was paid for the events is held until they are committed.
+    fn submit(&self, events: Vec<Event>, lease: Option<Lease>) -> Reply<'_>;
     /// Events taken in and not yet committed.
     fn waiting(&self) -> usize;
     /// Ends after everything taken in is committed.

@@ -9,7 +9,7 @@ pub(crate) mod sqlite;
 
 use tokio::sync::watch;
 
-pub(crate) use query::{Cut, EventQuery, SessionQuery, SessionRef, Sort, Term, TermKind};
+pub(crate) use query::{Cut, EventQuery, MAX_LIMIT, SessionQuery, SessionRef, Sort, Term, TermKind};
 pub(crate) use sqlite::snippet;
 
 use crate::event::Event;
@@ -285,6 +285,10 @@ pub(crate) trait Store: Send + Sync {
     /// Every custom event name seen in a project.
     fn custom_names(&self, project: &str) -> Result<Vec<SeenName>>;
     fn forget(&self, whose: &Forget, scope: Option<&str>) -> Result<Forgotten>;
+    /// What [`Store::forget`] would remove.
+    fn would_forget(&self, whose: &Forget, scope: Option<&str>) -> Result<Forgotten>;
+    /// Whether events can be written at this moment, found out by writing.
+    fn probe(&self) -> Result<()>;
     /// Removes a little of what is past its time, about `events` of them; true when there is more to do.
     fn prune(&self, keep: Retention, events: usize, now: i64) -> Result<bool>;
     fn catalogue(&self, project: &str) -> Result<Option<String>>;

@@ -135,5 +135,7 @@ pub(crate) struct EventQuery {
     pub(crate) custom: bool,
     pub(crate) cut: Cut,
     pub(crate) limit: usize,
+    /// About how many bytes of text the page may have; `None` for what an engine bears.
+    pub(crate) bytes: Option<usize>,
     pub(crate) cursor: Option<String>,
 }

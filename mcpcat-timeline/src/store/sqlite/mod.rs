@@ -4,6 +4,7 @@
 //! session list of a million events takes a third of a second, with it some microseconds.
 
 mod append;
+mod forget;
 mod known;
 mod migrate;
 mod open;
@@ -11,12 +12,14 @@ mod outline;
 mod overview;
 mod read;
 mod remove;
+mod reserve;
 mod rollup;
 mod search;
 mod terms;
 
-pub(crate) use open::private;
+pub(crate) use open::identify;
 pub(crate) use search::snippet;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
@@ -47,11 +50,13 @@ struct Writer {
     db: Connection,
     known: known::Known,
     sweep: terms::Sweep,
+    /// Room for removal on a full disk; `None` where nothing is on a disk or nothing is removed.
+    reserve: Option<reserve::Reserve>,
 }
 
 impl Writer {
     fn new(db: Connection) -> Self {
-        Self { db, known: known::Known::default(), sweep: terms::Sweep::default() }
+        Self { db, known: known::Known::default(), sweep: terms::Sweep::default(), reserve: None }
     }
 }
 
@@ -149,7 +154,27 @@ impl Store for Sqlite {
     }
 
     fn forget(&self, whose: &Forget, scope: Option<&str>) -> Result<Forgotten> {
-        remove::forget(|| self.writer(), whose, scope)
+        forget::forget(|| self.writer(), whose, scope)
+    }
+
+    fn would_forget(&self, whose: &Forget, scope: Option<&str>) -> Result<Forgotten> {
+        self.read(|connection| forget::count(connection, whose, scope))
+    }
+
+    fn probe(&self) -> Result<()> {
+        let writer = self.writer();
+        if writer.db.is_readonly("main")? {
+            return Ok(());
+        }
+        // As much as a batch takes. No project has an empty name.
+        writer.db.execute_batch(
+            "BEGIN IMMEDIATE; INSERT OR REPLACE INTO catalogue(project, json) VALUES ('', hex(zeroblob(32768))); COMMIT;
+             DELETE FROM catalogue WHERE project = '';",
+        ).inspect_err(|_| {
+            // A transaction that could not be committed is still open.
+            let _ = writer.db.execute_batch("ROLLBACK");
+        })?;
+        Ok(())
     }
 
     fn prune(&self, keep: Retention, events: usize, now: i64) -> Result<bool> {
@@ -185,9 +210,7 @@ impl Drop for Sqlite {
         }
         // The last one out leaves one plain file behind; a failure only means that the journal stays beside it.
         self.readers.clear();
-        if let Err(error) =
-            self.writer().db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;")
-        {
+        if let Err(error) = self.writer().db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);") {
             tracing::debug!(%error, "the journal could not be folded into the data file");
         }
     }

@@ -1,5 +1,6 @@
 //! Opens the data file: private to its user, with the schema of this version.
 
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -7,7 +8,14 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 
+use super::reserve::{self, Reserve};
 use super::{Durability, READERS, Result, Sqlite, StoreError, Writer};
+use crate::private;
+
+/// "mcat": what marks a file as ours, in the place that SQLite's header has for this.
+const APPLICATION: i32 = 0x6D63_6174;
+/// Bytes of an SQLite header.
+const HEADER: usize = 100;
 
 /// Raised whenever the tables change shape.
 pub(super) const SCHEMA_VERSION: i64 = 3;
@@ -110,28 +118,40 @@ impl Sqlite {
         })
     }
 
-    /// Opens a file that [`private`] has made.
+    /// Opens a file that is this program's own, or creates it. The caller holds its lock.
     pub(crate) fn open(path: &Path, durability: Durability) -> Result<Self> {
-        let mut connection = Connection::open(path)?;
-        tune(&connection)?;
-        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        if identify(path)? == Identity::New {
+            create(path)?;
+        }
+        private::open(path).and_then(|file| private::close_to_others(&file)).map_err(unusable)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NOFOLLOW)?;
+        tune(&connection, WRITER_CACHE)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         let synchronous = match durability {
             Durability::Normal => "NORMAL",
             Durability::Full => "FULL",
         };
         connection.pragma_update(None, "synchronous", synchronous)?;
+        // A page that is split or merged keeps no copy of what has moved away, which no later removal would reach.
+        connection.pragma_update(None, "secure_delete", "FAST")?;
+        connection.pragma_update(None, "wal_autocheckpoint", reserve::journal_pages(path) as i64)?;
         prepare(&mut connection)?;
         let newest = connection.query_row("SELECT coalesce(max(seq), 0) FROM event", [], |row| row.get(0))?;
         let mut readers = Vec::with_capacity(READERS);
         for _ in 0..READERS {
             readers.push(Mutex::new(reader(path)?));
         }
-        Ok(Self { writer: Mutex::new(Writer::new(connection)), readers, newest: watch::channel(newest).0 })
+        let mut writer = Writer::new(connection);
+        writer.reserve = Some(Reserve::set_aside(path));
+        Ok(Self { writer: Mutex::new(writer), readers, newest: watch::channel(newest).0 })
     }
 
     /// Opens a file beside the collector that owns it, to look only.
     pub(crate) fn open_to_read(path: &Path) -> Result<Self> {
+        if identify(path)? == Identity::New {
+            return Err(StoreError::Asked("it is empty: no timeline has written to it yet".into()));
+        }
         let writer = reader(path)?;
         if check(&writer)? == State::Older {
             return Err(StoreError::Asked(
@@ -146,19 +166,96 @@ impl Sqlite {
     }
 }
 
+fn unusable(error: std::io::Error) -> StoreError {
+    StoreError::Asked(error.to_string())
+}
+
+/// Whose file a path names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Identity {
+    /// There is no file, or an empty one.
+    New,
+    /// This program wrote it.
+    Ours,
+}
+
+/// Looks into a file without SQLite, which would change a foreign one by opening it: it plays back journals and makes
+/// files of its own. Fails for what is not ours.
+pub(crate) fn identify(path: &Path) -> Result<Identity> {
+    let mut head = Vec::with_capacity(HEADER);
+    match private::open_to_read(path) {
+        Ok(file) => file.take(HEADER as u64).read_to_end(&mut head).map_err(unusable)?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Identity::New),
+        Err(error) => return Err(unusable(error)),
+    };
+    if head.is_empty() {
+        return Ok(Identity::New);
+    }
+    if head.len() < HEADER || !head.starts_with(b"SQLite format 3\0") {
+        return Err(StoreError::Asked("it is not a database; nothing was changed".into()));
+    }
+    let application = i32::from_be_bytes([head[68], head[69], head[70], head[71]]);
+    if application == APPLICATION || (application == 0 && has_our_tables(path)?) {
+        return Ok(Identity::Ours);
+    }
+    Err(StoreError::Asked("it is the database of another program; nothing was changed".into()))
+}
+
+/// Whether a file without a mark was written by a version that did not set one. `immutable` keeps SQLite from touching
+/// anything beside the file.
+fn has_our_tables(path: &Path) -> Result<bool> {
+    let name = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let uri = format!("file:{name}?mode=ro&immutable=1");
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let found = Connection::open_with_flags(uri, flags).and_then(|db| {
+        db.query_row(
+            "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN
+               ('session', 'event', 'arrived', 'term', 'stat', 'catalogue')",
+            [],
+            |row| row.get::<_, i64>(0),
+        )
+    });
+    match found {
+        Ok(count) => Ok(count == 6),
+        Err(error) => Err(StoreError::Asked(format!("it cannot be read as a database: {error}"))),
+    }
+}
+
+/// Creates the file under another name and gives it its own when it is complete, so that a file that is there always
+/// says whose it is, whenever the process dies.
+fn create(path: &Path) -> Result<()> {
+    let new = private::beside(path, ".new");
+    for left in [&new, &private::beside(&new, "-journal")] {
+        match std::fs::remove_file(left) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(unusable(error)),
+            _ => {}
+        }
+    }
+    private::create(&new).map_err(unusable)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(&new, flags | OpenFlags::SQLITE_OPEN_NOFOLLOW)?;
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    prepare(&mut connection)?;
+    drop(connection);
+    std::fs::rename(&new, path).map_err(unusable)
+}
+
 fn reader(path: &Path) -> rusqlite::Result<Connection> {
-    let reader = Connection::open_with_flags(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )?;
-    tune(&reader)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let reader = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NOFOLLOW)?;
+    tune(&reader, READER_CACHE)?;
     Ok(reader)
 }
 
-fn tune(connection: &Connection) -> rusqlite::Result<()> {
+/// Page caches, in KiB. Readers see most pages through the mapping, which is the system's memory.
+const WRITER_CACHE: i64 = 32_768;
+const READER_CACHE: i64 = 4096;
+
+fn tune(connection: &Connection, cache: i64) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(64);
-    connection.pragma_update(None, "cache_size", -32_768)?;
+    connection.pragma_update(None, "cache_size", -cache)?;
     connection.pragma_update(None, "mmap_size", 268_435_456)?;
     connection.pragma_update(None, "temp_store", "MEMORY")
 }
@@ -166,14 +263,18 @@ fn tune(connection: &Connection) -> rusqlite::Result<()> {
 fn prepare(connection: &mut Connection) -> Result<()> {
     super::rollup::add_functions(connection)?;
     match check(connection)? {
-        State::Current => Ok(()),
-        State::Older => Ok(super::migrate::from_2(connection)?),
-        State::Empty => {
-            connection
-                .execute_batch(&format!("BEGIN;{SCHEMA}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"))?;
-            Ok(())
-        }
+        State::Current => {}
+        State::Older => super::migrate::from_2(connection)?,
+        State::Empty => connection.execute_batch(&format!(
+            "BEGIN;{SCHEMA}PRAGMA application_id = {APPLICATION};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
+        ))?,
     }
+    // A file of a version that set no mark gets it.
+    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if application != APPLICATION {
+        connection.pragma_update(None, "application_id", APPLICATION)?;
+    }
+    Ok(())
 }
 
 /// How the tables stand to this version.
@@ -198,29 +299,4 @@ fn check(connection: &Connection) -> Result<State> {
             "it has format {other}, this version reads {SCHEMA_VERSION}; use a newer mcpcat-timeline"
         ))),
     }
-}
-
-/// Creates the folder and the file before SQLite does, because SQLite would leave them readable by others.
-pub(crate) fn private(path: &Path) -> std::io::Result<()> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(folder)?;
-    }
-    let mut options = std::fs::OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        if file.metadata()?.permissions().mode() & 0o077 != 0 {
-            file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
-        }
-    }
-    drop(file);
-    Ok(())
 }

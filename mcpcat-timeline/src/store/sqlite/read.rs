@@ -350,26 +350,27 @@ pub(super) fn events(
     };
     let limit = query.limit.clamp(1, MAX_LIMIT);
     let sql = format!(
-        "SELECT {STORED}, e.instance, e.sequence, e.id
-         FROM event e JOIN session s ON s.key = e.session{} ORDER BY {order} LIMIT {}",
+        "SELECT e.seq, e.at, e.instance, e.sequence, e.id FROM event e{} ORDER BY {order} LIMIT {}",
         filter.sql,
         limit + 1,
     );
+    // Bodies are read one by one, after the order is known: a sort that carried them would hold all of them in memory.
+    let whole = format!("SELECT {STORED} FROM event e JOIN session s ON s.key = e.session WHERE e.seq = ?1");
+    let mut whole = db.prepare_cached(&whole)?;
     let mut statement = db.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(filter.values))?;
     let (mut events, mut bytes, mut next, mut place) = (Vec::new(), 0, None, String::new());
     while let Some(row) = rows.next()? {
-        if events.len() == limit || bytes > PAGE_BYTES {
+        if events.len() == limit || bytes >= query.bytes.unwrap_or(PAGE_BYTES) {
             next = Some(place);
             break;
         }
-        let stored = stored(row)?;
+        let Some(stored) = whole.query_row([row.get::<_, i64>(0)?], stored).optional()? else { continue };
         bytes += stored.body.len();
         place = match query.cut {
             Cut::Time => {
-                let (instance, sequence): (String, i64) = (row.get(10)?, row.get(11)?);
-                let id: String = row.get(12)?;
-                format!("{}~{sequence}~{}~{instance}~{id}", stored.at, instance.len())
+                let (at, instance, sequence): (i64, String, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
+                format!("{at}~{sequence}~{}~{instance}~{}", instance.len(), row.get::<_, String>(4)?)
             }
             Cut::After(_) | Cut::Newest => format!("{}~0~0~~", stored.seq),
         };

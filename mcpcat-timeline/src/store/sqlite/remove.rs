@@ -1,18 +1,15 @@
-//! Takes events out: a little at a time when they are old, at once and without trace when someone asks.
+//! Takes events out a little at a time when they are old or too many, and what they added to the sums with them.
 
-use std::sync::MutexGuard;
-
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior};
 
 use super::Writer;
 use super::known::Known;
 use super::rollup::Change;
-use super::terms;
 use crate::event::Event;
-use crate::store::{Forget, Forgotten, Result, Retention};
+use crate::store::{Result, Retention};
 
 /// Events removed under one lock; ingest waits for no more than this.
-const CHUNK: usize = 250;
+pub(super) const CHUNK: usize = 250;
 /// The same when so many come in at once that removal would fall behind.
 const MOST: usize = 1500;
 /// Pages given back to the file system at a time.
@@ -20,10 +17,25 @@ const PAGES_BACK: i64 = 256;
 /// Free pages that stay in the file for the next events.
 const SPARE_PAGES: i64 = 1024;
 
-/// Removes one chunk of what is too old or too much. Age counts from arrival.
+/// Removes one chunk of what is too old or too much, on a full disk as well. Age counts from arrival.
 pub(super) fn prune(writer: &mut Writer, keep: Retention, events: usize, now: i64) -> Result<bool> {
-    let Writer { db, known, sweep } = writer;
-    let chunk = events.clamp(CHUNK, MOST);
+    match prune_once(writer, keep, events.max(CHUNK), now) {
+        Err(error) if is_full(&error) => {
+            make_room(writer);
+            let more = prune_once(writer, keep, CHUNK / 10, now);
+            if let (Ok(_), Some(reserve)) = (&more, &writer.reserve) {
+                fold(&writer.db)?;
+                reserve.fill();
+            }
+            Ok(more?)
+        }
+        other => Ok(other?),
+    }
+}
+
+fn prune_once(writer: &mut Writer, keep: Retention, events: usize, now: i64) -> rusqlite::Result<bool> {
+    let Writer { db, known, sweep, .. } = writer;
+    let chunk = events.min(MOST);
     let mut gone = Vec::new();
     if let Some(age) = keep.age {
         let before = now.saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX));
@@ -47,7 +59,7 @@ fn shrink(db: &Connection) -> rusqlite::Result<bool> {
     let pragma = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let spare = pragma("freelist_count")? - SPARE_PAGES.max(pragma("page_count")? / 8);
     if spare > 0 {
-        db.execute_batch(&format!("PRAGMA incremental_vacuum({})", spare.min(PAGES_BACK)))?;
+        vacuum(db, spare.min(PAGES_BACK))?;
     }
     Ok(spare > PAGES_BACK)
 }
@@ -66,7 +78,12 @@ fn oldest(db: &Connection, chunk: usize, before: Option<i64>) -> rusqlite::Resul
 }
 
 /// Removes these events and what they added to the sums; returns how many sessions ended with them.
-fn remove(db: &mut Connection, known: &mut Known, seqs: &[i64], retention: bool) -> rusqlite::Result<u64> {
+pub(super) fn remove(
+    db: &mut Connection,
+    known: &mut Known,
+    seqs: &[i64],
+    retention: bool,
+) -> rusqlite::Result<u64> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut events = Vec::with_capacity(seqs.len());
     {
@@ -96,91 +113,33 @@ fn remove(db: &mut Connection, known: &mut Known, seqs: &[i64], retention: bool)
     Ok(sessions)
 }
 
-/// Removes everything of a session, a person or a project, in the file and in its journal.
-pub(super) fn forget<'a>(
-    writer: impl Fn() -> MutexGuard<'a, Writer>,
-    whose: &Forget,
-    scope: Option<&str>,
-) -> Result<Forgotten> {
-    let mut done = Forgotten::default();
-    writer().db.pragma_update(None, "secure_delete", "ON")?;
-    let outcome: rusqlite::Result<()> = (|| {
-        let targets = targets(&writer().db, whose, scope)?;
-        for (session, actor) in targets {
-            let seqs = events_of(&writer().db, session, actor)?;
-            for chunk in seqs.chunks(CHUNK) {
-                let Writer { db, known, .. } = &mut *writer();
-                done.sessions += remove(db, known, chunk, false)?;
-                done.events += chunk.len() as u64;
-            }
-            if actor.is_some() {
-                let Writer { db, known, .. } = &mut *writer();
-                terms::rewrite(db, known, session)?;
-            }
-        }
-        Ok(())
-    })();
-    let db = &writer().db;
-    if let Forget::Project(id) = whose
-        && scope.is_none_or(|scope| scope == id)
-    {
-        db.execute("DELETE FROM catalogue WHERE project = ?1", [id])?;
-    }
-    if let (Forget::Actor(id), Ok(())) = (whose, &outcome) {
-        // A session shared with others stays, without this person's name on it.
-        db.execute(
-            "UPDATE session SET actor = NULL, actor_name = NULL WHERE actor = ?1 AND (?2 IS NULL OR project = ?2)",
-            params![id, scope],
-        )?;
-    }
-    db.execute_batch(
-        "PRAGMA secure_delete = OFF; PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);",
-    )?;
-    outcome?;
-    Ok(done)
+/// Gives up to so many free pages back to the file system. Each page is a row of the pragma: asked for once, it frees one.
+pub(super) fn vacuum(db: &Connection, pages: i64) -> rusqlite::Result<()> {
+    let mut statement = db.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(())
 }
 
-/// The sessions to go through; with an actor, only the events that name them go.
-fn targets<'a>(
-    db: &Connection,
-    whose: &'a Forget,
-    scope: Option<&str>,
-) -> rusqlite::Result<Vec<(i64, Option<&'a str>)>> {
-    let (sql, id) = match whose {
-        Forget::Session(id) => ("SELECT key, 1 FROM session WHERE id = ?1 AND (?2 IS NULL OR project = ?2)", id),
-        Forget::Project(id) => ("SELECT key, 1 FROM session WHERE project = ?1 AND (?2 IS NULL OR project = ?2)", id),
-        // Events without a name belong to the only person that their session names.
-        Forget::Actor(id) => (
-            "SELECT t.session, (SELECT count(*) FROM term o WHERE o.session = t.session AND o.term >= 'actor:'
-               AND o.term < 'actor;') = 1
-             FROM term t JOIN session s ON s.key = t.session
-             WHERE t.term = 'actor:' || ?1 AND (?2 IS NULL OR s.project = ?2)",
-            id,
-        ),
-    };
-    db.prepare_cached(sql)?
-        .query_map(params![id, scope], |row| {
-            let whole: bool = row.get(1)?;
-            Ok((row.get(0)?, (!whole).then_some(id.as_str())))
-        })?
-        .collect()
+/// Whether the disk is what an operation failed for.
+pub(super) fn is_full(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DiskFull, SystemIoFailure};
+    matches!(error.sqlite_error_code(), Some(DiskFull | SystemIoFailure))
 }
 
-fn events_of(db: &Connection, session: i64, actor: Option<&str>) -> rusqlite::Result<Vec<i64>> {
-    let Some(actor) = actor else {
-        return db
-            .prepare_cached("SELECT seq FROM event WHERE session = ?1")?
-            .query_map([session], |row| row.get(0))?
-            .collect();
-    };
-    let mut named = Vec::new();
-    let mut rows = db.prepare_cached("SELECT seq, body FROM event WHERE session = ?1")?;
-    let mut rows = rows.query([session])?;
-    while let Some(row) = rows.next()? {
-        let body: String = row.get(1)?;
-        if Event::stored(&body).is_ok_and(|event| event.actor.as_deref() == Some(actor)) {
-            named.push(row.get(0)?);
-        }
+/// Makes room on a full disk for what a removal has to write before it frees anything.
+pub(super) fn make_room(writer: &mut Writer) {
+    writer.known.clear();
+    if let Some(reserve) = &writer.reserve {
+        reserve.release();
     }
-    Ok(named)
+    // The journal's room comes back when it is folded into the data file, which may have to grow for that.
+    if let Err(error) = fold(&writer.db) {
+        tracing::debug!(%error, "the journal could not be folded into the data file");
+    }
+}
+
+/// Folds the journal into the data file and empties it. False when a reader was in the way.
+pub(super) fn fold(db: &Connection) -> rusqlite::Result<bool> {
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| Ok(row.get::<_, i64>(0)? == 0))
 }

@@ -1,0 +1,36 @@
+//! Removes what is too old or too much from a data file that no timeline has open, and gives the room back.
+
+use super::Failure;
+use super::args::Prune;
+use super::progress;
+use super::source::data_file;
+use crate::store::sqlite::Durability;
+use crate::store::{Retention, Store as _};
+
+/// Events removed in one step.
+const STEP: usize = 250;
+
+pub(super) async fn run(args: Prune) -> Result<(), Failure> {
+    if args.keep.is_none() && args.keep_size.is_none() {
+        return Err("say what to keep: --keep 30d, --keep-size 1GiB, or both".into());
+    }
+    let path = data_file(args.data.as_ref())?;
+    let keep = Retention { age: args.keep, bytes: args.keep_size.filter(|bytes| *bytes > 0) };
+    tokio::task::spawn_blocking(move || {
+        let (store, _lock) = crate::timeline::open(&path, Durability::Normal)?;
+        let before = store.size().map_err(|error| error.to_string())?;
+        let bar = progress::count("bytes in use");
+        let now = jiff::Timestamp::now().as_microsecond();
+        while store.prune(keep, STEP, now).map_err(|error| error.to_string())? {
+            bar.set_position(store.size().map_err(|error| error.to_string())?.bytes);
+        }
+        bar.finish_and_clear();
+        let after = store.size().map_err(|error| error.to_string())?;
+        println!(
+            "{} bytes and {} sessions before, {} bytes and {} sessions now",
+            before.bytes, before.sessions, after.bytes, after.sessions
+        );
+        Ok::<_, Failure>(())
+    })
+    .await?
+}
