@@ -149,6 +149,8 @@ pub trait Run {
     fn call(self) -> Self::Output;
 }
 
+// Without it the compiler would speak of `FnOnce` and advise to wrap a future in a closure.
+#[diagnostic::do_not_recommend]
 impl<R, F: FnOnce() -> R> Run for F {
     type Output = R;
 

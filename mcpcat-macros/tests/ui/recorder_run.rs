@@ -11,7 +11,5 @@ fn main() {
     let recorder = Recorder::new();
     recorder.run(async { 1 });
     recorder.run(charge());
-    recorder.run(charge);
-    recorder.run(|| charge());
     let _: u8 = recorder.run(|| 1);
 }

@@ -13,6 +13,10 @@ struct Derived<'a> {
     #[event(tag)]
     maybe: Option<Vec<u8>>,
     #[event(tag)]
+    deep: Option<&'a Box<[u8]>>,
+    #[event(tag)]
+    took: std::time::Duration,
+    #[event(tag)]
     good: Option<&'a str>,
 }
 

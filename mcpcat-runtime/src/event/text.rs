@@ -37,7 +37,7 @@ impl<T: fmt::Debug + ?Sized> Serialize for DebugText<'_, T> {
 }
 
 /// Finds out of a tag's value whether its type can be text at all, by method resolution: `tag(&value).text()` is the
-/// value again, but for collections, which the compiler then refuses.
+/// value again, but for [`NeverText`], which the compiler then refuses.
 #[derive(Debug)]
 pub struct Tag<'a, T: ?Sized>(TagAsIs<'a, T>);
 
@@ -65,65 +65,66 @@ impl<'a, T: ?Sized> TagAsIs<'a, T> {
     }
 }
 
-/// A type that is never one text, a number or a boolean.
-#[derive(Debug)]
-pub struct Collection<T: ?Sized>(std::marker::PhantomData<T>);
+impl<T: NeverText + ?Sized> Tag<'_, T> {
+    /// Refused.
+    pub fn text(&self) -> Refused<T> {
+        Refused(std::marker::PhantomData)
+    }
+}
 
-/// What a tag takes.
+/// A value whose type is never one text, a number or a boolean.
+#[derive(Debug)]
+pub struct Refused<T: ?Sized>(std::marker::PhantomData<T>);
+
+/// What a tag takes. The value is an associated type, so that the compiler cannot infer `Self` from what it expects the
+/// value to be, and speaks of this trait.
 #[diagnostic::on_unimplemented(
-    message = "a tag is one text, and a collection never is",
-    label = "this value is a list, a map or a tuple",
+    message = "a tag is one text, a number or a boolean, which this value never is",
+    label = "a list, a map, a tuple, a range or a time",
     note = "make a parameter or a property of it, or write `display(…)` or `debug(…)` to send its text"
 )]
-pub trait TagText {}
+pub trait TagText<'a> {
+    /// The value's type.
+    type Value: ?Sized;
+    /// The value.
+    fn pass(self) -> &'a Self::Value;
+}
 
-impl<T: ?Sized> TagText for &T {}
+impl<'a, T: ?Sized> TagText<'a> for &'a T {
+    type Value = T;
+
+    #[inline]
+    fn pass(self) -> &'a T {
+        self
+    }
+}
 
 /// Passes a tag's value on.
 #[inline]
-pub fn tag_text<T: TagText>(value: T) -> T {
-    value
+pub fn tag_text<'a, T: TagText<'a>>(value: T) -> &'a T::Value {
+    value.pass()
 }
 
-macro_rules! collections {
-    ($([$($parameter:ident),*] $ty:ty),* $(,)?) => {$(
-        impl<'a, $($parameter),*> Tag<'a, $ty> {
-            /// Refused.
-            pub fn text(&self) -> Collection<$ty> {
-                Collection(std::marker::PhantomData)
-            }
-        }
+/// Types that serialise as a list or a map whatever they hold.
+pub trait NeverText {}
 
-        impl<'a, $($parameter),*> Tag<'a, &$ty> {
-            /// Refused.
-            pub fn text(&self) -> Collection<$ty> {
-                Collection(std::marker::PhantomData)
-            }
-        }
-    )*};
+macro_rules! never_text {
+    ($([$($parameter:tt)*] $ty:ty),* $(,)?) => {$(impl<$($parameter)*> NeverText for $ty {})*};
 }
 
-collections!(
-    [T] Vec<T>, [T] [T], [K, V, S] std::collections::HashMap<K, V, S>, [T, S] std::collections::HashSet<T, S>,
-    [K, V] std::collections::BTreeMap<K, V>, [T] std::collections::BTreeSet<T>, [T] std::collections::VecDeque<T>,
-    [T] std::collections::LinkedList<T>, [A, B] (A, B), [A, B, C] (A, B, C), [A, B, C, D] (A, B, C, D),
-    [T] Option<Vec<T>>, [K, V, S] Option<std::collections::HashMap<K, V, S>>,
-    [K, V] Option<std::collections::BTreeMap<K, V>>,
+never_text!(
+    [T] [T], [T, const N: usize] [T; N], [T] Vec<T>, [T] std::collections::VecDeque<T>,
+    [T] std::collections::LinkedList<T>, [T] std::collections::BinaryHeap<T>,
+    [T, S] std::collections::HashSet<T, S>, [T] std::collections::BTreeSet<T>,
+    [K, V, S] std::collections::HashMap<K, V, S>, [K, V] std::collections::BTreeMap<K, V>,
+    [] serde_json::Map<String, serde_json::Value>,
+    [] (), [A] (A,), [A, B] (A, B), [A, B, C] (A, B, C), [A, B, C, D] (A, B, C, D), [A, B, C, D, E] (A, B, C, D, E),
+    [A, B, C, D, E, F] (A, B, C, D, E, F),
+    [T] std::ops::Range<T>, [T] std::ops::RangeInclusive<T>, [] Duration, [] std::time::SystemTime,
+    [T: NeverText + ?Sized] &T, [T: NeverText + ?Sized] &mut T, [T: NeverText] Option<T>,
+    [T: NeverText + ?Sized] Box<T>, [T: NeverText + ?Sized] std::rc::Rc<T>, [T: NeverText + ?Sized] std::sync::Arc<T>,
+    [T: NeverText + ToOwned + ?Sized] std::borrow::Cow<'_, T>,
 );
-
-impl<'a, T, const N: usize> Tag<'a, [T; N]> {
-    /// Refused.
-    pub fn text(&self) -> Collection<[T; N]> {
-        Collection(std::marker::PhantomData)
-    }
-}
-
-impl<'a, T, const N: usize> Tag<'a, &[T; N]> {
-    /// Refused.
-    pub fn text(&self) -> Collection<[T; N]> {
-        Collection(std::marker::PhantomData)
-    }
-}
 
 /// What the reserved field `duration` takes: a `Duration`, or one that may be missing.
 #[diagnostic::on_unimplemented(
