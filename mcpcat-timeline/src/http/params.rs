@@ -153,6 +153,10 @@ mod tests {
     fn each_path_knows_its_parameters() {
         assert_eq!(of("/api/v1/sessions"), Some(SESSIONS));
         assert_eq!(of("/api/v1/sessions/a%2Fb/events"), Some(EVENTS));
+        for (path, name) in [("outline", "project"), ("rows", "seq"), ("matches", "q")] {
+            let known = of(&format!("/api/v1/sessions/a/{path}"));
+            assert!(known.is_some_and(|known| known.contains(&name) && !known.contains(&"since")), "{path}");
+        }
         assert!(of("/api/v1/stream").is_some_and(|known| known.contains(&"ticks")));
         assert_eq!(of("/assets/app.js"), None);
     }

@@ -114,7 +114,11 @@ mod tests {
                 .unwrap();
             }
         }
+        assert!(Sqlite::open_to_read(&path).is_err(), "who only looks changes nothing");
         let store = Sqlite::open(&path, Durability::Normal).unwrap();
+        let mark: i32 =
+            store.writer().db.pragma_query_value(None, "application_id", |row| row.get(0)).unwrap();
+        assert_eq!(mark, i32::from_be_bytes(*b"mcat"), "a file of before has no mark, and gets it");
         let outline =
             store.outline(&SessionRef { id: "s".into(), ..SessionRef::default() }).unwrap().unwrap();
         assert_eq!(
