@@ -9,6 +9,7 @@ mod delivery;
 #[cfg(unix)]
 mod draining;
 mod durability;
+mod notices;
 mod oracle;
 mod own_transport;
 mod privacy;

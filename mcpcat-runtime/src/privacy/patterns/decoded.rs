@@ -8,6 +8,8 @@ use super::{Found, Patterns};
 /// Levels of escaping that are looked through, which bounds the work to so many times the text. A level that has no
 /// escapes ends it.
 const LEVELS: usize = 12;
+/// Longest word that is looked at beside a blank.
+const WORD_BYTES: usize = 24;
 
 /// A text without its outermost escapes, and where its pieces came from.
 struct View {
@@ -18,6 +20,9 @@ struct View {
 
 /// Adds what is found in the text's decoded forms.
 pub(super) fn find(text: &str, patterns: &Patterns, all: &mut Vec<Found>) {
+    if has_only_blanks_between_words(text) {
+        return;
+    }
     let mut views: Vec<View> = Vec::new();
     while views.len() < LEVELS {
         let Some(view) = View::of(views.last().map_or(text, |view| &view.text)) else {
@@ -71,6 +76,36 @@ impl View {
         let next = self.steps.partition_point(|&(decoded, _)| decoded <= at);
         next.checked_sub(1).map_or(at, |step| self.steps[step].1 + at - self.steps[step].0)
     }
+}
+
+/// Whether all its escapes are blanks between words of prose, as `%20` is in most addresses: then decoding shows nothing
+/// new, and costs as much as reading the text again.
+fn has_only_blanks_between_words(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let (mut at, mut word) = (0, 0);
+    while let Some(mark) = memchr::memchr3(b'\\', b'%', b'&', &bytes[at..]) {
+        let start = at + mark;
+        match escape(bytes, start) {
+            Some((' ', len)) if is_between_words(bytes, word, start, start + len) => at = start + len,
+            Some(_) => return false,
+            // A backslash says something about what follows it.
+            None if bytes[start] == b'\\' => return false,
+            None => at = start + 1,
+        }
+        word = at;
+    }
+    true
+}
+
+/// Whether the escape from `start` to `end` stands between two words, neither of which could name a value; the one
+/// before it begins at `from` or later.
+fn is_between_words(bytes: &[u8], from: usize, start: usize, end: usize) -> bool {
+    let letters = |byte: &&u8| byte.is_ascii_alphabetic();
+    let before = bytes[from..start].iter().rev().take(WORD_BYTES).take_while(letters).count();
+    let after = bytes[end..].iter().take(WORD_BYTES).take_while(letters).count();
+    let may_name = |at: usize, len: usize| len == 0 || len == WORD_BYTES || scan::may_be_key(bytes[at], len);
+    let ends = matches!(bytes.get(end + after), None | Some(b'%' | b'&' | b'+' | b'/' | b' ' | b'\n'));
+    !may_name(start - before, before) && !may_name(end, after) && ends && !bytes[..start].ends_with(b"BEGIN")
 }
 
 /// What an escape stands for, and its length.

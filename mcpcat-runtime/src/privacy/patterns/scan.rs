@@ -116,7 +116,7 @@ pub(super) fn find(text: &str, from: usize, patterns: &Patterns) -> Option<Found
 }
 
 /// Whether a word can be one that [`keyed::apart`] knows.
-fn may_be_key(first: u8, len: usize) -> bool {
+pub(super) fn may_be_key(first: u8, len: usize) -> bool {
     matches!(
         (first | 32, len),
         (b'p', 3 | 6 | 8 | 10)

@@ -216,17 +216,23 @@ fn structure(bytes: &[u8], key: &Key<'_>, at: usize) -> Option<Found> {
 }
 
 fn container(bytes: &[u8], key: &Key<'_>, at: usize) -> Option<Found> {
-    let whole = if key.is_quoted() { bytes } else { &bytes[..bytes.len().min(at + LOOK_BYTES)] };
-    let end = container_end(whole, at);
-    let seen = &bytes[at..end.unwrap_or(bytes.len()).min(at + LOOK_BYTES)];
+    let near = &bytes[..bytes.len().min(at + LOOK_BYTES)];
+    let mut end = container_end(near, at);
+    let seen = &bytes[at..end.unwrap_or(near.len())];
     let holds_text = holds_text(seen);
     if seen.len() <= 2 || seen.starts_with(REDACTED) || is_stand_in(seen) && !holds_text {
         return None;
     }
     let taken =
         if key.is_quoted() { holds_text || !key.counts_texts_only() } else { holds_text && end.is_some() };
+    if !taken {
+        return None;
+    }
+    if end.is_none() && near.len() < bytes.len() {
+        end = container_end(bytes, at);
+    }
     // One that was cut off reaches to the end.
-    taken.then(|| Found { quote: key.quote, ..Found::new(at, end.unwrap_or(bytes.len()), key.label()) })
+    Some(Found { quote: key.quote, ..Found::new(at, end.unwrap_or(bytes.len()), key.label()) })
 }
 
 /// Whether a string stands in it that is no key.
