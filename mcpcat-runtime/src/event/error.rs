@@ -149,8 +149,14 @@ fn source_of<E: Error + ?Sized>(error: &E) -> Option<&(dyn Error + 'static)> {
 /// object, whose own type nobody can name, and for text, whose type says nothing about the error.
 pub(crate) fn useful_type<T: ?Sized>() -> Option<String> {
     const HOLDERS: [&str; 3] = ["alloc::boxed::Box<", "alloc::sync::Arc<", "alloc::rc::Rc<"];
-    const TEXTS: [&str; 4] =
-        ["str", "alloc::string::String", "alloc::borrow::Cow<str>", "serde_json::value::Value"];
+    // Whether a lifetime is named depends on the compiler.
+    const TEXTS: [&str; 5] = [
+        "str",
+        "alloc::string::String",
+        "alloc::borrow::Cow<str>",
+        "alloc::borrow::Cow<'_, str>",
+        "serde_json::value::Value",
+    ];
     let mut name = std::any::type_name::<T>();
     loop {
         name = name.trim_start_matches('&').trim_start_matches("mut ");
