@@ -1,5 +1,9 @@
 //! One host: says what its own TLS does (`host: …`), and what our delivery does in it (`ours: …`). Compared line by line
 //! by `scripts/check-tls-hosts`.
+#![cfg_attr(
+    not(any(feature = "ours", feature = "remedy")),
+    allow(dead_code, unused_imports, reason = "a host with no client of its own uses less")
+)]
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -21,13 +25,18 @@ fn main() {
 #[cfg(feature = "no-provider")]
 fn install_provider() {
     let mut provider = rustls::crypto::ring::default_provider();
-    provider.cipher_suites.retain(|suite| suite.suite() == rustls::CipherSuite::TLS13_CHACHA20_POLY1305_SHA256);
+    provider
+        .cipher_suites
+        .retain(|suite| suite.suite() == rustls::CipherSuite::TLS13_CHACHA20_POLY1305_SHA256);
     provider.install_default().unwrap();
 }
 
 fn host() {
     #[cfg(any(feature = "no-provider", feature = "only-aws-lc-rs", feature = "only-ring"))]
-    println!("host: ClientConfig::builder() {}", word(catch_unwind(|| drop(rustls::ClientConfig::builder())).is_ok()));
+    println!(
+        "host: ClientConfig::builder() {}",
+        word(catch_unwind(|| drop(rustls::ClientConfig::builder())).is_ok())
+    );
     #[cfg(any(feature = "no-tls", feature = "native-tls", feature = "rustls-tls", feature = "no-provider"))]
     {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -35,7 +44,8 @@ fn host() {
         let (url, _) = serve(b"this is no TLS\r\n\r\n");
         let url = url.replace("http:", "https:");
         let said = runtime.block_on(async {
-            let client = reqwest::Client::builder().no_proxy().build().map_err(|error| format!("{error:?}"))?;
+            let client =
+                reqwest::Client::builder().no_proxy().build().map_err(|error| format!("{error:?}"))?;
             let sent = tokio::time::timeout(Duration::from_secs(10), client.get(url).send()).await;
             Err::<(), _>(format!("{:?}", sent.unwrap().unwrap_err()))
         });
@@ -43,13 +53,11 @@ fn host() {
     }
 }
 
-#[allow(dead_code, reason = "by feature")]
 fn word(ok: bool) -> &'static str {
     if ok { "works" } else { "panics" }
 }
 
 /// Which TLS library an error is of.
-#[allow(dead_code, reason = "by feature")]
 fn library(error: &str) -> &'static str {
     if error.contains("scheme is not http") {
         "nobody"
