@@ -43,7 +43,7 @@ test('2,000 against 2,100 calls: all of 30 planted differences are found, and no
   await batch(timeline.url, [...events('left', left), ...events('right', right)]);
   await visit(browser, timeline.url, '/compare?a=left&b=right', async (page) => {
     const sum = page.locator('.compare-sum');
-    await sum.waitFor({ timeout: 30_000 });
+    await sum.waitFor();
     assert.match(await sum.textContent(), /^130 differences in 2\u2009100 lines: 10 other arguments10 other outcome10 other duration100 only right/);
     const found = async (words) => (await page.locator('.pairs li').filter({ has: page.locator('.chip', { hasText: words }) }).locator('.pair-side:first-child a').evaluateAll((links) => links.map((link) => Number(new URL(link.href).searchParams.get('event').split('-')[1]))));
     assert.deepEqual(await found('other arguments'), planted.arguments);

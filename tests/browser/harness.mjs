@@ -52,7 +52,7 @@ export function startBrowser() {
 /** A page that fails its test on any error, refusal of the content policy, or request to somewhere else. */
 export async function openPage(browser, url, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
-  context.setDefaultTimeout(Number(process.env.WAIT_MS ?? 30_000));
+  context.setDefaultTimeout(120_000);
   const page = await context.newPage();
   const faults = [];
   page.on('pageerror', (error) => faults.push(String(error)));

@@ -22,7 +22,7 @@ const START = Date.parse('2026-11-26T08:00:00Z');
 test('50,000 events, 5,000 loaded: every figure, filter, search and jump is of all of them', async (context) => {
   await batch(timeline.url, large(50_000, 'ses_large'));
   await at(session('ses_large', '?project=proj_large'), async (page) => {
-    await rows(page).first().waitFor({ timeout: 120_000 });
+    await rows(page).first().waitFor({ timeout: 300_000 });
     const facts = (await page.locator('.session-facts').textContent()).replaceAll('\u2009', '');
     assert.match(facts, /Events50000Tool calls16667Custom33333Failures/);
     const failures = Number(/Failures(\d+)/.exec(facts)[1]) + Number(/and (\d+) inside/.exec(facts)?.[1] ?? 0);
@@ -32,7 +32,7 @@ test('50,000 events, 5,000 loaded: every figure, filter, search and jump is of a
       const scroller = document.querySelector('.events-scroller');
       scroller.scrollTop = scroller.scrollHeight;
       return document.querySelectorAll('.events .row').length >= 5000;
-    }, null, { timeout: 120_000, polling: 50 });
+    }, null, { timeout: 300_000, polling: 50 });
     const loaded = await rows(page).count();
     context.diagnostic(`${loaded} of 50,000 loaded`);
     assert.ok(loaded < 10_000);
