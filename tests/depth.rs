@@ -3,6 +3,8 @@
 //! here both stand inside a wrapper, a scope and an `async` block, which and the layout of all of it, leave less.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::print_stdout, reason = "sizes for people")]
+#![allow(dead_code, reason = "a method of a trait that is only a link of the chain")]
 
 use std::mem::size_of_val;
 use std::sync::{Arc, Mutex};

@@ -207,7 +207,8 @@ fn child() {
             std::thread::scope(|scope| {
                 for thread in 0..2 {
                     let client = &client;
-                    scope.spawn(move || (0..).for_each(|n| publish(client, 2 * n + thread)));
+                    // Until it is killed.
+                    scope.spawn(move || (0..u64::MAX / 2).for_each(|n| publish(client, 2 * n + thread)));
                 }
             });
         }

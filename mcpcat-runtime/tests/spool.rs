@@ -368,7 +368,8 @@ fn planted_runs_are_not_followed() {
     fs::rename(&moved, &run).unwrap();
 
     // one of its files is a link, or has another name
-    for name in ["lock"] {
+    {
+        let name = "lock";
         fs::rename(run.join(name), &moved).unwrap();
         symlink(&moved, run.join(name)).unwrap();
         assert!(later.adopter.next().is_none(), "{name} is a link");

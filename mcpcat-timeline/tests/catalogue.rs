@@ -1,6 +1,8 @@
 //! The catalogue that `mcpcat::catalog().to_json()` writes is what the timeline reads. The events stand first, so that
 //! their lines stay where the fixture has them.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 /// An invoice was charged to a card.
 ///
 /// Only this first paragraph is shown.

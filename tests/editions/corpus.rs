@@ -8,6 +8,7 @@
     unused_variables,
     unused_mut,
     unused_imports,
+    unused_assignments,
     reason = "the shapes are the point"
 )]
 

@@ -1,6 +1,8 @@
 //! No way into the library panics in a thread's or a process's last moments. A panic there aborts the process, so each
 //! case runs in a child of its own, which says that it survived.
 
+#![allow(clippy::print_stdout, reason = "stdout is how a child says it")]
+
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::pin;

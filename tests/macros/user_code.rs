@@ -1,6 +1,8 @@
 //! A user's type can fail, panic or never end wherever a text is made of it: the function returns what it returned, the
 //! event is recorded with a placeholder, and the cost is the limit.
 
+#![allow(clippy::print_stdout, reason = "the seed of a random test")]
+
 use std::error::Error;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};

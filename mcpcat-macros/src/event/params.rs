@@ -73,24 +73,24 @@ fn typed_param(index: usize, typed: &mut PatType, patterns_move: bool, moves: &m
                 quote_spanned!(Span::mixed_site()=> #mutability #ident),
                 ident.to_token_stream(),
             );
-            typed.pat = Box::new(Pat::Ident(PatIdent {
+            *typed.pat = Pat::Ident(PatIdent {
                 attrs: Vec::new(),
                 by_ref: None,
                 mutability: None,
                 ident,
                 subpat: None,
-            }));
+            });
         }
         Pat::Wild(_) => {
             let name = name().to_token_stream();
             moves.push(moved, name.clone(), name.clone());
-            typed.pat = Box::new(Pat::Verbatim(name));
+            *typed.pat = Pat::Verbatim(name);
         }
         pattern if patterns_move => {
             let name = name().to_token_stream();
             moves.push(moved.clone(), name.clone(), name.clone());
             moves.push(moved, pattern.to_token_stream(), name.clone());
-            typed.pat = Box::new(Pat::Verbatim(name));
+            *typed.pat = Pat::Verbatim(name);
         }
         _ => {
             let mut bindings = Bindings::default();
