@@ -5,6 +5,8 @@
 //! The facade exports the runtime's items; they are listed here under the facade's paths, whichever module of ours
 //! they stand in. rustdoc's JSON is a format of one compiler: this reads that of Rust 1.95 (format 57).
 
+mod visible;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -17,6 +19,9 @@ const AS_RUSTDOC: &str = "MCPCAT_API_AS_RUSTDOC";
 /// The modules of the facade.
 const MODULES: [&str; 3] = ["policy", "privacy", "testing"];
 
+/// The packages that the facade's items stand in.
+const OURS: [&str; 3] = ["mcpcat", "mcpcat-runtime", "mcpcat-wire"];
+
 /// What the runtime exports of `mcpcat-wire`, in the module `policy`.
 const FROM_WIRE: [&str; 2] = ["policy::TagProblem", "policy::check_tag"];
 
@@ -28,8 +33,10 @@ fn main() -> Result<ExitCode, Failure> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = here.join("../..").canonicalize()?;
     let mut same = true;
-    let facade = facade(&root, Some("enable,rmcp,reqwest,signals,testing"))?;
-    for (name, now) in [("mcpcat", facade), ("mcpcat-timeline", lines(&root, "mcpcat-timeline", None)?)] {
+    let all = ["mcpcat/enable", "mcpcat/rmcp", "mcpcat/reqwest", "mcpcat/signals", "mcpcat/testing"];
+    let facade = recording(&document(&root, &OURS, &all)?)?;
+    let timeline = lines(&document(&root, &["mcpcat-timeline"], &[])?, "mcpcat-timeline")?;
+    for (name, now) in [("mcpcat", facade), ("mcpcat-timeline", timeline)] {
         let file = here.join(format!("{name}.txt"));
         if update {
             std::fs::write(&file, now.iter().map(|line| format!("{line}\n")).collect::<String>())?;
@@ -44,9 +51,9 @@ fn main() -> Result<ExitCode, Failure> {
             "If this is meant: `cargo run --manifest-path tests/api/Cargo.toml -- --update`, and a line in the changelog."
         );
     }
-    let recording = self::facade(&root, Some("enable"))?;
-    let disabled = self::facade(&root, None)?;
-    same &= report("mcpcat without `enable` as with it", &recording, &disabled);
+    let with = recording(&document(&root, &OURS, &["mcpcat/enable"])?)?;
+    let without = disabled(&document(&root, &["mcpcat"], &[])?)?;
+    same &= report("mcpcat without `enable` as with it", &with, &without);
     Ok(if same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -62,29 +69,31 @@ fn report(what: &str, before: &BTreeSet<String>, now: &BTreeSet<String>) -> bool
     false
 }
 
-/// What users see of `mcpcat` with these features beside none.
-fn facade(root: &Path, features: Option<&str>) -> Result<BTreeSet<String>, Failure> {
-    let own = lines(root, "mcpcat", features.or(Some("")))?;
-    let Some(features) = features else {
-        return Ok(own.into_iter().filter(|line| line != "pub use mcpcat::EventData").collect());
-    };
+/// What users see of `mcpcat` where it records: what it defines, and what it exports of the runtime.
+fn recording(docs: &Path) -> Result<BTreeSet<String>, Failure> {
+    let own = lines(docs, "mcpcat")?;
     let exported: BTreeSet<String> =
         own.iter().filter_map(|line| Some(line.strip_prefix("pub use mcpcat::")?.to_owned())).collect();
-    let features: Vec<&str> = features.split(',').filter(|name| *name != "enable").collect();
-    let runtime = lines(root, "mcpcat-runtime", Some(&features.join(",")))?;
-    // Each item that the runtime shows is exported, so nothing of it is seen that the facade does not have.
-    for line in &runtime {
-        if let Some(name) = defined(line)
-            && !exported.contains(name)
-        {
-            return Err(format!("mcpcat does not export what mcpcat-runtime shows: {line}").into());
-        }
+    let runtime = lines(docs, "mcpcat-runtime")?;
+    let shown: BTreeSet<&str> = runtime.iter().filter_map(|line| defined(line)).collect();
+    // Each item that the runtime shows is exported, and the other way round: nothing is seen that the other lacks.
+    if let Some(name) = shown.iter().find(|name| !exported.contains(**name)) {
+        return Err(format!("mcpcat does not export what mcpcat-runtime shows: {name}").into());
     }
-    let rest = own.into_iter().filter(|line| !line.starts_with("pub use ") || line == "pub use mcpcat::event");
-    let of_wire = lines(root, "mcpcat-wire", None)?;
+    if let Some(name) = exported.iter().find(|name| !shown.contains(name.as_str()) && *name != "event") {
+        return Err(format!("mcpcat exports what mcpcat-runtime does not show: {name}").into());
+    }
+    let rest =
+        own.into_iter().filter(|line| !line.starts_with("pub use ") || line == "pub use mcpcat::event");
+    let of_wire = lines(docs, "mcpcat-wire")?;
     let tags = of_wire.into_iter().filter(|line| FROM_WIRE.iter().any(|name| line.contains(name)));
     let runtime = runtime.into_iter().filter(|line| !line.starts_with("pub use "));
     Ok(runtime.chain(rest).chain(tags).collect())
+}
+
+/// The same where it records nothing, and the facade itself has the items. The trait is listed, so its derive is too.
+fn disabled(docs: &Path) -> Result<BTreeSet<String>, Failure> {
+    Ok(lines(docs, "mcpcat")?.into_iter().filter(|line| line != "pub use mcpcat::EventData").collect())
 }
 
 /// The name of an item at the top of the crate.
@@ -97,14 +106,22 @@ fn defined(line: &str) -> Option<&str> {
 }
 
 /// One line for each public item of a package, under the paths that users write.
-fn lines(root: &Path, name: &str, features: Option<&str>) -> Result<BTreeSet<String>, Failure> {
-    let json = rustdoc(root, name, features)?;
-    let api = public_api::Builder::from_rustdoc_json(json)
+fn lines(docs: &Path, name: &str) -> Result<BTreeSet<String>, Failure> {
+    let json = docs.join(format!("{}.json", name.replace('-', "_")));
+    let mut krate = serde_json::from_slice(&std::fs::read(&json)?)?;
+    visible::prune(&mut krate);
+    let visible = json.with_extension("visible.json");
+    std::fs::write(&visible, krate.to_string())?;
+    let api = public_api::Builder::from_rustdoc_json(visible)
         .omit_blanket_impls(true)
         .omit_auto_trait_impls(true)
         .omit_auto_derived_impls(true)
         .build()?;
-    Ok(api.items().map(|item| shown(&item.to_string())).filter(|line| !line.contains("pin_project_lite")).collect())
+    Ok(api
+        .items()
+        .map(|item| shown(&item.to_string()))
+        .filter(|line| !line.contains("pin_project_lite"))
+        .collect())
 }
 
 /// A line with the paths of our crates as the facade has them.
@@ -143,23 +160,33 @@ fn facade_path(path: &str) -> String {
     shown.join("::") + tail
 }
 
-fn rustdoc(root: &Path, name: &str, features: Option<&str>) -> Result<PathBuf, Failure> {
+/// Writes rustdoc's JSON of these packages and says where. One build for all: features unite as they do in a user's.
+fn document(root: &Path, packages: &[&str], features: &[&str]) -> Result<PathBuf, Failure> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let mut cargo = Command::new("cargo");
-    cargo.current_dir(root).args(["rustdoc", "--quiet", "--lib", "-p", name]);
-    if let Some(features) = features {
-        cargo.args(["--no-default-features", "--features", features]);
-    }
-    let status = cargo
-        .args(["--", "-Z", "unstable-options", "--output-format", "json", "--cap-lints", "allow"])
+    let status = Command::new("cargo")
+        .current_dir(root)
+        .args([
+            "doc",
+            "--quiet",
+            "--lib",
+            "--no-deps",
+            "--no-default-features",
+            "--features",
+            &features.join(","),
+        ])
+        .args(packages.iter().flat_map(|name| ["-p", name]))
         .env("RUSTDOC", std::env::current_exe()?)
+        .env(
+            "RUSTDOCFLAGS",
+            "-Z unstable-options --output-format json --document-hidden-items --cap-lints allow",
+        )
         .env(AS_RUSTDOC, "1")
         .env("CARGO_TARGET_DIR", &target)
         .status()?;
     if !status.success() {
-        return Err(format!("rustdoc of {name} failed").into());
+        return Err(format!("rustdoc of {} failed", packages.join(", ")).into());
     }
-    Ok(target.join("doc").join(format!("{}.json", name.replace('-', "_"))))
+    Ok(target.join("doc"))
 }
 
 /// A stable rustdoc writes JSON only with this variable. Set for cargo as a whole it would reach build scripts, and
