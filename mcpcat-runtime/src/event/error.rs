@@ -148,24 +148,36 @@ fn source_of<E: Error + ?Sized>(error: &E) -> Option<&(dyn Error + 'static)> {
 /// The path of an error's type, which a reader can search for: of what a reference or a box holds. `None` for a trait
 /// object, whose own type nobody can name, and for text, whose type says nothing about the error.
 pub(crate) fn useful_type<T: ?Sized>() -> Option<String> {
-    const HOLDERS: [&str; 3] = ["alloc::boxed::Box<", "alloc::sync::Arc<", "alloc::rc::Rc<"];
-    // Whether a lifetime is named depends on the compiler.
-    const TEXTS: [&str; 5] = [
-        "str",
-        "alloc::string::String",
-        "alloc::borrow::Cow<str>",
-        "alloc::borrow::Cow<'_, str>",
-        "serde_json::value::Value",
+    const HOLDERS: [&str; 5] = [
+        "alloc::boxed::Box<",
+        "alloc::sync::Arc<",
+        "alloc::rc::Rc<",
+        "alloc::borrow::Cow<",
+        "core::pin::Pin<",
     ];
+    const TEXTS: [&str; 3] = ["str", "alloc::string::String", "serde_json::value::Value"];
     let mut name = std::any::type_name::<T>();
     loop {
-        name = name.trim_start_matches('&').trim_start_matches("mut ");
-        match HOLDERS.iter().find_map(|holder| name.strip_prefix(holder)?.strip_suffix('>')) {
-            Some(held) => name = held,
-            None => break,
+        let rest = without_lifetime(name.trim_start_matches('&')).trim_start_matches("mut ");
+        let held = HOLDERS.iter().find_map(|holder| rest.strip_prefix(holder)?.strip_suffix('>'));
+        let next = held.map_or(rest, without_lifetime);
+        if next.len() == name.len() {
+            break;
         }
+        name = next;
     }
-    (!name.starts_with("dyn ") && !TEXTS.contains(&name)).then(|| name.to_owned())
+    (!name.trim_start_matches('(').starts_with("dyn ") && !TEXTS.contains(&name)).then(|| name.to_owned())
+}
+
+/// A type's name behind the lifetime that it may begin with: some compilers write `&'_ T` and `Cow<'_, T>`, others leave
+/// the lifetime out.
+fn without_lifetime(name: &str) -> &str {
+    match name.strip_prefix('\'') {
+        Some(rest) => {
+            rest.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_').trim_start_matches([',', ' '])
+        }
+        None => name,
+    }
 }
 
 fn platform() -> Map<String, Value> {
@@ -179,7 +191,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    #[derive(Debug)]
+    #[derive(Clone, Debug)]
     struct Layer(&'static str, Option<Box<Layer>>);
 
     impl fmt::Display for Layer {
@@ -221,9 +233,24 @@ mod tests {
         assert_eq!(useful_type::<&&str>(), None);
         assert_eq!(useful_type::<Box<str>>(), None);
         assert_eq!(useful_type::<std::borrow::Cow<'static, str>>(), None);
+        assert_eq!(useful_type::<&std::borrow::Cow<'_, Box<str>>>(), None);
+        assert_eq!(
+            useful_type::<std::borrow::Cow<'_, Layer>>().as_deref(),
+            Some(std::any::type_name::<Layer>())
+        );
         assert_eq!(useful_type::<Box<dyn Error + Send + Sync>>(), None);
+        assert_eq!(useful_type::<&(dyn Error + Send + '_)>(), None);
         assert_eq!(useful_type::<std::sync::Arc<Box<fmt::Error>>>().as_deref(), Some("core::fmt::Error"));
         assert_eq!(useful_type::<&mut &fmt::Error>().as_deref(), Some("core::fmt::Error"));
+    }
+
+    #[test]
+    fn a_lifetime_in_front_of_a_type_is_looked_past_in_every_form() {
+        for (name, rest) in
+            [("'_ str", "str"), ("'_, str", "str"), ("'static, a::B", "a::B"), ("a::B", "a::B")]
+        {
+            assert_eq!(without_lifetime(name), rest);
+        }
     }
 
     #[test]
