@@ -142,7 +142,7 @@ function raw(event, kind) {
   details.addEventListener('toggle', () => {
     if (details.open && box.childElementCount === 0) box.append(h('pre', { class: 'raw', tabindex: '0' }, prettyJson(event)));
   });
-  const copies = [copyButton(() => prettyJson(event), 'Copy raw JSON', 'copy as JSON')];
+  const copies = [copyButton(() => prettyJson(event), 'Copy as JSON', 'copy as JSON')];
   if (kind !== 'custom' && kind !== 'identify') copies.push(copyButton(() => prettyJson(jsonRpcOf(event, kind)), 'Copy as JSON-RPC', 'copy as JSON-RPC'));
   return h('section', { class: 'part' }, h('div', { class: 'part-head' }, h('h3', null, 'Raw JSON'), copies), details);
 }

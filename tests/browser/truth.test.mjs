@@ -111,7 +111,7 @@ test('numbers are shown and copied as they were sent, data that cannot be true i
     const text = await details.textContent();
     for (const number of ['12345678901234567890123', '1.10', '9007199254740993', '9007199254740995']) assert.ok(text.includes(number), number);
     await page.evaluate(() => { navigator.clipboard.writeText = async (value) => { window.copied = value; }; });
-    for (const name of ['Copy arguments', 'Copy raw JSON', 'Copy as JSON-RPC']) {
+    for (const name of ['Copy arguments', 'Copy as JSON', 'Copy as JSON-RPC']) {
       await details.getByRole('button', { name }).click();
       await page.waitForFunction(() => window.copied);
       const copied = await page.evaluate(() => { const value = window.copied; window.copied = null; return value; });
