@@ -1,6 +1,4 @@
-//! The catalogue that `mcpcat::catalog().to_json()` writes is what the timeline reads. The events stand first, so that
-//! their lines stay where the fixture has them.
-
+//! What `mcpcat::catalog().to_json()` writes, the timeline reads. Events stand first: the fixture has their lines.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 /// An invoice was charged to a card.

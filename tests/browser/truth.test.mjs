@@ -112,7 +112,7 @@ test('numbers are shown and copied as they were sent, data that cannot be true i
     for (const number of ['12345678901234567890123', '1.10', '9007199254740993', '9007199254740995']) assert.ok(text.includes(number), number);
     await page.evaluate(() => { navigator.clipboard.writeText = async (value) => { window.copied = value; }; });
     for (const name of ['Copy arguments', 'Copy as JSON', 'Copy as JSON-RPC']) {
-      await details.getByRole('button', { name }).click();
+      await details.getByRole('button', { name, exact: true }).click();
       await page.waitForFunction(() => window.copied);
       const copied = await page.evaluate(() => { const value = window.copied; window.copied = null; return value; });
       assert.match(copied, /"account": 12345678901234567890123,\s+"rate": 1\.10,\s+"order": 9007199254740993/, name);

@@ -14,7 +14,7 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Waker};
 
@@ -86,7 +86,7 @@ pub fn dropped_after_a_poll(future: impl Future) {
 }
 
 pub fn caught<T>(f: impl FnOnce() -> T) {
-    let _ = catch_unwind(AssertUnwindSafe(f));
+    let _ = std::panic::catch_unwind(AssertUnwindSafe(f));
 }
 
 macro_rules! corpus {
