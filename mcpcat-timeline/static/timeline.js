@@ -94,8 +94,10 @@ export function timeline(root, options) {
     const shown = lines.reduce((sum, line) => sum + (line.run ? line.run.length : line.open ? 0 : 1), 0);
     const all = outline.size;
     tally.textContent = shown === all ? plural(all, 'event') : `${count(shown)} of ${plural(all, 'event')}`;
-    empty.hidden = lines.length > 0;
-    if (lines.length === 0) fill(empty, h('p', null, all === 0 ? 'This session has no event yet.' : 'No event of this session matches.'), all === 0 ? null : h('button', { type: 'button', onclick: clear }, 'Show all events'));
+    // The chosen event stays in the list although the words are not in it.
+    const nothing = lines.length === 0 || view.found?.size === 0;
+    empty.hidden = !nothing;
+    if (nothing) fill(empty, h('p', null, all === 0 ? 'This session has no event yet.' : 'No event of this session matches.'), all === 0 ? null : h('button', { type: 'button', onclick: clear }, 'Show all events'));
     previous.disabled = outline.counts.errors === 0;
     next.disabled = outline.counts.errors === 0;
     if (!keep && state.event !== null) rows.goTo(state.event, { block: 'center' });
