@@ -56,9 +56,10 @@ fn print(kind: &str, text: &dyn fmt::Display) {
     let Some(line) = SAID.lock().unwrap_or_else(PoisonError::into_inner).line(kind, &text.to_string()) else {
         return;
     };
-    // On a thread of its own, because stderr can be a full pipe.
+    // On a thread of its own, because stderr can be a full pipe; or a file that is as long as this process may make it.
     let (done, written) = mpsc::channel::<()>();
     let write = move || {
+        crate::spool::no_file_size_signal();
         let _ = std::io::stderr().lock().write_all(line.as_bytes());
         drop(done);
     };

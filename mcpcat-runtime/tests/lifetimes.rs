@@ -17,9 +17,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use mcpcat_runtime::client::{Client, ClientBuilder, ConfigError};
+use mcpcat_runtime::client::{Client, ClientBuilder, ConfigError, PublishError};
 use mcpcat_runtime::delivery::{DropReason, Stats};
-use mcpcat_runtime::event::CustomEvent;
+use mcpcat_runtime::event::{CustomEvent, EventId};
 
 /// Reached only by a failing test.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -123,10 +123,7 @@ fn command_of(program: &Path, role: &str, url: &str, state: &Path) -> Command {
 }
 
 fn start_program(program: &Path, role: &str, url: &str, state: &Path) -> Started {
-    let mut child = command_of(program, role, url, state).spawn().unwrap();
-    let input = child.stdin.take();
-    let output = BufReader::new(child.stdout.take().unwrap());
-    Started { child, input, output }
+    Started::of(command_of(program, role, url, state))
 }
 
 fn start(role: &str, url: &str, state: &Path) -> Started {
@@ -134,6 +131,13 @@ fn start(role: &str, url: &str, state: &Path) -> Started {
 }
 
 impl Started {
+    fn of(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let input = child.stdin.take();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self { child, input, output }
+    }
+
     /// The next line with this beginning, without it; the harness of the child prints lines of its own.
     fn said(&mut self, what: &str) -> Option<String> {
         let mut line = Vec::new();
@@ -172,10 +176,16 @@ fn builder() -> ClientBuilder {
 }
 
 fn publish(client: &Client, n: u64) {
+    say_id(try_publish(client, n).unwrap());
+}
+
+fn try_publish(client: &Client, n: u64) -> Result<EventId, PublishError> {
     // Two threads' sessions at most, and a size that differs.
     let text = "x".repeat((n % 200) as usize);
-    let event = CustomEvent::new("numbered").parameter("n", n).parameter("text", text);
-    let id = client.publish("one session", event).unwrap();
+    client.publish("one session", CustomEvent::new("numbered").parameter("n", n).parameter("text", text))
+}
+
+fn say_id(id: EventId) {
     writeln!(std::io::stdout().lock(), "id {id}").unwrap();
 }
 
@@ -275,7 +285,13 @@ fn child() {
 fn limited_child() {
     match builder().build() {
         Ok(client) => {
-            (0..2_000).for_each(|n| publish(&client, n));
+            for n in 0..2_000 {
+                // Without a descriptor for another segment it is refused, and counted as such.
+                match try_publish(&client, n) {
+                    Ok(id) => say_id(id),
+                    Err(error) => assert_eq!(error, PublishError::Dropped(DropReason::SpoolFull)),
+                }
+            }
             println!("\nnumbers {}", numbers(&client.flush_blocking(PATIENCE)));
         }
         Err(ConfigError::Thread(error)) => println!("\nrefused {error}"),
@@ -509,9 +525,19 @@ fn anywhere(dir: &Path, text: &str) -> bool {
 
 #[test]
 fn a_limit_on_the_size_of_files_costs_no_event_and_never_the_process() {
-    for bytes in [1_024_000, 300_000, 100_000, 5_000, 4_095, 1, 0] {
+    for bytes in [1_024_000_u64, 300_000, 100_000, 5_000, 4_095, 1, 0] {
         let (endpoint, state) = (Endpoint::start(true), tempfile::tempdir().unwrap());
-        let mut child = start(&format!("limited-file {bytes}"), &endpoint.url(), state.path());
+        let mut command = command_of(
+            &std::env::current_exe().unwrap(),
+            &format!("limited-file {bytes}"),
+            &endpoint.url(),
+            state.path(),
+        );
+        // Its stderr is a file that is longer than it may make one, as where a log has grown.
+        let log = state.path().join("log");
+        std::fs::write(&log, vec![b'\n'; bytes as usize + 1]).unwrap();
+        command.stderr(std::fs::File::options().append(true).open(&log).unwrap());
+        let mut child = Started::of(command);
         let said = child.said("numbers ").unwrap_or_else(|| panic!("{bytes}: it died"));
         assert!(child.end().success(), "{bytes}");
         assert_eq!(said, "0 2000 0 0 0", "{bytes}");
