@@ -1,0 +1,1 @@
+//! Nothing: the functions are the test's.
