@@ -117,6 +117,10 @@ fn main() {
         }
         _ => {}
     }
+    if way == "subscriber" {
+        let nobody = tracing::subscriber::NoSubscriber::new();
+        tracing::subscriber::set_global_default(nobody).expect("the first one");
+    }
     let mut builder = Client::builder(PROJECT);
     if way == "exit-in-hook" {
         let hook = |text: &str| if text == "go" { exit(0) } else { text.to_owned() };

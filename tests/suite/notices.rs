@@ -77,3 +77,25 @@ async fn quiet_silences_where_events_go_and_no_problem() {
     assert_eq!(saying(&said, "go to"), 0, "{said:#?}");
     assert_eq!(saying(&said, &format!("{DEAD} does not answer well")), 1, "{said:#?}");
 }
+
+/// Whoever set one has decided who hears of what.
+#[tokio::test]
+async fn with_a_subscriber_nothing_is_said_on_stderr() {
+    let ender = tokio::task::spawn_blocking(|| program("ender")).await.unwrap();
+    let said = async |way: &str| {
+        let mut command = Command::new(&ender);
+        command.arg(way).env("MCPCAT_API_URL", DEAD).env("MCPCAT_STATE_DIR", state_dir());
+        for variable in
+            ["AGENTCAT_API_URL", "MCPCAT_QUIET", "MCPCAT_ENABLED", "DO_NOT_TRACK", "MCPCAT_DRY_RUN"]
+        {
+            command.env_remove(variable);
+        }
+        let output =
+            tokio::time::timeout(PATIENCE, command.kill_on_drop(true).output()).await.unwrap().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let without = said("return").await;
+    assert!(without.contains("go to") && without.contains("does not answer well"), "{without}");
+    assert_eq!(said("subscriber").await, "");
+}
