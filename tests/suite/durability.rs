@@ -11,12 +11,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 
-use crate::support::{Collector, program, state_dir};
+use crate::support::{Collector, program, state_dir, with_default_signals};
 
 pub static PUBLISHER: LazyLock<PathBuf> = LazyLock::new(|| program("publisher"));
 
 pub fn start(url: &str, state: &Path, way: &str, count: usize) -> Child {
-    Command::new(&*PUBLISHER)
+    with_default_signals(&PUBLISHER)
         .args([url, &state.display().to_string(), way, &count.to_string()])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

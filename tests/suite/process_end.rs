@@ -21,7 +21,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use crate::support::{PATIENCE, program};
+use crate::support::{PATIENCE, program, with_default_signals};
 use crate::ways_out::Secure;
 
 static GUIDE: LazyLock<PathBuf> = LazyLock::new(|| program("guide"));
@@ -130,10 +130,9 @@ async fn slowly(
     }
 }
 
-/// A program in a fresh state directory, whatever the shell that started the tests does about signals.
+/// A program in a fresh state directory.
 fn command(program: &Path, endpoint: &Endpoint, state: &Path) -> Command {
-    let mut command = Command::new("env");
-    command.args(["--default-signal=INT,TERM,HUP,QUIT"]).arg(program);
+    let mut command = Command::from(with_default_signals(program));
     command.env_remove("AGENTCAT_API_URL").env_remove("MCPCAT_DRAIN_MS");
     command.env("MCPCAT_STATE_DIR", state).env("MCPCAT_API_URL", &endpoint.url);
     command.envs(endpoint.environment.iter().map(|(name, value)| (*name, value)));

@@ -28,8 +28,14 @@ fn tell(child: &Child, signal: i32) {
 }
 
 async fn end(mut child: Child) -> ExitStatus {
+    let id = child.id().to_string();
     let wait = tokio::task::spawn_blocking(move || child.wait().unwrap());
-    tokio::time::timeout(PATIENCE, wait).await.expect("it ends").unwrap()
+    let Ok(status) = tokio::time::timeout(PATIENCE, wait).await else {
+        // The end of the test waits for the thread that waits for it.
+        Command::new("kill").args(["-KILL", &id]).status().unwrap();
+        panic!("it does not end");
+    };
+    status.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

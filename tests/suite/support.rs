@@ -202,6 +202,16 @@ pub fn call(name: &'static str, arguments: Value) -> CallToolRequestParams {
     }
 }
 
+/// A command for a program that is told to end by signals, whatever the shell that started the tests does about them.
+pub fn with_default_signals(program: &std::path::Path) -> std::process::Command {
+    if cfg!(not(unix)) {
+        return std::process::Command::new(program);
+    }
+    let mut command = std::process::Command::new("env");
+    command.arg("--default-signal=INT,TERM,HUP,QUIT").arg(program);
+    command
+}
+
 /// A program beside this test. Cargo builds it before the tests, unless only some of them were asked for.
 pub fn program(name: &str) -> std::path::PathBuf {
     let mut profile = std::env::current_exe().unwrap();
