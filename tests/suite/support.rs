@@ -220,7 +220,8 @@ pub fn program(name: &str) -> std::path::PathBuf {
         profile.pop();
     }
     let mut cargo = std::process::Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--example", name]);
+    // With the features of `cargo test --workspace`, so that nothing is built twice.
+    cargo.args(["build", "--quiet", "--workspace", "--example", name]);
     cargo.args(profile.ends_with("release").then_some("--release"));
     assert!(cargo.status().unwrap().success());
     profile.join("examples").join(name)
