@@ -34,9 +34,9 @@ pub use mcpcat_runtime::HttpClient;
 pub use mcpcat_runtime::testing;
 #[cfg(feature = "enable")]
 pub use mcpcat_runtime::{
-    Backend, Carrier, Catalog, Cause, Client, ClientBuilder, ConfigError, CustomEvent, Deliver, DropReason,
-    Entry, ErrorInfo, EventData, EventId, Fields, InSession, Loss, Outcome, Overflow, ParseIdError,
-    ParseSessionIdError, PlanError, PublishError, Removal, Rest, Scoped, ServedCall, Session, SessionId,
+    Backend, Carrier, Catalog, Cause, Client, ClientBuilder, ConfigError, CustomEvent, Delivery, DropReason,
+    Entry, ErrorInfo, EventData, EventId, Fields, InSession, Loss, OnDisk, Outcome, Overflow, ParseIdError,
+    ParseSessionIdError, PlanError, PublishError, Removal, RequestGuard, Scoped, Session, SessionId,
     SessionStrings, Stats, Target, TraceContext, Transport, TransportError, TransportRequest,
     TransportResponse, Value, carry, catalog, explain, policy, privacy, publish_custom_event,
 };

@@ -13,7 +13,7 @@
 //! client     the handle              configuration, flush, shutdown, stats
 //! session    whose it is             derivation, ambient scope, propagation
 //! call       one timed call          the guard behind #[event] and every tracked request
-//! served     one request           of a server that cannot be wrapped
+//! request    one request           of a server that cannot be wrapped
 //! track      the MCP server          Tracked<H> around an rmcp ServerHandler
 //! testing    for users' tests        a recorder that holds the finished events
 //! ```
@@ -36,7 +36,7 @@ mod notice;
 pub mod policy;
 pub mod privacy;
 #[doc(hidden)]
-pub mod served;
+pub mod request;
 #[doc(hidden)]
 pub mod session;
 #[doc(hidden)]
@@ -49,7 +49,7 @@ pub mod track;
 
 // What users see, each item under one path; `mcpcat` exports it as it stands here. The hidden modules are for the code
 // that the macros write and for our own tests.
-pub use client::{Client, ClientBuilder, ConfigError, Deliver, PublishError, Rest, SessionStrings};
+pub use client::{Client, ClientBuilder, ConfigError, Delivery, OnDisk, PublishError, SessionStrings};
 #[cfg(feature = "reqwest")]
 pub use delivery::HttpClient;
 pub use delivery::{DropReason, Loss, Stats, Transport, TransportError, TransportRequest, TransportResponse};
@@ -57,7 +57,7 @@ pub use event::catalog::{Catalog, Entry, PlanError, Removal, catalog};
 pub use event::error::Cause;
 pub use event::id::ParseIdError;
 pub use event::{CustomEvent, ErrorInfo, EventData, EventId, Fields, Outcome, Value};
-pub use served::ServedCall;
+pub use request::RequestGuard;
 pub use session::{
     Carrier, InSession, ParseSessionIdError, Scoped, Session, SessionId, Target, TraceContext, carry,
     explain, publish_custom_event,

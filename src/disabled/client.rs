@@ -185,8 +185,8 @@ forget! {
     backend(Backend);
     privacy(Privacy);
     dry_run(bool);
-    rest(Rest);
-    deliver(Deliver);
+    on_disk(OnDisk);
+    delivery(Delivery);
     sample(f64);
 }
 
@@ -287,20 +287,20 @@ pub enum SessionStrings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "as in the recording build, which documents them")]
-pub enum Rest {
+pub enum OnDisk {
     #[default]
     AsRecorded,
-    Scrubbed,
+    ScrubbedOnly,
 }
 
 /// Whether answers wait for their events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "as in the recording build, which documents them")]
-pub enum Deliver {
+pub enum Delivery {
     #[default]
     InBackground,
-    BeforeAnswer(Duration),
+    FlushBeforeResponse(Duration),
 }
 
 /// Where events would wait.

@@ -19,13 +19,13 @@ mod transport;
 
 pub use catalog::{Catalog, Entry, PlanError, Removal, catalog};
 pub use client::{
-    Backend, Client, ClientBuilder, ConfigError, Deliver, Overflow, PublishError, Rest, SessionStrings,
+    Backend, Client, ClientBuilder, ConfigError, Delivery, OnDisk, Overflow, PublishError, SessionStrings,
     explain, publish_custom_event,
 };
 pub use error::{Cause, ErrorInfo};
 pub use event::{CustomEvent, EventData, Fields, Outcome, Value};
 pub use id::{EventId, ParseIdError, ParseSessionIdError, SessionId};
-pub use request::ServedCall;
+pub use request::RequestGuard;
 pub use session::{Carrier, InSession, Scoped, Session, Target, TraceContext, carry};
 pub use stats::{DropReason, Loss, Stats};
 pub use transport::{Transport, TransportError, TransportRequest, TransportResponse};

@@ -10,18 +10,18 @@ use super::{Client, ErrorInfo, Target};
 /// A request that nobody records.
 #[derive(Debug)]
 #[must_use = "a request that is dropped at once is recorded as cancelled"]
-pub struct ServedCall {
+pub struct RequestGuard {
     _private: (),
 }
 
 impl Client {
     /// A request that nobody records.
-    pub fn call(&self, _: &str, _: &str) -> ServedCall {
-        ServedCall { _private: () }
+    pub fn call(&self, _: &str, _: &str) -> RequestGuard {
+        RequestGuard { _private: () }
     }
 }
 
-impl ServedCall {
+impl RequestGuard {
     /// Forgets the session.
     pub fn session<'a>(self, _: impl Into<Target<'a>>) -> Self {
         self

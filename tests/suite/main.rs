@@ -4,11 +4,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bad_input;
-mod before_answer;
 mod delivery;
 #[cfg(unix)]
 mod draining;
 mod durability;
+mod flush_before_response;
 mod notices;
 mod oracle;
 mod own_transport;

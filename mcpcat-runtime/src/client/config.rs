@@ -175,7 +175,7 @@ pub enum SessionStrings {
 /// What may rest on a disk while it waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub enum Rest {
+pub enum OnDisk {
     /// What the call site wrote: bounded, and without the values of sensitive keys. It is kept whenever the
     /// process ends. Secrets that only a pattern knows can be in it until it is delivered.
     #[default]
@@ -183,13 +183,13 @@ pub enum Rest {
     /// Only what may leave: patterns and hooks have seen it. Until then an event is in memory, for some ten
     /// milliseconds; those of that moment are lost when the process is killed, and those that find the worker
     /// busy with slow hooks.
-    Scrubbed,
+    ScrubbedOnly,
 }
 
 /// When an answer and its events leave, in which order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub enum Deliver {
+pub enum Delivery {
     /// Answers wait for nothing: events leave in the background.
     #[default]
     InBackground,
@@ -197,7 +197,7 @@ pub enum Deliver {
     /// been delivered or dropped, at the latest after this time. What was not delivered by then stays where it
     /// waits, counted in [`Stats::pending`](crate::delivery::Stats::pending). For processes that may be frozen, or
     /// taken away, as soon as they have answered.
-    BeforeAnswer(Duration),
+    FlushBeforeResponse(Duration),
 }
 
 /// Builds a [`Client`]. Made by [`Client::builder`].
@@ -229,11 +229,11 @@ pub struct ClientBuilder {
     on_loss: Option<LossHook>,
     policy: Policy,
     privacy: Privacy,
-    rest: Rest,
+    on_disk: OnDisk,
     consent: Option<Consent>,
     dry_run: bool,
     sample: Option<f64>,
-    deliver: Deliver,
+    delivery: Delivery,
 }
 
 /// Settings that are known to be good.
@@ -260,10 +260,10 @@ pub(crate) struct Config {
     pub(crate) on_loss: Option<LossHook>,
     pub(crate) policy: Arc<Policy>,
     pub(crate) privacy: Privacy,
-    pub(crate) rest: Rest,
+    pub(crate) on_disk: OnDisk,
     pub(crate) consent: Option<Consent>,
     pub(crate) sample: Sample,
-    pub(crate) deliver: Deliver,
+    pub(crate) delivery: Delivery,
 }
 
 /// Official MCP clients send SIGTERM 2 s after they have closed a server's stdin.
@@ -291,11 +291,11 @@ impl ClientBuilder {
             on_loss: None,
             policy: Policy::default(),
             privacy: Privacy::new(),
-            rest: Rest::default(),
+            on_disk: OnDisk::default(),
             consent: None,
             dry_run: false,
             sample: None,
-            deliver: Deliver::default(),
+            delivery: Delivery::default(),
         }
     }
 
@@ -461,31 +461,31 @@ impl ClientBuilder {
         self
     }
 
-    /// What may rest on a disk while it waits. Default: what was recorded. With a hook it is [`Rest::Scrubbed`],
+    /// What may rest on a disk while it waits. Default: what was recorded. With a hook it is [`OnDisk::ScrubbedOnly`],
     /// whatever is said here.
-    pub fn rest(mut self, rest: Rest) -> Self {
-        self.rest = rest;
+    pub fn on_disk(mut self, on_disk: OnDisk) -> Self {
+        self.on_disk = on_disk;
         self
     }
 
-    /// Whether answers wait for their events: [`Deliver::BeforeAnswer`] with the longest wait. Default:
-    /// [`Deliver::InBackground`].
+    /// Whether answers wait for their events: [`Delivery::FlushBeforeResponse`] with the longest wait. Default:
+    /// [`Delivery::InBackground`].
     ///
     /// Concerns the requests of tracked servers and those that end in
-    /// [`ServedCall::run`](crate::served::ServedCall::run) or [`run_with`](crate::served::ServedCall::run_with). The
+    /// [`RequestGuard::run`](crate::request::RequestGuard::run) or [`run_with`](crate::request::RequestGuard::run_with). The
     /// wait holds up that one answer and no thread. While the endpoint is known to be down, and nothing would be
     /// tried within the time, answers do not wait. A request whose session has no name yet (`initialize` over HTTP)
     /// does not wait either: its name comes after its answer.
     ///
     /// ```
     /// use std::time::Duration;
-    /// use mcpcat_runtime::client::{Client, Deliver};
+    /// use mcpcat_runtime::client::{Client, Delivery};
     ///
     /// let builder =
-    ///     Client::builder("proj_abc123xyz").deliver(Deliver::BeforeAnswer(Duration::from_millis(800)));
+    ///     Client::builder("proj_abc123xyz").delivery(Delivery::FlushBeforeResponse(Duration::from_millis(800)));
     /// ```
-    pub fn deliver(mut self, deliver: Deliver) -> Self {
-        self.deliver = deliver;
+    pub fn delivery(mut self, delivery: Delivery) -> Self {
+        self.delivery = delivery;
         self
     }
 
@@ -614,10 +614,10 @@ impl ClientBuilder {
             // The patterns look at keys too, inside texts that are JSON: with the same list.
             privacy: self.privacy.policy(self.policy.clone()),
             policy: Arc::new(self.policy),
-            rest: self.rest,
+            on_disk: self.on_disk,
             consent: self.consent.map(|consent| consent.deadline(deadline)),
             sample,
-            deliver: self.deliver,
+            delivery: self.delivery,
         })
     }
 }

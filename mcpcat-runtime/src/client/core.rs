@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use super::config::{Config, ConfigError, Rest};
+use super::config::{Config, ConfigError, OnDisk};
 use crate::delivery::DropReason;
 use crate::delivery::Stats;
 use crate::delivery::dead_letters::DeadLetters;
@@ -424,7 +424,7 @@ fn manifest(config: &Config) -> spool::Manifest {
 
 /// Whether nothing may be on a disk before patterns and hooks have seen it.
 fn rests_scrubbed(config: &Config) -> bool {
-    config.privacy.has_hooks() || config.rest == Rest::Scrubbed
+    config.privacy.has_hooks() || config.on_disk == OnDisk::ScrubbedOnly
 }
 
 /// How logs are opened, wherever they are.

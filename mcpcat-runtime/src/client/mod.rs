@@ -14,7 +14,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-pub use config::{ClientBuilder, ConfigError, Deliver, Rest, SessionStrings};
+pub use config::{ClientBuilder, ConfigError, Delivery, OnDisk, SessionStrings};
 pub(crate) use config::{Config, environment};
 pub(crate) use core::Core;
 pub use core::recording;
@@ -114,12 +114,12 @@ impl Client {
     /// Whether answers wait for their events.
     #[cfg(feature = "rmcp")]
     pub(crate) fn answers_wait(&self) -> bool {
-        self.core().config.deliver != Deliver::InBackground
+        self.core().config.delivery != Delivery::InBackground
     }
 
     /// Waits as [`ClientBuilder::deliver`] says, before an answer goes out.
-    pub(crate) async fn settle_before_answer(&self) {
-        let Deliver::BeforeAnswer(timeout) = self.core().config.deliver else { return };
+    pub(crate) async fn flush_before_response(&self) {
+        let Delivery::FlushBeforeResponse(timeout) = self.core().config.delivery else { return };
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let deadline = deadline(timeout);
         self.core().flush_own(deadline, Box::new(move |stats| drop(sender.send(stats))));

@@ -102,7 +102,7 @@ where
                 None => ended.unwrap_or_else(|panic| resume_unwind(panic)),
             };
             let Some(client) = this.settles.take() else { return Poll::Ready(answered) };
-            let settling = Box::pin(async move { client.settle_before_answer().await });
+            let settling = Box::pin(async move { client.flush_before_response().await });
             *this.settling = Some((settling, Some(answered)));
         }
         let Some((settling, answered)) = this.settling else { unreachable!("set above") };

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mcpcat_runtime::client::{Client, PublishError, Rest};
+use mcpcat_runtime::client::{Client, OnDisk, PublishError};
 use mcpcat_runtime::delivery::{DropReason, Loss};
 use mcpcat_runtime::event::CustomEvent;
 use mcpcat_runtime::spool::{Backend, Overflow};
@@ -120,7 +120,7 @@ async fn undelivered_events_go_when_the_user_opts_out() {
     let alive = left(unreachable().build().unwrap());
     let _ = alive.flush(Duration::from_millis(50)).await;
     let before = runs(&state);
-    drop(left(unreachable().rest(Rest::Scrubbed).build().unwrap()));
+    drop(left(unreachable().on_disk(OnDisk::ScrubbedOnly).build().unwrap()));
     assert_eq!(runs(&state), before + 1);
     drop(unreachable().enabled(false).build().unwrap());
     let kept = runs(&state);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mcpcat_runtime::client::{Client, ClientBuilder, Rest};
+use mcpcat_runtime::client::{Client, ClientBuilder, OnDisk};
 use mcpcat_runtime::delivery::DropReason;
 use mcpcat_runtime::event::CustomEvent;
 use mcpcat_runtime::privacy::{Event, Privacy};
@@ -82,7 +82,7 @@ async fn only_scrubbed_events_are_on_disk_and_a_next_start_delivers_them() {
             let ((endpoint, well), state, seen) = (sick().await, state(), Arc::default());
             let builder = || -> ClientBuilder {
                 let builder = endpoint.builder().state_dir(&state).backend(backend);
-                if hook { builder.privacy(hooked(&seen)) } else { builder.rest(Rest::Scrubbed) }
+                if hook { builder.privacy(hooked(&seen)) } else { builder.on_disk(OnDisk::ScrubbedOnly) }
             };
             let forbidden: &[&str] = if hook { &[NAME, TOKEN] } else { &[TOKEN] };
             let client = builder().build().unwrap();
@@ -119,8 +119,8 @@ async fn only_scrubbed_events_are_on_disk_and_a_next_start_delivers_them() {
 #[tokio::test]
 async fn a_hook_sees_what_was_left_without_one() {
     let ((endpoint, well), state, seen) = (sick().await, state(), Arc::default());
-    for rest in [Rest::AsRecorded, Rest::Scrubbed] {
-        let client = endpoint.builder().state_dir(&state).rest(rest).build().unwrap();
+    for on_disk in [OnDisk::AsRecorded, OnDisk::ScrubbedOnly] {
+        let client = endpoint.builder().state_dir(&state).on_disk(on_disk).build().unwrap();
         publish(&client, 10);
         let _ = client.shutdown(Duration::ZERO).await;
     }
@@ -209,7 +209,7 @@ async fn a_full_disk_log_is_counted_and_empties_again() {
             .builder()
             .capacity_bytes(64 * 1024)
             .overflow(overflow)
-            .rest(Rest::Scrubbed)
+            .on_disk(OnDisk::ScrubbedOnly)
             .build()
             .unwrap();
         let mut published = 0;

@@ -16,7 +16,7 @@ use crate::session::{Session, Target};
 /// A request that is being answered. Made by [`Client::call`]; dropped before it has ended, it is recorded
 /// as cancelled.
 #[must_use = "a request that is dropped at once is recorded as cancelled"]
-pub struct ServedCall {
+pub struct RequestGuard {
     client: Client,
     method: String,
     name: String,
@@ -26,7 +26,7 @@ pub struct ServedCall {
 impl Client {
     /// Begins the event of a request that a server of your own answers: `mcp:` and its method, and what it
     /// is about (a tool's name, a resource's URI; empty for none). It belongs to the session that runs here,
-    /// else to the process's own, unless [`session`](ServedCall::session) names one.
+    /// else to the process's own, unless [`session`](RequestGuard::session) names one.
     ///
     /// ```no_run
     /// # use mcpcat_runtime::client::Client;
@@ -40,10 +40,10 @@ impl Client {
     ///     .await
     /// # }
     /// ```
-    pub fn call(&self, method: &str, name: &str) -> ServedCall {
+    pub fn call(&self, method: &str, name: &str) -> RequestGuard {
         let here = Session::current().filter(|session| std::sync::Arc::ptr_eq(session.core(), self.core()));
         let session = here.unwrap_or_else(|| Session::of_process(self.core()));
-        ServedCall {
+        RequestGuard {
             client: self.clone(),
             call: begin(session, method, name),
             method: method.to_owned(),
@@ -80,7 +80,7 @@ struct Params<'a, T: Serialize + ?Sized> {
     arguments: &'a T,
 }
 
-impl ServedCall {
+impl RequestGuard {
     /// Names the session. Comes first: what was said before is forgotten. A target that cannot be resolved
     /// leaves the request where it is.
     pub fn session<'a>(mut self, target: impl Into<Target<'a>>) -> Self {
@@ -133,7 +133,7 @@ impl ServedCall {
         let answer = call.scope(future).await;
         let error = user_code(|| judge(&answer)).flatten();
         call.finish(error);
-        client.settle_before_answer().await;
+        client.flush_before_response().await;
         answer
     }
 
@@ -151,9 +151,9 @@ impl ServedCall {
     }
 }
 
-impl fmt::Debug for ServedCall {
+impl fmt::Debug for RequestGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServedCall")
+        f.debug_struct("RequestGuard")
             .field("method", &self.method)
             .field("name", &self.name)
             .finish_non_exhaustive()

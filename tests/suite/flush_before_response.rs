@@ -1,10 +1,10 @@
-//! `deliver(BeforeAnswer(..))`: an answer waits for its events, for as long as was allowed, and holds up nothing else.
+//! `delivery(FlushBeforeResponse(..))`: an answer waits for its events, for as long as was allowed, and holds up nothing else.
 
 use std::time::{Duration, Instant};
 
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse as _;
-use mcpcat::{Client, Deliver};
+use mcpcat::{Client, Delivery};
 use serde_json::json;
 
 use crate::sessions::{agent, serve};
@@ -12,7 +12,7 @@ use crate::support::{Collector, PATIENCE, PROJECT, Sample, call, connect, named,
 
 fn waiting(url: &str, most: Duration) -> Client {
     let builder = Client::builder(PROJECT).base_url(url).state_dir(state_dir()).drain(Duration::ZERO);
-    builder.deliver(Deliver::BeforeAnswer(most)).build().unwrap()
+    builder.delivery(Delivery::FlushBeforeResponse(most)).build().unwrap()
 }
 
 /// An endpoint that takes connections and never answers.
@@ -130,7 +130,7 @@ async fn an_answer_waits_for_its_own_events_before_those_of_earlier_processes() 
     let state = state_dir();
     let builder = || {
         let builder = Client::builder(PROJECT).base_url(&url).state_dir(&state);
-        builder.drain(Duration::ZERO).deliver(Deliver::BeforeAnswer(PATIENCE))
+        builder.drain(Duration::ZERO).delivery(Delivery::FlushBeforeResponse(PATIENCE))
     };
     let earlier = builder().build().unwrap();
     for n in 0..40 {
