@@ -137,6 +137,7 @@ impl Recorder {
 }
 
 /// What [`Recorder::run`] takes: a closure.
+#[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`run` takes a closure",
     label = "this is not a closure without parameters",
@@ -161,11 +162,13 @@ impl<R, F: FnOnce() -> R> Run for F {
 
 /// A value that is not a future. There are two of these for a future and one for any other type, so that a call with a
 /// future is ambiguous to the compiler: its message names this trait, whose name says what to write instead.
+#[doc(hidden)]
 pub trait UseScopeForFutures<M> {}
 
 impl<T> UseScopeForFutures<()> for T {}
 
 /// See [`UseScopeForFutures`].
+#[doc(hidden)]
 #[derive(Debug)]
 pub enum IsAFuture {}
 

@@ -1,4 +1,5 @@
-//! What the SDK (`mcpcat-runtime`) and the collector (`mcpcat-timeline`) must agree on, written once.
+//! What the SDK (`mcpcat-runtime`) and the collector (`mcpcat-timeline`) must agree on, written once; and what the
+//! SDK has in both of its builds, the one that records and the one that does not.
 //!
 //! Users reach all of it through `mcpcat`; this crate is for the two sides alone. Nothing in here does I/O except
 //! reading environment variables in [`state_dir`].
@@ -12,13 +13,22 @@
 //! | [`catalogue`] | the document that lists the events a program can emit |
 //! | [`tag`] | which tags the ingest API keeps |
 //! | [`state_dir`] | where both keep files |
+//! | [`values`] | settings, errors, numbers and ids that users handle |
+//!
+//! All but [`ksuid`], [`tag`] and [`values`] stand behind the feature `contracts`.
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "contracts")]
 pub mod batch;
+#[cfg(feature = "contracts")]
 pub mod catalogue;
+#[cfg(feature = "contracts")]
 pub mod event_type;
 pub mod ksuid;
+#[cfg(feature = "contracts")]
 pub mod session;
+#[cfg(feature = "contracts")]
 pub mod state_dir;
 pub mod tag;
+pub mod values;

@@ -1,7 +1,6 @@
 //! The catalogue of a program that emits nothing: empty.
 
-use std::borrow::Cow;
-use std::fmt;
+use mcpcat_wire::values::{Entry, PlanError, Removal};
 
 /// All events that the linked program can make: none.
 pub fn catalog() -> Catalog {
@@ -12,23 +11,6 @@ pub fn catalog() -> Catalog {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Catalog {
     _private: (),
-}
-
-/// One place in the source that makes events. There is none.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-#[allow(missing_docs, reason = "as in the recording build, which documents them")]
-pub struct Entry {
-    pub name: String,
-    pub kind: &'static str,
-    pub parameters: Vec<Cow<'static, str>>,
-    pub tags: Vec<Cow<'static, str>>,
-    pub properties: Vec<Cow<'static, str>>,
-    pub redacted: Vec<Cow<'static, str>>,
-    pub description: &'static str,
-    pub module: &'static str,
-    pub file: &'static str,
-    pub line: u32,
 }
 
 impl Catalog {
@@ -56,30 +38,3 @@ impl Catalog {
         Ok(Vec::new())
     }
 }
-
-/// Something that a plan has and the program no longer does. There is none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-#[allow(missing_docs, reason = "as in the recording build, which documents them")]
-pub enum Removal {
-    Event { event: String, perhaps_now: Option<String> },
-    Key { event: String, place: String, key: String },
-}
-
-impl fmt::Display for Removal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
-}
-
-/// A plan that cannot be read. None is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlanError(());
-
-impl fmt::Display for PlanError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a tracking plan")
-    }
-}
-
-impl std::error::Error for PlanError {}

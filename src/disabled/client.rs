@@ -1,14 +1,20 @@
 //! A client that takes every setting and event, and keeps none.
 
-use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mcpcat_wire::values::{
+    Backend, ConfigError, Delivery, EventId, Loss, OnDisk, Overflow, PublishError, SessionStrings, Stats,
+};
+
 use super::policy::Policy;
 use super::privacy::{Asked, ConsentVerdict, Explained, Privacy};
-use super::{DropReason, EventData, EventId, Loss, Session, Stats, Target, Transport};
+use super::{EventData, Session, Target, Transport};
+
+/// The id of an event that nobody recorded: all zeros.
+const NO_EVENT: EventId = EventId::from_raw([0; 20]);
 
 /// The handle of a project that nothing is recorded for.
 #[derive(Clone)]
@@ -103,7 +109,7 @@ impl Client {
     /// # Errors
     /// Never.
     pub fn publish<'a>(&self, _: impl Into<Target<'a>>, _: impl EventData) -> Result<EventId, PublishError> {
-        Ok(EventId(()))
+        Ok(NO_EVENT)
     }
 
     /// A session of nothing.
@@ -133,7 +139,7 @@ pub fn publish_custom_event<'a>(
     _: &str,
     _: impl EventData,
 ) -> Result<EventId, PublishError> {
-    Ok(EventId(()))
+    Ok(NO_EVENT)
 }
 
 /// Nothing would leave.
@@ -177,7 +183,6 @@ forget! {
     application(impl Into<String>);
     token(impl AsRef<str>);
     token_file(impl Into<PathBuf>);
-    proxy(impl AsRef<str>);
     transport(impl Transport);
     overflow(Overflow);
     on_loss(impl Fn(Loss) + Send + Sync + 'static);
@@ -217,110 +222,4 @@ impl ClientBuilder {
     pub fn build(self) -> Result<Client, ConfigError> {
         Ok(Client(()))
     }
-}
-
-/// What a client cannot be built from. Here it always can.
-#[derive(Debug)]
-#[non_exhaustive]
-#[allow(missing_docs, reason = "as in the recording build, which documents them")]
-pub enum ConfigError {
-    EmptyProject,
-    BaseUrl { source: &'static str, given: String, problem: String },
-    NotUnicode { variable: &'static str },
-    Token { source: &'static str, problem: String },
-    Header { name: String, problem: String },
-    Proxy { source: &'static str, given: String, problem: String },
-    NoTransport,
-    Sample { source: &'static str, given: String },
-    Drain { given: String },
-    StateDir { source: &'static str },
-    SpoolDirBytes { source: &'static str, given: String },
-    Thread(std::io::Error),
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
-}
-
-impl Error for ConfigError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Thread(error) => Some(error),
-            _ => None,
-        }
-    }
-}
-
-/// Why an event was not recorded. Never returned.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-#[allow(missing_docs, reason = "as in the recording build, which documents them")]
-pub enum PublishError {
-    EmptyProject,
-    WrongProject { given: String, tracked: String },
-    Untracked { reason: String },
-    NoClient { reason: String },
-    Dropped(DropReason),
-}
-
-impl fmt::Display for PublishError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
-}
-
-impl Error for PublishError {}
-
-/// What a plain string means where a session is expected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-#[allow(missing_docs, reason = "as in the recording build, which documents them")]
-pub enum SessionStrings {
-    #[default]
-    Derive,
-    Verbatim,
-}
-
-/// What is on disk before it is delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-#[allow(missing_docs, reason = "as in the recording build, which documents them")]
-pub enum OnDisk {
-    #[default]
-    AsRecorded,
-    ScrubbedOnly,
-}
-
-/// Whether answers wait for their events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-#[allow(missing_docs, reason = "as in the recording build, which documents them")]
-pub enum Delivery {
-    #[default]
-    InBackground,
-    FlushBeforeResponse(Duration),
-}
-
-/// Where events would wait.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-#[allow(missing_docs, reason = "as in the recording build, which documents them")]
-pub enum Backend {
-    #[default]
-    Auto,
-    Mapped,
-    Written,
-    Memory,
-}
-
-/// What would happen at the bound.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-#[allow(missing_docs, reason = "as in the recording build, which documents them")]
-pub enum Overflow {
-    #[default]
-    DropNewest,
-    DropOldest,
 }

@@ -34,7 +34,9 @@ impl<T: EventData + ?Sized> EventData for &T {
 
 /// The fields of an event that nobody records: there is no value of this type.
 #[derive(Debug)]
-pub struct Fields(Never);
+pub struct Fields {
+    _never: Never,
+}
 
 #[derive(Debug)]
 enum Never {}

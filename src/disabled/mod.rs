@@ -2,8 +2,10 @@
 //! signatures and nothing behind them. A library can annotate, implement the traits and carry sessions for its users'
 //! sake, and leave the choice to them; `tests/api` holds the two listings against each other.
 //!
-//! What is a value of the user's own ([`ErrorInfo`], [`TraceContext`], limits) keeps what it was given. What would be
-//! recorded is taken and forgotten, closures run as they are, and an id is all zeros.
+//! Types that do nothing by themselves (settings, errors, numbers, ids) are those of the recording build, from
+//! `mcpcat_wire::values`: a new one is written there, once. A type with behaviour has its twin here. [`ErrorInfo`]
+//! keeps what it was given. What would be recorded is taken and forgotten, closures run as they are, and an id is all
+//! zeros.
 
 mod catalog;
 mod client;
@@ -14,18 +16,17 @@ pub mod policy;
 pub mod privacy;
 mod request;
 mod session;
-mod stats;
 mod transport;
 
-pub use catalog::{Catalog, Entry, PlanError, Removal, catalog};
-pub use client::{
-    Backend, Client, ClientBuilder, ConfigError, Delivery, OnDisk, Overflow, PublishError, SessionStrings,
-    explain, publish_custom_event,
-};
+pub use catalog::{Catalog, catalog};
+pub use client::{Client, ClientBuilder, explain, publish_custom_event};
 pub use error::{Cause, ErrorInfo};
 pub use event::{CustomEvent, EventData, Fields, Outcome, Value};
-pub use id::{EventId, ParseIdError, ParseSessionIdError, SessionId};
+pub use id::SessionId;
+pub use mcpcat_wire::values::{
+    Backend, ConfigError, Delivery, DropReason, Entry, EventId, Loss, OnDisk, Overflow, ParseIdError,
+    ParseSessionIdError, PlanError, PublishError, Removal, SessionStrings, Stats, TraceContext,
+};
 pub use request::RequestGuard;
-pub use session::{Carrier, InSession, Scoped, Session, Target, TraceContext, carry};
-pub use stats::{DropReason, Loss, Stats};
+pub use session::{Carrier, InSession, Scoped, Session, Target, carry};
 pub use transport::{Transport, TransportError, TransportRequest, TransportResponse};

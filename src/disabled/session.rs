@@ -161,26 +161,3 @@ impl From<&SessionId> for Target<'_> {
         Self(PhantomData)
     }
 }
-
-/// The trace and span that a call belongs to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TraceContext {
-    /// 32 hexadecimal digits.
-    pub trace_id: String,
-    /// 16 hexadecimal digits.
-    pub span_id: String,
-}
-
-impl TraceContext {
-    /// From the ids of a span.
-    pub fn new(trace_id: impl Into<String>, span_id: impl Into<String>) -> Self {
-        Self { trace_id: trace_id.into(), span_id: span_id.into() }
-    }
-
-    /// Always `None`: nothing is read.
-    #[must_use]
-    pub fn parse(_: &str) -> Option<Self> {
-        None
-    }
-}

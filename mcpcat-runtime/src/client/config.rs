@@ -1,204 +1,30 @@
 //! What a client is told: by the builder, else by the environment, else the product's defaults.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Client;
+use mcpcat_wire::values::DEFAULT_BASE_URL;
+
 use super::connection::{Connection, ConnectionSettings};
 use super::consent::{self, Answer};
+use super::{Client, ConfigError, Delivery, OnDisk, SessionStrings};
 use crate::delivery::Loss;
 use crate::delivery::callback::LossHook;
 use crate::delivery::endpoint::{BaseUrl, Unparsed, mask};
-use crate::delivery::ingest::NO_TRANSPORT;
 use crate::event::wire::Dialect;
 use crate::notice;
 use crate::policy::{Policy, Sample};
-use crate::privacy::Privacy;
-use crate::privacy::consent::{Asked, Consent, ConsentVerdict};
+use crate::privacy::consent::Consent;
+use crate::privacy::{Asked, ConsentVerdict, Privacy};
 use crate::spool::{Backend, Overflow};
 
-/// Where events go when nothing else is said.
-const DEFAULT_BASE_URL: &str = "https://api.agentcat.com";
 /// The environment's base URLs, in the official order.
 const BASE_URL_VARIABLES: [&str; 2] = ["AGENTCAT_API_URL", "MCPCAT_API_URL"];
 
 /// What may wait in one state directory.
 const DEFAULT_SPOOL_DIR_BYTES: u64 = 256 << 20;
-
-/// What a client cannot be built from.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// The project id is empty and `MCPCAT_PROJECT_ID` is not set.
-    EmptyProject,
-    /// The base URL cannot be used.
-    BaseUrl {
-        /// Which setting it came from: `base_url`, `AGENTCAT_API_URL` or `MCPCAT_API_URL`.
-        source: &'static str,
-        /// The text that was given, without what could be a credential.
-        given: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The token cannot be sent.
-    Token {
-        /// Which setting it came from: `token` or `MCPCAT_TOKEN`.
-        source: &'static str,
-        /// What is wrong with it. The token itself is not repeated.
-        problem: String,
-    },
-    /// A header cannot be sent.
-    Header {
-        /// Its name.
-        name: String,
-        /// What is wrong with it. The value is not repeated.
-        problem: String,
-    },
-    /// The proxy cannot be used.
-    Proxy {
-        /// Which setting it came from: `proxy` or `MCPCAT_PROXY`.
-        source: &'static str,
-        /// The address that was given, without user and password.
-        given: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// This build has no HTTP client, and none was given.
-    NoTransport,
-    /// A variable of the environment holds bytes that are no text.
-    NotUnicode {
-        /// The variable.
-        variable: &'static str,
-    },
-    /// The share of sessions to record is not a number from 0 to 1.
-    Sample {
-        /// Which setting it came from: `sample` or `MCPCAT_SAMPLE`.
-        source: &'static str,
-        /// What was given.
-        given: String,
-    },
-    /// `MCPCAT_DRAIN_MS` is not a number of milliseconds.
-    Drain {
-        /// What was given.
-        given: String,
-    },
-    /// The state directory is an empty path.
-    StateDir {
-        /// Which setting it came from: `state_dir`.
-        source: &'static str,
-    },
-    /// The bound on all that waits in a state directory is not a number of bytes.
-    SpoolDirBytes {
-        /// Which setting it came from: `MCPCAT_SPOOL_DIR_BYTES`.
-        source: &'static str,
-        /// What was given.
-        given: String,
-    },
-    /// The delivery thread could not be started.
-    Thread(std::io::Error),
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::EmptyProject => f.write_str(
-                "the project id is empty: pass the `proj_…` id of your project, or set MCPCAT_PROJECT_ID",
-            ),
-            Self::BaseUrl { source, given, problem } => write!(
-                f,
-                "`{source}` is `{given}`, which cannot be used: {problem}; \
-                 write something like http://127.0.0.1:6228 or {DEFAULT_BASE_URL}"
-            ),
-            Self::Token { source, problem } => {
-                write!(
-                    f,
-                    "the token of `{source}` cannot be sent: {problem}; write it as the endpoint issued it"
-                )
-            }
-            Self::Header { name, problem } => write!(f, "the header `{name}` cannot be sent: {problem}"),
-            Self::Proxy { source, given, problem } => write!(
-                f,
-                "`{source}` is `{given}`, which cannot be used: {problem}; write something like http://proxy:3128"
-            ),
-            Self::NoTransport => f.write_str(NO_TRANSPORT),
-            Self::NotUnicode { variable } => write!(
-                f,
-                "the variable `{variable}` is not UTF-8, so it cannot be read: write it as plain text, or unset it"
-            ),
-            Self::Sample { source, given } => write!(
-                f,
-                "`{source}` is `{given}`: write the share of sessions to record, from 0 (none) to 1 (all)"
-            ),
-            Self::Drain { given } => write!(
-                f,
-                "`MCPCAT_DRAIN_MS` is `{given}`: write how many milliseconds the end of the process may wait, as in 1500"
-            ),
-            Self::StateDir { source } => write!(
-                f,
-                "`{source}` is empty: name a directory, or leave it out for MCPCAT_STATE_DIR or the platform's own"
-            ),
-            Self::SpoolDirBytes { source, given } => {
-                write!(f, "`{source}` is `{given}`: write a number of bytes, such as 268435456 for 256 MiB")
-            }
-            Self::Thread(error) => write!(
-                f,
-                "the delivery thread could not be started: {error}; it needs a thread and ten file descriptors \
-                 (RLIMIT_NPROC, RLIMIT_NOFILE)"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for ConfigError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Thread(error) => Some(error),
-            _ => None,
-        }
-    }
-}
-
-/// What a plain string means where a session is expected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum SessionStrings {
-    /// It is derived into a stable `ses_…` id, as the TypeScript and Go SDKs do.
-    #[default]
-    Derive,
-    /// It is the session's id as it stands, as the official Rust and Python SDKs do.
-    Verbatim,
-}
-
-/// What may rest on a disk while it waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum OnDisk {
-    /// What the call site wrote: bounded, and without the values of sensitive keys. It is kept whenever the
-    /// process ends. Secrets that only a pattern knows can be in it until it is delivered.
-    #[default]
-    AsRecorded,
-    /// Only what may leave: patterns and hooks have seen it. Until then an event is in memory, for some ten
-    /// milliseconds; those of that moment are lost when the process is killed, and those that find the worker
-    /// busy with slow hooks.
-    ScrubbedOnly,
-}
-
-/// When an answer and its events leave, in which order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Delivery {
-    /// Answers wait for nothing: events leave in the background.
-    #[default]
-    InBackground,
-    /// A recorded request is answered when its events, and those that this process published before them, have
-    /// been delivered or dropped, at the latest after this time. What was not delivered by then stays where it
-    /// waits, counted in [`Stats::pending`](crate::delivery::Stats::pending). For processes that may be frozen, or
-    /// taken away, as soon as they have answered.
-    FlushBeforeResponse(Duration),
-}
 
 /// Builds a [`Client`]. Made by [`Client::builder`].
 ///

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::config::{ClientBuilder, ConfigError};
+use super::ConfigError;
+use super::config::ClientBuilder;
 use crate::delivery::Transport;
 use crate::delivery::credentials::{Credentials, Secret};
 use crate::delivery::endpoint::BaseUrl;

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use super::config::{Config, ConfigError, OnDisk};
+use super::config::Config;
+use super::{ConfigError, OnDisk};
 use crate::delivery::DropReason;
 use crate::delivery::Stats;
 use crate::delivery::dead_letters::DeadLetters;
@@ -19,7 +20,7 @@ use crate::delivery::worker::{self, Setup};
 use crate::event::fields::Fields;
 use crate::event::id::random_ksuid;
 use crate::event::record::{Definition, Header, RecordKind};
-use crate::event::{EventId, time};
+use crate::event::{EventId, id, time};
 use crate::notice;
 use crate::spool::{self, Backend, Mark, Reader, Refused, Spool};
 
@@ -219,7 +220,7 @@ impl Core {
     }
 
     pub(crate) fn new_event_id(&self, unix_micros: u64) -> EventId {
-        EventId::generate(unix_micros, spool::fork_generation())
+        id::generate(unix_micros, spool::fork_generation())
     }
 
     /// What a floor above keeps with the client, made once.

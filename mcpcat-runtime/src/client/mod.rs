@@ -14,15 +14,16 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-pub use config::{ClientBuilder, ConfigError, Delivery, OnDisk, SessionStrings};
+pub use config::ClientBuilder;
 pub(crate) use config::{Config, environment};
 pub(crate) use core::Core;
 pub use core::recording;
 pub(crate) use installed::for_project;
+pub use mcpcat_wire::values::{ConfigError, Delivery, OnDisk, PublishError, SessionStrings};
 
+use crate::delivery::Stats;
 use crate::delivery::thread::{self, Running};
 use crate::delivery::wait;
-use crate::delivery::{DropReason, Stats};
 use crate::spool::Reader;
 
 /// Records events of one project and delivers them in the background.
@@ -224,50 +225,3 @@ fn deadline(timeout: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(timeout).unwrap_or_else(|| now + Duration::from_secs(3_155_760_000))
 }
-
-/// Why an event was not recorded. The event's absence is the only consequence: callers may ignore it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PublishError {
-    /// The project id is empty.
-    EmptyProject,
-    /// The target belongs to another project.
-    WrongProject {
-        /// The project that was passed.
-        given: String,
-        /// The project that the target is tracked under.
-        tracked: String,
-    },
-    /// The server could not be tracked, for the reason given.
-    Untracked {
-        /// What kept `track` from recording.
-        reason: String,
-    },
-    /// No client could be made for the project.
-    NoClient {
-        /// What is wrong with the configuration.
-        reason: String,
-    },
-    /// The event was dropped at once, and counted.
-    Dropped(DropReason),
-}
-
-impl fmt::Display for PublishError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::EmptyProject => f.write_str("`project` is empty: pass the `proj_…` id the server is tracked with"),
-            Self::WrongProject { given, tracked } => {
-                write!(f, "`project` is `{given}`, but the target is tracked under `{tracked}`: pass that one")
-            }
-            Self::Untracked { reason } => write!(f, "the server is not tracked: {reason}"),
-            Self::NoClient { reason } => write!(f, "no client for this project: {reason}"),
-            Self::Dropped(DropReason::SpoolFull) => f.write_str(
-                "the event was dropped: as many events wait as `capacity_bytes` allows; is the endpoint reachable?",
-            ),
-            Self::Dropped(DropReason::Closed) => f.write_str("the event was dropped: the client has been shut down"),
-            Self::Dropped(reason) => write!(f, "the event was dropped: {reason}"),
-        }
-    }
-}
-
-impl std::error::Error for PublishError {}

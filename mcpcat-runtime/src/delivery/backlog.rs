@@ -5,7 +5,8 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use super::ledger::{DropReason, Ledger};
+use super::DropReason;
+use super::ledger::Ledger;
 use super::scrubbed_log::ScrubbedRecord;
 use crate::event::EventId;
 use crate::event::record::{Definition, Header, RecordKind};

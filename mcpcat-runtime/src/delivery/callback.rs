@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::ledger::Loss;
+use super::Loss;
 
 /// Losses that wait for a callback that is still running, at most. More are in the numbers and in the log.
 const MOST_WAITING: usize = 64;
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_callback_that_blocks_and_panics_holds_up_nobody_and_misses_nothing() {
-        let loss = |dropped| Loss { reason: DropReason::Closed, dropped };
+        let loss = |dropped| Loss::new(DropReason::Closed, dropped);
         let (began, begin) = mpsc::channel();
         let (go, gone) = mpsc::channel::<()>();
         let gone = Mutex::new(gone);

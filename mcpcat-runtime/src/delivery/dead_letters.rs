@@ -207,6 +207,7 @@ pub(super) fn is_foreign_type(body: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::id::generate;
 
     #[test]
     fn a_type_is_foreign_when_the_product_has_no_method_of_that_name() {
@@ -222,7 +223,7 @@ mod tests {
     }
 
     fn body(n: u64, size: usize) -> (EventId, Vec<u8>) {
-        let id = EventId::generate(n * 1_000_000, 0);
+        let id = generate(n * 1_000_000, 0);
         (id, format!("{{\"id\":\"{id}\",\"x\":\"{}\"}}", "x".repeat(size)).into_bytes())
     }
 

@@ -7,6 +7,8 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
 use mcpcat_wire::batch::{BATCH_HEADER, EVENT_TYPES_HEADER, offers_any_type};
+#[cfg(not(feature = "reqwest"))]
+use mcpcat_wire::values::NO_TRANSPORT;
 
 use super::batch::{self, Offer};
 use super::credentials::Credentials;
@@ -57,10 +59,6 @@ impl Carrier {
         }
     }
 }
-
-/// Why a build sends nothing.
-pub(crate) const NO_TRANSPORT: &str = "this build has no HTTP client: enable the feature `rustls`, `native-tls` or \
-                                       `reqwest`, or pass one of your own to `transport`";
 
 /// Sends bodies to one endpoint.
 #[derive(Debug)]

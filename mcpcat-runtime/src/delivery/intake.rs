@@ -8,9 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::DropReason;
 use super::flushes::Flushes;
 use super::item::{Item, Origin};
-use super::ledger::{DropReason, Ledger};
+use super::ledger::Ledger;
 use super::mailbox::Mailbox;
 use crate::event::record::{Definition, Header, RecordKind};
 use crate::event::wire::{self, Dialect};

@@ -1,86 +1,12 @@
 //! What happened to every event, in numbers that always add up:
 //! `published + adopted = delivered + dropped + pending`.
 
-use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::callback::LossHook;
+use super::{DropReason, Loss, Stats};
 use crate::event::time;
-
-/// Why an event will not arrive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum DropReason {
-    /// The spool had reached its bound.
-    SpoolFull,
-    /// One event was larger than a segment of the spool.
-    TooLarge,
-    /// The endpoint refused this event (400, 413, 422 and their kind).
-    Rejected,
-    /// The endpoint kept failing on this event while it took others.
-    Exhausted,
-    /// A redaction hook withheld the event, failed or took too long.
-    Withheld,
-    /// A value panicked while it was being serialised.
-    Panicked,
-    /// The record was damaged in the log.
-    Damaged,
-    /// Published after the client was shut down.
-    Closed,
-    /// Published by a forked child that could not open a log of its own, or by a child of a child.
-    Forked,
-    /// The spool's file could not be written.
-    SpoolFailed,
-    /// It gave way to newer events, as [`Overflow::DropOldest`](crate::spool::Overflow::DropOldest) asks.
-    Evicted,
-    /// It had waited on disk for a week without a process that could deliver it. Also events of other programs, which
-    /// the process counts that deletes them.
-    Expired,
-}
-
-impl DropReason {
-    /// Every reason, in the order of the ledger.
-    pub const ALL: [Self; 12] = [
-        Self::SpoolFull,
-        Self::TooLarge,
-        Self::Rejected,
-        Self::Exhausted,
-        Self::Withheld,
-        Self::Panicked,
-        Self::Damaged,
-        Self::Closed,
-        Self::Forked,
-        Self::SpoolFailed,
-        Self::Evicted,
-        Self::Expired,
-    ];
-
-    /// The reason in a word, as logs and metrics write it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SpoolFull => "spool_full",
-            Self::TooLarge => "too_large",
-            Self::Rejected => "rejected",
-            Self::Exhausted => "exhausted",
-            Self::Withheld => "withheld",
-            Self::Panicked => "panicked",
-            Self::Damaged => "damaged",
-            Self::Closed => "closed",
-            Self::Forked => "forked",
-            Self::SpoolFailed => "spool_failed",
-            Self::Evicted => "evicted",
-            Self::Expired => "expired",
-        }
-    }
-}
-
-impl fmt::Display for DropReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// The counters, shared by publishers and the worker.
 #[derive(Debug, Default)]
@@ -115,16 +41,6 @@ struct Apart(AtomicU64);
 
 /// A reason that costs nothing for this long has ended; what it costs later is told anew.
 const EPISODE_MICROS: u64 = 60_000_000;
-
-/// Events began to be lost: what [`ClientBuilder::on_loss`](crate::client::ClientBuilder::on_loss) is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Loss {
-    /// Why.
-    pub reason: DropReason,
-    /// Events lost for this reason so far, earlier episodes included.
-    pub dropped: u64,
-}
 
 impl Ledger {
     pub(crate) fn publish(&self) {
@@ -184,7 +100,7 @@ impl Ledger {
         }
         let news = self.news.swap(0, Ordering::Acquire);
         for reason in DropReason::ALL.into_iter().filter(|reason| news & 1 << *reason as u32 != 0) {
-            let loss = Loss { reason, dropped: self.dropped[reason as usize].load(Ordering::Relaxed) };
+            let loss = Loss::new(reason, self.dropped[reason as usize].load(Ordering::Relaxed));
             crate::notice::warn(format_args!("events are being dropped: {reason} ({} so far)", loss.dropped));
             if let Some(hook) = hook {
                 hook.tell(loss);
@@ -273,98 +189,24 @@ impl Ledger {
         let withdrawn = self.withdrawn.load(Ordering::Acquire);
         let published = self.published.0.load(Ordering::Acquire).saturating_sub(withdrawn);
         let adopted = self.adopted.load(Ordering::Acquire);
-        Stats {
-            published,
-            adopted,
-            delivered,
-            dropped,
-            pending: (published + adopted).saturating_sub(delivered + dropped),
-            unattributed: self.unattributed.load(Ordering::Relaxed),
-            problems: self.problems.load(Ordering::Relaxed),
-            requests: self.requests.load(Ordering::Relaxed),
-            dead_letters: self.kept_aside.load(Ordering::Relaxed),
-            last_failure: self.last_failure.lock().ok().and_then(|last| last.clone()),
-            sampled_out: self.sampled_out.load(Ordering::Relaxed),
-            without_consent: self.without_consent.load(Ordering::Relaxed),
-            not_offered: self.not_offered.load(Ordering::Relaxed),
-            hook_failures: self.hook_failures.load(Ordering::Acquire),
-            last_hook_failure: self.last_hook_failure.lock().ok().and_then(|last| last.clone()),
-            by_reason,
-        }
-    }
-}
-
-/// What happened to a client's events so far: `published + adopted = delivered + dropped + pending`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-#[must_use]
-pub struct Stats {
-    /// Events this process handed to the client, those it had to drop at once among them.
-    pub published: u64,
-    /// Events found in the logs of processes that ended before delivering them.
-    pub adopted: u64,
-    /// Events the endpoint took (any 2xx).
-    pub delivered: u64,
-    /// Events that will not arrive. [`dropped_for`](Self::dropped_for) tells why.
-    pub dropped: u64,
-    /// Events that wait, or are being sent.
-    pub pending: u64,
-    /// Events without a session of their own, recorded under the process's session.
-    pub unattributed: u64,
-    /// Values and tags that were replaced or left out because they broke a rule or failed to serialise;
-    /// their events went out.
-    pub problems: u64,
-    /// HTTP requests sent, repeated ones among them.
-    pub requests: u64,
-    /// Refused events that this process kept aside, to be sent again by
-    /// [`resend_dead_letters`](crate::client::Client::resend_dead_letters). They count as dropped.
-    pub dead_letters: u64,
-    /// The newest reason why something was not delivered, in words.
-    pub last_failure: Option<String>,
-    /// Events that the share of sessions to record left out. None of the other numbers counts them.
-    pub sampled_out: u64,
-    /// Events of sessions whose consent hook said no, failed, or has not answered. None of the other numbers
-    /// counts them.
-    pub without_consent: u64,
-    /// Requests that were not sent because the product has no event type for them (a method of the server's own,
-    /// `skills/*`, `server/discover`) and the endpoint did not offer to take any. `mcpcat-timeline` offers it. None of
-    /// the other numbers counts them.
-    pub not_offered: u64,
-    /// Answers that the author's hooks (`identify`, `event_tags`, `event_properties`) failed to give in time;
-    /// their events went out without. Those of `consent` too; nothing of their sessions is recorded.
-    pub hook_failures: u64,
-    /// The newest of them, in words.
-    pub last_hook_failure: Option<String>,
-    by_reason: [u64; DropReason::ALL.len()],
-}
-
-impl Stats {
-    /// How many events were dropped for `reason`.
-    #[must_use]
-    pub fn dropped_for(&self, reason: DropReason) -> u64 {
-        self.by_reason[reason as usize]
-    }
-}
-
-impl fmt::Display for Stats {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "published {} + adopted {} = delivered {} + dropped {} + pending {}",
-            self.published, self.adopted, self.delivered, self.dropped, self.pending
-        )?;
-        for reason in DropReason::ALL {
-            if self.dropped_for(reason) > 0 {
-                write!(f, "; {reason} {}", self.dropped_for(reason))?;
-            }
-        }
-        if self.not_offered > 0 {
-            write!(f, "; {} of types that the endpoint does not offer to take", self.not_offered)?;
-        }
-        match &self.last_failure {
-            Some(failure) => write!(f, "; last failure: {failure}"),
-            None => Ok(()),
-        }
+        let mut stats = Stats::default();
+        stats.published = published;
+        stats.adopted = adopted;
+        stats.delivered = delivered;
+        stats.dropped = dropped;
+        stats.pending = (published + adopted).saturating_sub(delivered + dropped);
+        stats.unattributed = self.unattributed.load(Ordering::Relaxed);
+        stats.problems = self.problems.load(Ordering::Relaxed);
+        stats.requests = self.requests.load(Ordering::Relaxed);
+        stats.dead_letters = self.kept_aside.load(Ordering::Relaxed);
+        stats.last_failure = self.last_failure.lock().ok().and_then(|last| last.clone());
+        stats.sampled_out = self.sampled_out.load(Ordering::Relaxed);
+        stats.without_consent = self.without_consent.load(Ordering::Relaxed);
+        stats.not_offered = self.not_offered.load(Ordering::Relaxed);
+        stats.hook_failures = self.hook_failures.load(Ordering::Acquire);
+        stats.last_hook_failure = self.last_hook_failure.lock().ok().and_then(|last| last.clone());
+        stats.by_reason = by_reason;
+        stats
     }
 }
 

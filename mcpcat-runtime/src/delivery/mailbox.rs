@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio::sync::Notify;
 
-use super::ledger::Stats;
+use super::Stats;
 use crate::spool::fence;
 
 /// The shared part of one client's delivery.

@@ -26,7 +26,7 @@ pub(crate) mod unanswered;
 pub(crate) mod wait;
 pub(crate) mod worker;
 
-pub use ledger::{DropReason, Loss, Stats};
+pub use mcpcat_wire::values::{DropReason, Loss, Stats};
 #[cfg(feature = "reqwest")]
 pub use transport::HttpClient;
 pub use transport::{Transport, TransportError, TransportRequest, TransportResponse};

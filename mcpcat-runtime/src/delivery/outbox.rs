@@ -13,11 +13,12 @@ use futures_util::stream::FuturesUnordered;
 // The runtime's clock, which tests let run ahead.
 use tokio::time::Instant;
 
+use super::DropReason;
 use super::batch::{self, Fate, MAX_BATCHES, Offer};
 use super::event_type_gate::{EventTypeGate, Gate};
 use super::ingest::{Ingest, Offers};
 use super::item::{Item, Origin, Withheld};
-use super::ledger::{DropReason, Ledger};
+use super::ledger::Ledger;
 use super::retry::{Answer, MAX_STRIKES, Throttle, Verdict, judge};
 use super::scrubbing::MAX_HOOKED;
 use super::sources::Sources;

@@ -132,6 +132,7 @@ impl ScrubbedLog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::id::generate;
     use crate::spool::{self, Backend, Options};
 
     fn log(cap: u64) -> ScrubbedLog {
@@ -144,7 +145,7 @@ mod tests {
     fn a_mark_ends_with_the_last_event_before_it() {
         let mut log = log(1 << 20);
         assert!(log.is_empty());
-        let ids: Vec<EventId> = (0..3).map(|n| EventId::generate(n * 1_000_000, 0)).collect();
+        let ids: Vec<EventId> = (0..3).map(|n| generate(n * 1_000_000, 0)).collect();
         log.keep(ids[0], false, b"a").unwrap();
         log.keep(ids[1], true, b"b").unwrap();
         let mark = log.mark();
@@ -171,7 +172,7 @@ mod tests {
     #[test]
     fn what_is_full_says_so_until_something_has_left() {
         let mut log = log(8192);
-        let id = EventId::generate(0, 0);
+        let id = generate(0, 0);
         while log.keep(id, false, &[b'x'; 500]).is_ok() {}
         assert_eq!(log.keep(id, false, &[b'x'; 500]), Err(Refused::Full));
         while let Some((at, number, ..)) = log.next() {

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::DropReason;
 use super::backlog::{Backlog, What};
 use super::dead_letters::{self, DeadLetters};
 use super::flushes::Flushes;
 use super::intake::Intake;
 use super::item::{Item, Origin};
-use super::ledger::{DropReason, Ledger};
+use super::ledger::Ledger;
 use super::scrubbing::{Kept, Scrubbed, Scrubbing};
 use crate::event::EventId;
 use crate::event::wire;

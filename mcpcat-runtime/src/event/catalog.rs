@@ -5,9 +5,9 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use mcpcat_wire::catalogue::{self, Document};
+pub use mcpcat_wire::values::{Entry, PlanError, Removal};
 
 use super::callsite::{Callsite, Field, Place};
 
@@ -115,32 +115,6 @@ pub struct Catalog {
     entries: Vec<Entry>,
 }
 
-/// One place in the source that makes events.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-pub struct Entry {
-    /// The event's name.
-    pub name: String,
-    /// `function`, `emit` or `data`.
-    pub kind: &'static str,
-    /// The keys of its parameters.
-    pub parameters: Vec<Cow<'static, str>>,
-    /// The keys of its tags.
-    pub tags: Vec<Cow<'static, str>>,
-    /// The keys of its properties.
-    pub properties: Vec<Cow<'static, str>>,
-    /// Those of all keys whose values are never sent.
-    pub redacted: Vec<Cow<'static, str>>,
-    /// The first paragraph of the doc comment, or empty.
-    pub description: &'static str,
-    /// The path of the module.
-    pub module: &'static str,
-    /// The source file, as the compiler names it.
-    pub file: &'static str,
-    /// The line, from 1.
-    pub line: u32,
-}
-
 fn entries(callsites: &'static [Callsite]) -> Vec<Entry> {
     let mut entries: Vec<Entry> = callsites.iter().map(entry).collect();
     entries.sort();
@@ -153,36 +127,35 @@ fn entry(site: &'static Callsite) -> Entry {
     let details = site.details();
     let fields = &details.fields;
     let keys = |place: Place| fields.iter().filter(move |field| field.place == place).map(Field::key);
-    Entry {
-        name: site.name.to_owned(),
-        kind: details.kind.as_str(),
-        parameters: keys(Place::Parameter).collect(),
-        tags: keys(Place::Tag).collect(),
-        properties: keys(Place::Property).collect(),
-        redacted: fields.iter().filter(|field| field.redacted || field.sensitive).map(Field::key).collect(),
-        description: details.doc,
-        module: details.module,
-        file: details.file,
-        line: details.line,
-    }
+    let mut entry = Entry::default();
+    entry.name = site.name.to_owned();
+    entry.kind = details.kind.as_str();
+    entry.parameters = keys(Place::Parameter).collect();
+    entry.tags = keys(Place::Tag).collect();
+    entry.properties = keys(Place::Property).collect();
+    entry.redacted =
+        fields.iter().filter(|field| field.redacted || field.sensitive).map(Field::key).collect();
+    entry.description = details.doc;
+    entry.module = details.module;
+    entry.file = details.file;
+    entry.line = details.line;
+    entry
 }
 
-impl Entry {
-    /// The entry as the document has it.
-    fn written(&self) -> catalogue::Entry<'_> {
-        let keys = |keys: &'_ [Cow<'static, str>]| keys.to_vec();
-        catalogue::Entry {
-            name: self.name.as_str().into(),
-            kind: self.kind.into(),
-            parameters: keys(&self.parameters),
-            tags: keys(&self.tags),
-            properties: keys(&self.properties),
-            redacted: keys(&self.redacted),
-            description: self.description.into(),
-            module: self.module.into(),
-            file: self.file.into(),
-            line: self.line,
-        }
+/// The entry as the document has it.
+fn written(entry: &Entry) -> catalogue::Entry<'_> {
+    let keys = |keys: &'_ [Cow<'static, str>]| keys.to_vec();
+    catalogue::Entry {
+        name: entry.name.as_str().into(),
+        kind: entry.kind.into(),
+        parameters: keys(&entry.parameters),
+        tags: keys(&entry.tags),
+        properties: keys(&entry.properties),
+        redacted: keys(&entry.redacted),
+        description: entry.description.into(),
+        module: entry.module.into(),
+        file: entry.file.into(),
+        line: entry.line,
     }
 }
 
@@ -202,7 +175,7 @@ impl Catalog {
 
     /// A tracking plan as JSON, one line per key, sorted: a text that can be committed and reviewed.
     pub fn to_json(&self) -> String {
-        Document::new(self.entries.iter().map(Entry::written).collect()).to_json()
+        Document::new(self.entries.iter().map(written).collect()).to_json()
     }
 
     /// What a plan written by [`to_json`](Self::to_json) promises and this program does not keep: events and keys that
@@ -268,52 +241,6 @@ fn by_name<'a>(
     }
     all
 }
-
-/// Something that a plan has and the program no longer does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Removal {
-    /// An event.
-    Event {
-        /// Its name in the plan.
-        event: String,
-        /// A new event with the same keys: probably the same one, renamed.
-        perhaps_now: Option<String>,
-    },
-    /// A key of an event that is still there.
-    Key {
-        /// The event's name.
-        event: String,
-        /// `parameter`, `tag` or `property`.
-        place: String,
-        /// The key.
-        key: String,
-    },
-}
-
-impl fmt::Display for Removal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Removal::Event { event, perhaps_now: None } => write!(f, "event `{event}` was removed"),
-            Removal::Event { event, perhaps_now: Some(now) } => {
-                write!(f, "event `{event}` was removed or renamed: `{now}` is new and has the same keys")
-            }
-            Removal::Key { event, place, key } => write!(f, "event `{event}` lost its {place} `{key}`"),
-        }
-    }
-}
-
-/// A plan that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlanError(String);
-
-impl fmt::Display for PlanError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not a tracking plan: {}", self.0)
-    }
-}
-
-impl std::error::Error for PlanError {}
 
 /// Fails the test that calls it when the linked program lost an event or a key that the plan at `path` has, and says
 /// which. The path is relative to the test's working directory: the package's folder, under `cargo test`.

@@ -2,69 +2,14 @@
 //! where nobody waits.
 
 use std::cell::Cell;
-use std::fmt;
-use std::str::FromStr;
 
-use mcpcat_wire::ksuid::{EVENT_PREFIX, Ksuid};
+use mcpcat_wire::ksuid::Ksuid;
+pub use mcpcat_wire::values::{EventId, ParseIdError};
 
-/// The identity of one event. It is fixed before the first attempt to deliver and never changes, so that
-/// a collector recognises a repeated delivery. Prints as `evt_` and 27 characters.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EventId(Ksuid);
-
-impl EventId {
-    /// An id for an event at `unix_micros`; see [`random_ksuid`].
-    pub(crate) fn generate(unix_micros: u64, generation: u64) -> Self {
-        Self(random_ksuid(unix_micros, generation))
-    }
-
-    pub(crate) const fn from_raw(raw: [u8; 20]) -> Self {
-        Self(Ksuid::from_raw(raw))
-    }
-
-    pub(crate) const fn raw(&self) -> &[u8; 20] {
-        self.0.raw()
-    }
-
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(EVENT_PREFIX.as_bytes());
-        out.extend_from_slice(&self.0.digits());
-    }
+/// An id for an event at `unix_micros`; see [`random_ksuid`].
+pub(crate) fn generate(unix_micros: u64, generation: u64) -> EventId {
+    EventId::from_raw(*random_ksuid(unix_micros, generation).raw())
 }
-
-impl fmt::Display for EventId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(EVENT_PREFIX)?;
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl fmt::Debug for EventId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl FromStr for EventId {
-    type Err = ParseIdError;
-
-    fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        Ksuid::parse(text, EVENT_PREFIX).map(Self).ok_or(ParseIdError)
-    }
-}
-
-/// The text is not `evt_` followed by 27 base62 characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ParseIdError;
-
-impl fmt::Display for ParseIdError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an event id is `evt_` followed by 27 characters of 0-9, A-Z and a-z")
-    }
-}
-
-impl std::error::Error for ParseIdError {}
 
 /// A random id that carries `unix_micros`. `generation` changes when the process forks, so that parent and child do
 /// not go on with the same random sequence.
@@ -149,7 +94,7 @@ mod tests {
     #[test]
     fn ids_carry_their_time_and_differ() {
         let micros = 1_763_800_000_123_456;
-        let ids: std::collections::HashSet<_> = (0..1000).map(|_| EventId::generate(micros, 0)).collect();
+        let ids: std::collections::HashSet<_> = (0..1000).map(|_| generate(micros, 0)).collect();
         assert_eq!(ids.len(), 1000);
         for id in ids {
             assert_eq!(u32::from_be_bytes(id.raw()[..4].try_into().unwrap()), 363_800_000);

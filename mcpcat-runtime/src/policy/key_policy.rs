@@ -26,7 +26,7 @@ struct Own {
 }
 
 impl KeyPolicy {
-    /// The built-in list of [`is_sensitive`](super::is_sensitive).
+    /// The built-in list alone.
     pub const fn new() -> Self {
         Self { built_in_off: false, own: None }
     }
@@ -59,8 +59,8 @@ impl KeyPolicy {
         !self.built_in_off
     }
 
-    /// Whether a verdict of [`is_sensitive`](super::is_sensitive) that was taken at compile time still holds.
-    pub const fn is_built_in(&self) -> bool {
+    /// Whether what was found out about a callsite's keys, once, holds for this policy.
+    pub(crate) const fn is_built_in(&self) -> bool {
         !self.built_in_off && self.own.is_none()
     }
 

@@ -4,13 +4,13 @@
 mod key_policy;
 pub(crate) mod keys;
 mod known;
-mod limits;
 mod sample;
 
 pub use key_policy::KeyPolicy;
+#[doc(hidden)]
 pub use keys::is_sensitive;
-pub use limits::Limits;
-pub use mcpcat_wire::tag::{TagProblem, check_tag};
+pub(crate) use mcpcat_wire::tag::check_tag;
+pub use mcpcat_wire::values::Limits;
 pub(crate) use sample::Sample;
 
 /// Everything the serialiser has to know about what may be recorded.

@@ -10,42 +10,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
-use super::hooks::HookError;
 use super::pool::Pool;
-use super::{DEADLINE, SLOTS};
-
-/// A session, as a consent hook sees it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Asked {
-    /// The session's id on the wire; `None` while its transport has not named it (during `initialize` over HTTP).
-    pub id: Option<String>,
-    /// The string that the author named it by, or the transport's own id.
-    pub key: Option<String>,
-    /// The name of the MCP client, once it has introduced itself.
-    pub client_name: Option<String>,
-}
-
-/// What a consent hook may return: whether the session may be recorded, or a result of that.
-pub trait ConsentVerdict {
-    /// As a result.
-    ///
-    /// # Errors
-    /// The hook's own.
-    fn into_verdict(self) -> Result<bool, HookError>;
-}
-
-impl ConsentVerdict for bool {
-    fn into_verdict(self) -> Result<bool, HookError> {
-        Ok(self)
-    }
-}
-
-impl<E: Into<HookError>> ConsentVerdict for Result<bool, E> {
-    fn into_verdict(self) -> Result<bool, HookError> {
-        self.map_err(Into::into)
-    }
-}
+use super::{Asked, ConsentVerdict, DEADLINE, HookError, SLOTS};
 
 type Answer = Result<bool, HookError>;
 type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
@@ -208,7 +174,9 @@ mod tests {
     use std::sync::mpsc;
 
     fn asked(id: Option<&str>) -> Asked {
-        Asked { id: id.map(Into::into), ..Asked::default() }
+        let mut asked = Asked::default();
+        asked.id = id.map(Into::into);
+        asked
     }
 
     fn told() -> (Arc<Mutex<Vec<String>>>, Tell) {

@@ -1,57 +1,14 @@
 //! What of an event would leave and what would not, step by step: for people who want to see it before they
 //! trust it. Goes by what each step changed, and by the marks that the call site leaves.
 
-use std::fmt;
-
 use serde_json::Value;
 
 use super::hooks::Hooks;
-use super::{Event, Privacy, Withheld, hooks};
-
-/// One event as it would leave, and what was taken out of it. Prints as both.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Explained {
-    /// The body that would be sent, to the byte; `None` when nothing would.
-    pub body: Option<String>,
-    /// What is missing from it.
-    pub removed: Vec<Removed>,
-}
-
-/// Something that would not leave.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Removed {
-    /// Where it was: a JSON pointer into the body, empty for the whole event.
-    pub place: String,
-    /// Which rule took it: `sensitive key`, `pattern: jwt`, `redact_text`, `limit`, …
-    pub rule: String,
-}
-
-impl Explained {
-    /// Nothing of the event would leave.
-    pub(crate) fn nothing(rule: impl Into<String>) -> Self {
-        Self { body: None, removed: vec![Removed { place: String::new(), rule: rule.into() }] }
-    }
-
-    pub(crate) fn add(&mut self, rule: impl Into<String>) {
-        self.removed.push(Removed { place: String::new(), rule: rule.into() });
-    }
-}
-
-impl fmt::Display for Explained {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.body.as_deref().unwrap_or("(nothing would be sent)"))?;
-        for Removed { place, rule } in &self.removed {
-            let place = if place.is_empty() { "/" } else { place };
-            write!(f, "\nremoved {place} ({rule})")?;
-        }
-        Ok(())
-    }
-}
+use super::{Event, Explained, Privacy, Removed, Withheld, hooks};
 
 impl Privacy {
     /// What [`apply`](Self::apply) makes of a body, and what each step took out. The hooks really run.
+    #[doc(hidden)]
     pub async fn explain(&self, body: Vec<u8>) -> Explained {
         let mut removed = Vec::new();
         marks(&parsed(&body), &mut String::new(), &mut removed);
@@ -66,14 +23,14 @@ impl Privacy {
                     body = after;
                 }
                 Err(withheld) => {
-                    removed.push(Removed { place: String::new(), rule: withheld.to_string() });
-                    return Explained { body: None, removed };
+                    removed.push(Removed::new("", withheld.to_string()));
+                    return explained(None, removed);
                 }
             }
         }
         let after = self.patterns.scrub_body(&body);
         changes(&parsed(&body), &parsed(&after), "pattern", &mut String::new(), &mut removed);
-        Explained { body: Some(String::from_utf8_lossy(&after).into_owned()), removed }
+        explained(Some(String::from_utf8_lossy(&after).into_owned()), removed)
     }
 
     async fn step(&self, hooks: Hooks, body: &[u8]) -> Result<Option<Vec<u8>>, Withheld> {
@@ -89,6 +46,12 @@ impl Privacy {
     }
 }
 
+fn explained(body: Option<String>, removed: Vec<Removed>) -> Explained {
+    let mut explained = Explained::default();
+    (explained.body, explained.removed) = (body, removed);
+    explained
+}
+
 fn parsed(body: &[u8]) -> Value {
     serde_json::from_slice(body).unwrap_or_default()
 }
@@ -98,7 +61,7 @@ fn marks(value: &Value, place: &mut String, removed: &mut Vec<Removed>) {
     match value {
         Value::String(text) => {
             if let Some(rule) = mark(text) {
-                removed.push(Removed { place: place.clone(), rule: rule.into() });
+                removed.push(Removed::new(place.as_str(), rule));
             }
         }
         Value::Array(items) => {
@@ -141,7 +104,7 @@ fn changes(before: &Value, after: &Value, rule: &str, place: &mut String, remove
             for (key, member) in before {
                 within(place, key, |place| match after.get(key) {
                     Some(now) => changes(member, now, rule, place, removed),
-                    None => removed.push(Removed { place: place.clone(), rule: rule.to_owned() }),
+                    None => removed.push(Removed::new(place.as_str(), rule)),
                 });
             }
         }
@@ -155,15 +118,14 @@ fn changes(before: &Value, after: &Value, rule: &str, place: &mut String, remove
         (_, Value::String(now)) => {
             let was = before.as_str().unwrap_or_default();
             match mark(now) {
-                Some(rule) => removed.push(Removed { place: place.clone(), rule: rule.to_owned() }),
+                Some(rule) => removed.push(Removed::new(place.as_str(), rule)),
                 None if rule == "pattern" => removed.extend(
-                    labels(was, now)
-                        .map(|label| Removed { place: place.clone(), rule: format!("pattern: {label}") }),
+                    labels(was, now).map(|label| Removed::new(place.as_str(), format!("pattern: {label}"))),
                 ),
-                None => removed.push(Removed { place: place.clone(), rule: rule.to_owned() }),
+                None => removed.push(Removed::new(place.as_str(), rule)),
             }
         }
-        _ => removed.push(Removed { place: place.clone(), rule: rule.to_owned() }),
+        _ => removed.push(Removed::new(place.as_str(), rule)),
     }
 }
 

@@ -1,7 +1,6 @@
 //! The user's own redaction: what a hook may be, and one event's way through both of them. Each runs under a
 //! deadline on the pool; whatever goes wrong, the event does not leave.
 
-use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,61 +10,7 @@ use tokio::runtime::Runtime;
 
 use super::patterns::PROTECTED;
 use super::pool::{Lost, Pool};
-use super::{Hook, Withheld};
-
-/// An event as a hook sees it: the members of the wire's body.
-pub type Event = serde_json::Map<String, Value>;
-
-/// What a hook may fail with.
-pub type HookError = Box<dyn Error + Send + Sync>;
-
-/// What an event hook may return: an event, an option of one (`None` drops it), or a result of either.
-pub trait EventVerdict {
-    /// As a result of an option.
-    ///
-    /// # Errors
-    /// The hook's own.
-    fn into_verdict(self) -> Result<Option<Event>, HookError>;
-}
-
-impl EventVerdict for Event {
-    fn into_verdict(self) -> Result<Option<Event>, HookError> {
-        Ok(Some(self))
-    }
-}
-
-impl EventVerdict for Option<Event> {
-    fn into_verdict(self) -> Result<Option<Event>, HookError> {
-        Ok(self)
-    }
-}
-
-impl<V: EventVerdict, E: Into<HookError>> EventVerdict for Result<V, E> {
-    fn into_verdict(self) -> Result<Option<Event>, HookError> {
-        self.map_err(Into::into).and_then(V::into_verdict)
-    }
-}
-
-/// What a text hook may return: a text, or a result of one.
-pub trait TextVerdict {
-    /// As a result.
-    ///
-    /// # Errors
-    /// The hook's own.
-    fn into_verdict(self) -> Result<String, HookError>;
-}
-
-impl TextVerdict for String {
-    fn into_verdict(self) -> Result<String, HookError> {
-        Ok(self)
-    }
-}
-
-impl<V: TextVerdict, E: Into<HookError>> TextVerdict for Result<V, E> {
-    fn into_verdict(self) -> Result<String, HookError> {
-        self.map_err(Into::into).and_then(V::into_verdict)
-    }
-}
+use super::{Event, EventVerdict, Hook, HookError, TextVerdict, Withheld};
 
 type PlainText = dyn Fn(&str) -> Result<String, HookError> + Send + Sync;
 type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, HookError>> + Send>>;

@@ -13,16 +13,20 @@ use std::time::Duration;
 
 use crate::event::json;
 use crate::policy::Policy;
-pub use consent::{Asked, ConsentVerdict};
-pub use explain::{Explained, Removed};
 use hooks::Hooks;
-pub use hooks::{Event, EventVerdict, HookError, TextVerdict};
-pub use patterns::{PROTECTED, Patterns};
+pub use mcpcat_wire::values::privacy::{
+    Asked, ConsentVerdict, Event, EventVerdict, Explained, HookError, Removed, TextVerdict,
+};
+#[doc(hidden)]
+pub use patterns::PROTECTED;
+pub use patterns::Patterns;
 use pool::Pool;
 
 /// How long a hook may take for one event: 2 s.
+#[doc(hidden)]
 pub const DEADLINE: Duration = Duration::from_secs(2);
 /// Hooks that may run, or hang, at once: 8.
+#[doc(hidden)]
 pub const SLOTS: usize = 8;
 
 /// The patterns and the hooks, as one step between the spool and the endpoint.
@@ -163,6 +167,7 @@ impl Privacy {
     }
 
     /// Whether a hook is set. If one is, nothing may rest on a disk before it has run.
+    #[doc(hidden)]
     pub fn has_hooks(&self) -> bool {
         self.hooks.any()
     }
@@ -172,6 +177,7 @@ impl Privacy {
     ///
     /// # Errors
     /// Why the event must not leave. It is to be counted and dropped.
+    #[doc(hidden)]
     pub async fn apply(&self, body: Vec<u8>) -> Result<Vec<u8>, Withheld> {
         let body = if self.has_hooks() { self.hooked(&body).await? } else { body };
         Ok(match self.patterns.scrub_body(&body) {
@@ -217,6 +223,7 @@ impl Privacy {
 /// Which hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(hidden)]
 pub enum Hook {
     /// The one for whole events.
     Event,
@@ -236,6 +243,7 @@ impl fmt::Display for Hook {
 /// Why an event must not leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(hidden)]
 pub enum Withheld {
     /// The event hook said so.
     Dropped,

@@ -128,6 +128,7 @@ impl Patterns {
     /// A JSON object without the secrets in its strings, keys and numbers, at any depth and without building a
     /// tree; borrowed when it has none. The members [`PROTECTED`] of the outermost object are left alone. What is
     /// not JSON is scrubbed as text.
+    #[doc(hidden)]
     pub fn scrub_body<'a>(&self, body: &'a [u8]) -> Cow<'a, [u8]> {
         if self.idle() {
             return Cow::Borrowed(body);

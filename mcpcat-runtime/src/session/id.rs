@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use mcpcat_wire::session;
+use mcpcat_wire::values::ParseSessionIdError;
 
 use crate::event::id::random_ksuid;
 
@@ -61,7 +62,7 @@ impl FromStr for SessionId {
     type Err = ParseSessionIdError;
 
     fn from_str(text: &str) -> Result<Self, ParseSessionIdError> {
-        if session::is_id(text) { Ok(Self(text.into())) } else { Err(ParseSessionIdError) }
+        if session::is_id(text) { Ok(Self(text.into())) } else { Err(ParseSessionIdError::new()) }
     }
 }
 
@@ -73,22 +74,6 @@ impl TryFrom<&str> for SessionId {
     }
 }
 
-/// The text is not `ses_` followed by 27 base62 characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ParseSessionIdError;
-
-impl fmt::Display for ParseSessionIdError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "a session id is `ses_` followed by 27 characters of 0-9, A-Z and a-z; \
-             for a string of your own use `SessionId::derive(string, project)`",
-        )
-    }
-}
-
-impl std::error::Error for ParseSessionIdError {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +82,6 @@ mod tests {
     fn a_derived_id_parses_and_a_string_of_the_users_own_does_not() {
         let derived = SessionId::derive("customer-abc", "proj_1");
         assert_eq!(derived.as_str().parse(), Ok(derived));
-        assert_eq!("customer-abc".parse::<SessionId>(), Err(ParseSessionIdError));
+        assert_eq!("customer-abc".parse::<SessionId>(), Err(ParseSessionIdError::new()));
     }
 }

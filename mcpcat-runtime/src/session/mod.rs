@@ -14,14 +14,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 pub use carry::{Carrier, carry};
 pub use explain::explain;
-pub use id::{ParseSessionIdError, SessionId};
+pub use id::SessionId;
+pub use mcpcat_wire::values::{ParseSessionIdError, TraceContext};
 pub use publish::publish_custom_event;
 pub(crate) use publish::{EventStart, of_installed};
 pub use scope::{InSession, Scoped};
 pub(crate) use scope::{Scope, Slot};
 pub(crate) use target::Kind;
 pub use target::Target;
-pub use view::TraceContext;
 #[cfg(feature = "rmcp")]
 pub(crate) use view::Values;
 use view::View;
@@ -32,7 +32,8 @@ use crate::event::fields::Fields;
 use crate::event::guard::{cut_to, user_code};
 use crate::event::record::{Actor, Definition, Header};
 use crate::event::time;
-use crate::privacy::consent::{Asked, Known};
+use crate::privacy::Asked;
+use crate::privacy::consent::Known;
 use crate::spool::{self, Mark};
 
 /// One conversation of one client with a server: what events are grouped by.
@@ -148,11 +149,11 @@ impl Session {
         let Some(consent) = &self.core.config.consent else { return true };
         let asked = || {
             let facts = self.state.facts.read().unwrap_or_else(PoisonError::into_inner);
-            Asked {
-                id: self.id().map(|id| id.as_str().to_owned()),
-                key: self.key().map(str::to_owned),
-                client_name: facts.client.as_ref().map(|peer| peer.name.clone()),
-            }
+            let mut asked = Asked::default();
+            asked.id = self.id().map(|id| id.as_str().to_owned());
+            asked.key = self.key().map(str::to_owned);
+            asked.client_name = facts.client.as_ref().map(|peer| peer.name.clone());
+            asked
         };
         let ledger = &self.core.ledger;
         let tell = || -> Arc<dyn Fn(String) + Send + Sync> {

@@ -48,7 +48,8 @@ use std::time::Duration;
 use mcpcat_wire::state_dir::StateDir;
 
 pub(crate) use mark::Mark;
-pub use options::{Backend, Manifest, Options, Overflow};
+pub use mcpcat_wire::values::{Backend, Overflow};
+pub use options::{Manifest, Options};
 pub use reader::Reader;
 pub use recovery::{Adopter, Orphan, OrphanRecord};
 

@@ -6,35 +6,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use super::sizes::Sizes;
-
-/// What happens to an event that finds the spool full.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Overflow {
-    /// The new event is refused.
-    #[default]
-    DropNewest,
-    /// The oldest segment gives way. The worker does this, ahead of time: one segment of the cap is kept free
-    /// for it. A burst that outruns the worker by a whole segment is refused like under `DropNewest`.
-    DropOldest,
-}
-
-/// Where segments live.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Backend {
-    /// `Mapped` where the file system reserves space for good (ext4, xfs, tmpfs, overlay on these), else
-    /// `Written`, else `Memory`.
-    #[default]
-    Auto,
-    /// Files mapped into memory. Survives SIGKILL.
-    Mapped,
-    /// Files written with one call for each event. Survives SIGKILL; nothing that happens to the file can
-    /// harm the process.
-    Written,
-    /// Anonymous memory. Lost with the process.
-    Memory,
-}
+use super::{Backend, Overflow};
 
 /// Whose events a run directory holds. A later start adopts only runs of its own application, project and endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

@@ -52,12 +52,21 @@ impl Identity {
 }
 
 /// What a hook may answer: an `Option`, or a `Result` of one.
-pub trait HookAnswer<T> {
+pub trait HookAnswer<T>: sealed::Sealed {
     /// The value, none, or why there is none.
     ///
     /// # Errors
     /// What the hook failed with, in words.
+    #[doc(hidden)]
     fn answer(self) -> Result<Option<T>, String>;
+}
+
+/// The answers are those that are listed here and no others.
+mod sealed {
+    pub trait Sealed {}
+
+    impl<T> Sealed for Option<T> {}
+    impl<T, E> Sealed for Result<Option<T>, E> {}
 }
 
 impl<T> HookAnswer<T> for Option<T> {

@@ -5,6 +5,7 @@
 //! The facade exports the runtime's items; they are listed here under the facade's paths, whichever module of ours
 //! they stand in. rustdoc's JSON is a format of one compiler: this reads that of Rust 1.95 (format 57).
 
+mod fold;
 mod visible;
 
 use std::collections::BTreeSet;
@@ -22,8 +23,11 @@ const MODULES: [&str; 3] = ["policy", "privacy", "testing"];
 /// The packages that the facade's items stand in.
 const OURS: [&str; 3] = ["mcpcat", "mcpcat-runtime", "mcpcat-wire"];
 
-/// What the runtime exports of `mcpcat-wire`, in the module `policy`.
-const FROM_WIRE: [&str; 2] = ["policy::TagProblem", "policy::check_tag"];
+/// What is exported of `mcpcat-wire`: the types that both builds have.
+const FROM_WIRE: &str = "mcpcat_wire::values::";
+
+/// Which of it stands in the facade's module `policy`.
+const POLICY: &str = "Limits";
 
 fn main() -> Result<ExitCode, Failure> {
     if std::env::var_os(AS_RUSTDOC).is_some() {
@@ -35,7 +39,7 @@ fn main() -> Result<ExitCode, Failure> {
     let mut same = true;
     let all = ["mcpcat/enable", "mcpcat/rmcp", "mcpcat/reqwest", "mcpcat/signals", "mcpcat/testing"];
     let facade = recording(&document(&root, &OURS, &all)?)?;
-    let timeline = lines(&document(&root, &["mcpcat-timeline"], &[])?, "mcpcat-timeline")?;
+    let timeline = fold::fold(lines(&document(&root, &["mcpcat-timeline"], &[])?, "mcpcat-timeline")?);
     for (name, now) in [("mcpcat", facade), ("mcpcat-timeline", timeline)] {
         let file = here.join(format!("{name}.txt"));
         if update {
@@ -52,7 +56,7 @@ fn main() -> Result<ExitCode, Failure> {
         );
     }
     let with = recording(&document(&root, &OURS, &["mcpcat/enable"])?)?;
-    let without = disabled(&document(&root, &["mcpcat"], &[])?)?;
+    let without = disabled(&document(&root, &["mcpcat", "mcpcat-wire"], &[])?)?;
     same &= report("mcpcat without `enable` as with it", &with, &without);
     Ok(if same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -72,37 +76,67 @@ fn report(what: &str, before: &BTreeSet<String>, now: &BTreeSet<String>) -> bool
 /// What users see of `mcpcat` where it records: what it defines, and what it exports of the runtime.
 fn recording(docs: &Path) -> Result<BTreeSet<String>, Failure> {
     let own = lines(docs, "mcpcat")?;
-    let exported: BTreeSet<String> =
-        own.iter().filter_map(|line| Some(line.strip_prefix("pub use mcpcat::")?.to_owned())).collect();
     let runtime = lines(docs, "mcpcat-runtime")?;
+    let of_wire = lines(docs, "mcpcat-wire")?;
+    let exported: BTreeSet<&str> =
+        own.iter().filter_map(|line| line.strip_prefix("pub use mcpcat::")).collect();
     let shown: BTreeSet<&str> = runtime.iter().filter_map(|line| defined(line)).collect();
     // Each item that the runtime shows is exported, and the other way round: nothing is seen that the other lacks.
     if let Some(name) = shown.iter().find(|name| !exported.contains(**name)) {
         return Err(format!("mcpcat does not export what mcpcat-runtime shows: {name}").into());
     }
-    if let Some(name) = exported.iter().find(|name| !shown.contains(name.as_str()) && *name != "event") {
+    let both: BTreeSet<&str> =
+        shown.into_iter().chain(of_wire.iter().filter_map(|line| defined(line))).collect();
+    if let Some(name) = exported.iter().find(|name| !both.contains(**name) && **name != "event") {
         return Err(format!("mcpcat exports what mcpcat-runtime does not show: {name}").into());
     }
-    let rest =
-        own.into_iter().filter(|line| !line.starts_with("pub use ") || line == "pub use mcpcat::event");
-    let of_wire = lines(docs, "mcpcat-wire")?;
-    let tags = of_wire.into_iter().filter(|line| FROM_WIRE.iter().any(|name| line.contains(name)));
-    let runtime = runtime.into_iter().filter(|line| !line.starts_with("pub use "));
-    Ok(runtime.chain(rest).chain(tags).collect())
+    exports(&of_wire, own.iter().chain(&runtime))?;
+    Ok(shown_of(own.into_iter().chain(runtime).chain(of_wire)))
 }
 
-/// The same where it records nothing, and the facade itself has the items. The trait is listed, so its derive is too.
+/// The same where it records nothing, and the facade itself has the items.
 fn disabled(docs: &Path) -> Result<BTreeSet<String>, Failure> {
-    Ok(lines(docs, "mcpcat")?.into_iter().filter(|line| line != "pub use mcpcat::EventData").collect())
+    let own = lines(docs, "mcpcat")?;
+    let of_wire = lines(docs, "mcpcat-wire")?;
+    exports(&of_wire, own.iter())?;
+    Ok(shown_of(own.into_iter().chain(of_wire)))
+}
+
+/// Whether each type of `mcpcat-wire` that is for users is exported.
+fn exports<'a>(of_wire: &BTreeSet<String>, all: impl Iterator<Item = &'a String>) -> Result<(), Failure> {
+    let exported: BTreeSet<&str> = all.filter_map(|line| line.strip_prefix("pub use ")).collect();
+    for path in of_wire.iter().filter_map(|line| defined_path(line)) {
+        if !exported.contains(path) {
+            return Err(format!("mcpcat does not export what mcpcat-wire has for users: {path}").into());
+        }
+    }
+    Ok(())
+}
+
+/// The lines of items, without those that only say where an item comes from. The trait `EventData` is listed, so its
+/// derive is too.
+fn shown_of(lines: impl Iterator<Item = String>) -> BTreeSet<String> {
+    fold::fold(lines.filter(|line| !line.starts_with("pub use ") || line == "pub use mcpcat::event"))
 }
 
 /// The name of an item at the top of the crate.
 fn defined(line: &str) -> Option<&str> {
-    let kinds = ["pub struct ", "pub enum ", "pub trait ", "pub fn ", "pub mod ", "pub type ", "pub const "];
-    let line = line.strip_prefix("#[non_exhaustive] ").unwrap_or(line);
-    let rest = kinds.iter().find_map(|kind| line.strip_prefix(kind))?.strip_prefix("mcpcat::")?;
-    let name = &rest[..rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len())];
-    (!rest[name.len()..].starts_with("::")).then_some(name)
+    let name = defined_path(line)?.strip_prefix("mcpcat::")?;
+    (!name.contains("::")).then_some(name)
+}
+
+/// The path of an item that is no part of another one.
+fn defined_path(line: &str) -> Option<&str> {
+    let kinds = ["struct ", "enum ", "trait ", "const fn ", "fn ", "mod ", "type ", "const "];
+    let line = line.strip_prefix("#[non_exhaustive] ").unwrap_or(line).strip_prefix("pub ")?;
+    let rest = kinds.iter().find_map(|kind| line.strip_prefix(kind))?;
+    let path =
+        &rest[..rest.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').unwrap_or(rest.len())];
+    let path = path.trim_end_matches(':');
+    let mut before = path.split("::").collect::<Vec<_>>();
+    before.pop();
+    (before.iter().all(|segment| !segment.starts_with(char::is_uppercase)) && path != "mcpcat")
+        .then_some(path)
 }
 
 /// One line for each public item of a package, under the paths that users write.
@@ -115,11 +149,14 @@ fn lines(docs: &Path, name: &str) -> Result<BTreeSet<String>, Failure> {
     let api = public_api::Builder::from_rustdoc_json(visible)
         .omit_blanket_impls(true)
         .omit_auto_trait_impls(true)
-        .omit_auto_derived_impls(true)
         .build()?;
+    let of_users =
+        |line: &String| name != "mcpcat-wire" || (!line.contains("pub mod ") && line.contains(FROM_WIRE));
     Ok(api
         .items()
-        .map(|item| shown(&item.to_string()))
+        .map(|item| item.to_string())
+        .filter(of_users)
+        .map(|line| shown(&line))
         .filter(|line| !line.contains("pin_project_lite"))
         .collect())
 }
@@ -150,8 +187,9 @@ fn facade_path(path: &str) -> String {
     // Modules come before the item: a type, or a function, which is last.
     let is_type = |segment: &&str| segment.starts_with(|c: char| c.is_uppercase());
     let item = segments.iter().position(|it| is_type(&it)).unwrap_or(segments.len() - 1);
-    let wire = (segments[0] == "mcpcat_wire" && segments.get(1) == Some(&"tag")).then_some("policy");
-    let module = segments[1..item.max(1)].iter().copied().find(|it| MODULES.contains(it)).or(wire);
+    let policy = segments[0] == "mcpcat_wire" && segments.get(item) == Some(&POLICY);
+    let module = segments[1..item.max(1)].iter().copied().find(|it| MODULES.contains(it));
+    let module = module.or(policy.then_some("policy"));
     let mut shown = vec!["mcpcat"];
     if item > 0 {
         shown.extend(module);

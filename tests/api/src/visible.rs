@@ -36,6 +36,16 @@ pub(crate) fn prune(krate: &mut Value) {
         .map(|(at, _)| at.clone())
         .collect();
     unseen.iter().for_each(|at| drop(index.remove(at)));
+    without_what_traits_say(index);
+}
+
+/// That a type implements a trait says what it has by that.
+fn without_what_traits_say(index: &mut Index) {
+    for (_, item) in index.iter_mut().filter(|(_, item)| item["inner"]["impl"]["trait"].is_object()) {
+        if let Some(items) = item.pointer_mut("/inner/impl/items").and_then(Value::as_array_mut) {
+            items.clear();
+        }
+    }
 }
 
 /// The items that a module leads to: its own, those of its modules, and those that it exports.
