@@ -13,6 +13,7 @@ use mcpcat_wire::values::NO_TRANSPORT;
 use super::batch::{self, Offer};
 use super::credentials::Credentials;
 use super::endpoint::BaseUrl;
+use super::http_date;
 use super::retry::Answer;
 use super::transport::{Body, Isolated, TransportError, TransportRequest, TransportResponse};
 #[cfg(feature = "reqwest")]
@@ -185,8 +186,8 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     if let Ok(seconds) = asked.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let until = httpdate::parse_http_date(asked).ok()?;
-    let now = text(DATE).and_then(|date| httpdate::parse_http_date(date).ok()).unwrap_or(now);
+    let until = http_date::parse(asked)?;
+    let now = text(DATE).and_then(http_date::parse).unwrap_or(now);
     Some(until.duration_since(now).unwrap_or_default())
 }
 

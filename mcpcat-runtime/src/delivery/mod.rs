@@ -10,6 +10,7 @@ pub(crate) mod drain;
 pub(crate) mod endpoint;
 mod event_type_gate;
 mod flushes;
+mod http_date;
 pub(crate) mod ingest;
 mod intake;
 mod item;
