@@ -42,7 +42,8 @@ pub use mcpcat_runtime::{
 };
 #[cfg(feature = "rmcp")]
 pub use mcpcat_runtime::{
-    HookAnswer, Identity, Payload, RequestInfo, ServerHandle, Status, Tracked, recorded_by_default, track,
+    Convention, HookAnswer, Identity, Payload, Principal, RequestInfo, ServerHandle, Source, Status, Tracked,
+    Trust, recorded_by_default, track,
 };
 
 // What generated code calls.

@@ -65,7 +65,8 @@ pub use session::{
 pub use spool::{Backend, Overflow};
 #[cfg(feature = "rmcp")]
 pub use track::{
-    HookAnswer, Identity, Payload, RequestInfo, ServerHandle, Status, Tracked, recorded_by_default, track,
+    Convention, HookAnswer, Identity, Payload, Principal, RequestInfo, ServerHandle, Source, Status, Tracked,
+    Trust, recorded_by_default, track,
 };
 
 #[cfg(test)]

@@ -80,6 +80,8 @@ pub(crate) struct Facts {
     pub(crate) client: Option<Peer>,
     pub(crate) server: Option<Peer>,
     pub(crate) actor: Option<Actor>,
+    /// Who an authentication layer says is behind it. Asked about consent, and written nowhere.
+    pub(crate) principal: Option<Box<str>>,
 }
 
 /// A program that speaks MCP, as it names itself.
@@ -113,11 +115,13 @@ impl Session {
         Self::named(core, Self::random_id(), None)
     }
 
-    /// A session whose transport will name it; until then its events wait.
+    /// A session whose transport will name it; until then its events wait. `otherwise` is its name if none comes, a
+    /// random one without.
     #[cfg(feature = "rmcp")]
-    pub(crate) fn awaiting_name(core: &Arc<Core>) -> Self {
+    pub(crate) fn awaiting_name(core: &Arc<Core>, otherwise: Option<SessionId>) -> Self {
         let cell = Arc::new(OnceLock::new());
-        let name = Name::Awaited { cell: Arc::clone(&cell), provisional: Self::random_id() };
+        let provisional = otherwise.unwrap_or_else(Self::random_id);
+        let name = Name::Awaited { cell: Arc::clone(&cell), provisional };
         let session = Self::with_name(core, name, None);
         core.expect_name(session.state.reference, cell);
         session
@@ -153,6 +157,7 @@ impl Session {
             asked.id = self.id().map(|id| id.as_str().to_owned());
             asked.key = self.key().map(str::to_owned);
             asked.client_name = facts.client.as_ref().map(|peer| peer.name.clone());
+            asked.principal = facts.principal.as_deref().map(str::to_owned);
             asked
         };
         let ledger = &self.core.ledger;
@@ -214,6 +219,22 @@ impl Session {
     #[cfg(feature = "rmcp")]
     pub(crate) fn needs_facts(&self) -> bool {
         self.state.facts.read().unwrap_or_else(PoisonError::into_inner).client.is_none()
+    }
+
+    /// Whether the client has introduced itself.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn knows_client(&self) -> bool {
+        !self.needs_facts()
+    }
+
+    /// Says who is behind the session. The first word stays.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn behind(&self, principal: &str) {
+        if self.state.facts.read().unwrap_or_else(PoisonError::into_inner).principal.is_none() {
+            // No part of the definition: what is recorded already stays as it is.
+            let mut facts = self.state.facts.write().unwrap_or_else(PoisonError::into_inner);
+            facts.principal.get_or_insert_with(|| principal.into());
+        }
     }
 
     /// Whether somebody is known to be behind the session.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rmcp::model::JsonObject;
 
+use super::convention::Convention;
 use super::hooks::{HookAnswer, Identity, LONGEST, hook};
 use super::options::Payload;
 use super::request::RequestInfo;
@@ -73,6 +74,13 @@ impl<H> Tracked<H> {
     #[must_use]
     pub fn inject_agent_id(self) -> Self {
         self.configure(|options| options.injection.agent_id = true)
+    }
+
+    /// Asks agents which model they are: a required parameter `agent_model` is added to the tools' schemas, recorded in
+    /// the property `mcpcat_agent`, and taken out before the tool runs. What a client says itself comes first.
+    #[must_use]
+    pub fn model(self) -> Self {
+        self.configure(|options| options.injection.model = true)
     }
 
     /// Names the session of a request by something in it: a header, what an authentication layer left in the
@@ -191,5 +199,56 @@ impl<H> Tracked<H> {
     #[must_use]
     pub fn hook_deadline(self, deadline: Duration) -> Self {
         self.configure(|options| options.hooks.deadline = deadline.min(LONGEST))
+    }
+}
+
+impl<H> Tracked<H> {
+    /// Adds to the table of [conventions](Convention) by which clients name their conversation. Yours are asked first.
+    ///
+    /// ```no_run
+    /// use mcpcat_runtime::track::{Convention, Source};
+    /// # use rmcp::ServerHandler;
+    /// # fn serve(handler: impl ServerHandler) {
+    /// let server = mcpcat_runtime::track::track(handler, "proj_abc123xyz")
+    ///     .convention(Convention::new("our-chat", Source::meta("our.chat/thread")));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn convention(self, convention: Convention) -> Self {
+        self.configure(|options| {
+            options.conventions =
+                std::iter::once(convention).chain(options.conventions.iter().cloned()).collect();
+        })
+    }
+
+    /// Takes the whole table away: what clients say of their conversation is neither believed nor noted.
+    #[must_use]
+    pub fn without_conventions(self) -> Self {
+        self.configure(|options| options.conventions = Arc::default())
+    }
+
+    /// Says which principal is behind a request, by what an authentication layer has left in it. Two principals never
+    /// share a session by what their clients say. Recorded as a keyed hash (`mcpcat_principal`); the consent hook
+    /// gets it as it is. Without this, a [`Principal`](super::Principal) in the request's extensions is taken.
+    ///
+    /// Runs on the call path of every request: it must not block. A panic counts as nobody.
+    #[must_use]
+    pub fn principal(self, ask: impl Fn(&RequestInfo<'_>) -> Option<String> + Send + Sync + 'static) -> Self {
+        self.configure(|options| options.principal = Some(Arc::new(ask)))
+    }
+
+    /// The secret that principals, subjects and conversations are hashed with. Default: `MCPCAT_HASH_KEY`, else the
+    /// project's id, which keeps the values unreadable and does not stop somebody who knows it from trying out
+    /// candidates. All processes of a server need the same.
+    #[must_use]
+    pub fn hash_key(self, secret: impl Into<Arc<str>>) -> Self {
+        let secret = secret.into();
+        self.configure(|options| options.hash_key = Some(secret))
+    }
+
+    /// Records principals, subjects and conversations as they are, and not as hashes.
+    #[must_use]
+    pub fn plain_conversations(self) -> Self {
+        self.configure(|options| options.plain_values = true)
     }
 }

@@ -4,7 +4,9 @@
 //! |---|---|
 //! | stdio, duplex | one for the process, a new one after 30 idle minutes |
 //! | stateful HTTP | one for each `mcp-session-id`, which exists only after `initialize` |
-//! | stateless HTTP | one for each request, marked as unlinked |
+//! | stateless HTTP | the conversation that the client names, else one for each request, marked as unlinked |
+//!
+//! A client that is known to open transport sessions as it likes is believed before its transport.
 //!
 //! Two HTTP sessions never merge, whatever instances the server is built from. A session that the transport takes
 //! up again from a store goes on; it does not begin a second time.
@@ -20,6 +22,7 @@ use rmcp::service::Peer as RmcpPeer;
 // The clock of the host's runtime: where that is paused, as in a test, sessions age with it.
 use tokio::time::Instant;
 
+use super::whose::Whose;
 use crate::client::Core;
 use crate::session::{Peer, Session, SessionId};
 
@@ -91,13 +94,27 @@ pub(super) struct Asked<'a> {
     pub(super) version: Option<ProtocolVersion>,
     pub(super) peer: &'a RmcpPeer<RoleServer>,
     pub(super) opens: bool,
+    /// What is known of whose request it is.
+    pub(super) whose: &'a Whose,
+}
+
+/// What linked a request to its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Link {
+    /// The transport, a resolver or a handle.
+    Named,
+    /// The conversation that its client names.
+    Conversation,
+    /// Nothing: it is alone in its session.
+    Nothing,
 }
 
 /// A request's session.
 pub(super) struct Found {
     pub(super) session: Session,
-    /// Nothing links this request to any other.
-    pub(super) unlinked: bool,
+    pub(super) link: Link,
+    /// The transport links this request to no other.
+    pub(super) single: bool,
     /// The peer's handshake is real: not one that a stateless service made up.
     pub(super) handshake: bool,
     /// An `initialize` that no client has sent: the transport took up a session from its store, and plays again what
@@ -108,27 +125,39 @@ pub(super) struct Found {
 impl Connection {
     /// The session of a request; makes one where there is none yet.
     pub(super) fn session(&self, core: &Arc<Core>, asked: &Asked<'_>) -> Found {
-        let Some(parts) = asked.extensions.get::<Parts>() else {
-            return Found { session: self.lone(core), unlinked: false, handshake: true, replayed: false };
-        };
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let header = parts.headers.get(SESSION_HEADER).and_then(|value| value.to_str().ok());
-        match header.filter(|_| !is_sessionless(asked, parts)) {
-            Some(id) => {
-                let (session, replayed) = state.by_header(core, id, asked);
-                Found { session, unlinked: false, handshake: true, replayed }
+        let parts = asked.extensions.get::<Parts>();
+        let header = parts.and_then(|parts| {
+            let header = parts.headers.get(SESSION_HEADER).and_then(|value| value.to_str().ok());
+            header.filter(|_| !is_sessionless(asked, parts))
+        });
+        let single = parts.is_some() && header.is_none() && !asked.opens;
+        // Who opens a session over HTTP has introduced itself; without one the service makes up a name.
+        let handshake = parts.is_none() || header.is_some() || asked.opens;
+        let found = |session, link| Found { session, link, single, handshake, replayed: false };
+        if let Some(id) = asked.whose.session(true) {
+            return found(Session::of_id(core, id.clone()), Link::Conversation);
+        }
+        if parts.is_none() {
+            return found(self.lone(core), Link::Named);
+        }
+        if let Some(id) = header {
+            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let (session, replayed) = state.by_header(core, id, asked);
+            return Found { replayed, ..found(session, Link::Named) };
+        }
+        let spoken = asked.whose.session(false).cloned();
+        if asked.opens {
+            let session = Session::awaiting_name(core, spoken);
+            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if state.openings.len() == OPENINGS {
+                state.openings.remove(0);
             }
-            None if asked.opens => {
-                let session = Session::awaiting_name(core);
-                if state.openings.len() == OPENINGS {
-                    state.openings.remove(0);
-                }
-                state.openings.push(Opening { peer: asked.peer.clone(), session: session.clone() });
-                Found { session, unlinked: false, handshake: true, replayed: false }
-            }
-            None => {
-                Found { session: Session::fresh(core), unlinked: true, handshake: false, replayed: false }
-            }
+            state.openings.push(Opening { peer: asked.peer.clone(), session: session.clone() });
+            return found(session, Link::Named);
+        }
+        match spoken {
+            Some(id) => found(Session::of_id(core, id), Link::Conversation),
+            None => found(Session::fresh(core), Link::Nothing),
         }
     }
 

@@ -22,11 +22,12 @@ use rmcp::model::{
 use rmcp::service::{MaybeSendFuture, NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 
+use super::begin::Subject;
 use super::inject::{Injected, Sent, WISH_ANSWER, WISH_TOOL, decorate, wish_tool};
 use super::options::Options;
 use super::payload::Notifications;
 use super::request::Method;
-use super::tracked::{Subject, Tracked};
+use super::tracked::Tracked;
 use super::watch::watch;
 
 /// Declares the requests.

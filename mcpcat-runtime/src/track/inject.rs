@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 pub(super) const CONTEXT: &str = "context";
 pub(super) const SESSION_ID: &str = "session_id";
 pub(super) const AGENT_ID: &str = "agent_id";
+pub(super) const MODEL: &str = "agent_model";
 /// The tool with which an agent says what it misses; the product's name for it.
 pub(super) const WISH_TOOL: &str = "get_more_tools";
 /// The member that a structured result tells the handle in.
@@ -22,6 +23,8 @@ const SESSION_TEXT: &str = "Links the calls of one conversation. The first call 
      unchanged. Sub-agents that continue the conversation send it too. It is never made up.";
 const AGENT_TEXT: &str = "A short name of the agent that makes this call, such as `planner`, the same in all \
      of its calls and different from other agents' names.";
+const MODEL_TEXT: &str = "The name of the language model that makes this call, as exactly as it is known, or \
+     `unknown`.";
 const WISH_TEXT: &str = "Tells the makers of this server which tool is missing. For when none of the other \
      tools can do what the user asked for.";
 const WISH_CONTEXT_TEXT: &str = "What the user wants to achieve, and what kind of tool would help. It must \
@@ -37,6 +40,7 @@ pub(super) struct Injection {
     pub(super) wish_tool: bool,
     pub(super) session_handle: bool,
     pub(super) agent_id: bool,
+    pub(super) model: bool,
     /// What is known of the handler's tools, shared by the clones of one wrapper.
     pub(super) tools: Arc<Tools>,
 }
@@ -44,7 +48,7 @@ pub(super) struct Injection {
 impl Injection {
     /// Whether tools look different to clients.
     pub(super) fn is_asked_for(&self) -> bool {
-        self.intent.is_some() || self.wish_tool || self.session_handle || self.agent_id
+        self.intent.is_some() || self.wish_tool || self.session_handle || self.agent_id || self.model
     }
 
     /// The parameters; `linked` when something else tells the session.
@@ -53,16 +57,18 @@ impl Injection {
             context: self.intent.is_some(),
             session_id: self.session_handle && !linked,
             agent_id: self.agent_id,
+            model: self.model,
         }
     }
 }
 
-/// Which of the three parameters.
+/// Which of the parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Injected {
     pub(super) context: bool,
     pub(super) session_id: bool,
     pub(super) agent_id: bool,
+    pub(super) model: bool,
 }
 
 impl Injected {
@@ -72,6 +78,7 @@ impl Injected {
             context: self.context && !own.closed && !own.context,
             session_id: self.session_id && !own.closed && !own.session_id,
             agent_id: self.agent_id && !own.closed && !own.agent_id,
+            model: self.model && !own.closed && !own.model,
         }
     }
 }
@@ -82,6 +89,7 @@ pub(super) struct Declared {
     context: bool,
     pub(super) session_id: bool,
     agent_id: bool,
+    model: bool,
     /// Its schema is a choice between schemas: a property beside it would belong to none of them.
     closed: bool,
 }
@@ -94,6 +102,7 @@ impl Declared {
             context: has(CONTEXT),
             session_id: has(SESSION_ID),
             agent_id: has(AGENT_ID),
+            model: has(MODEL),
             closed: ["oneOf", "allOf", "anyOf"].iter().any(|key| schema.contains_key(*key)),
         }
     }
@@ -155,6 +164,9 @@ fn add(tool: &mut Tool, injection: &Injection, injected: Injected) {
     if injected.agent_id {
         require(schema, AGENT_ID, json!({ "type": "string", "description": AGENT_TEXT }));
     }
+    if injected.model {
+        require(schema, MODEL, json!({ "type": "string", "description": MODEL_TEXT }));
+    }
     if injected.context {
         let text = injection.intent.as_ref().and_then(Option::as_deref).unwrap_or(CONTEXT_TEXT);
         require(schema, CONTEXT, json!({ "type": "string", "description": text }));
@@ -204,6 +216,7 @@ pub(super) struct Sent {
     pub(super) intent: Option<String>,
     pub(super) session_id: Option<String>,
     pub(super) agent_id: Option<String>,
+    pub(super) model: Option<String>,
 }
 
 impl Sent {
@@ -229,6 +242,9 @@ impl Sent {
             intent: text(injected.context, CONTEXT),
             session_id: text(injected.session_id, SESSION_ID),
             agent_id: text(injected.agent_id, AGENT_ID).map(|id| short(&id)).filter(|id| !id.is_empty()),
+            model: text(injected.model, MODEL)
+                .map(|name| short(&name))
+                .filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("unknown")),
         }
     }
 
@@ -244,6 +260,7 @@ impl Sent {
                 (self.injected.context, CONTEXT),
                 (self.injected.session_id, SESSION_ID),
                 (self.injected.agent_id, AGENT_ID),
+                (self.injected.model, MODEL),
             ] {
                 if injected {
                     arguments.remove(name);
@@ -253,7 +270,7 @@ impl Sent {
     }
 }
 
-/// An agent's name as a tag takes it: one line, at most 200 characters.
+/// A name as a tag takes it: one line, at most 200 characters.
 fn short(id: &str) -> String {
     id.trim().chars().take(200).map(|c| if matches!(c, '\r' | '\n') { ' ' } else { c }).collect()
 }

@@ -2,12 +2,13 @@
 //! server is the server it was.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::request::Parts;
 use rmcp::RoleServer;
 use rmcp::service::RequestContext;
 
+use super::convention::Convention;
 use super::hooks::Hooks;
 use super::inject::Injection;
 use super::request::{Method, RequestInfo};
@@ -42,7 +43,9 @@ type Filter = dyn Fn(&str) -> bool + Send + Sync;
 type Tracer = dyn Fn() -> Option<TraceContext> + Send + Sync;
 type Resolver = dyn Fn(&RequestInfo<'_>) -> Option<String> + Send + Sync;
 
-#[derive(Clone, Default)]
+type Principals = dyn Fn(&RequestInfo<'_>) -> Option<String> + Send + Sync;
+
+#[derive(Clone)]
 pub(super) struct Options {
     pub(super) record: Option<Arc<Filter>>,
     pub(super) injection: Injection,
@@ -50,6 +53,31 @@ pub(super) struct Options {
     pub(super) hooks: Hooks,
     pub(super) trace: Option<Arc<Tracer>>,
     pub(super) payloads: Option<Arc<Payloads>>,
+    /// How clients name their conversation.
+    pub(super) conventions: Arc<[Convention]>,
+    pub(super) principal: Option<Arc<Principals>>,
+    pub(super) hash_key: Option<Arc<str>>,
+    /// Conversations and people stand on events as they are, and not as hashes.
+    pub(super) plain_values: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        /// Made once: on a stateless service each request has a wrapper of its own.
+        static KNOWN: OnceLock<Arc<[Convention]>> = OnceLock::new();
+        Self {
+            record: None,
+            injection: Injection::default(),
+            resolver: None,
+            hooks: Hooks::default(),
+            trace: None,
+            payloads: None,
+            conventions: Arc::clone(KNOWN.get_or_init(|| Convention::known().into())),
+            principal: None,
+            hash_key: None,
+            plain_values: false,
+        }
+    }
 }
 
 impl Options {

@@ -2,27 +2,18 @@
 //! session that somebody outside a call means by it.
 
 use std::fmt;
-use std::future::Future;
 use std::sync::{Arc, OnceLock};
 
-use rmcp::model::{Implementation, JsonObject};
-use rmcp::service::{NotificationContext, RequestContext};
+use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
-use serde::Serialize;
 
-use super::connection::{Asked, Connection, Found, peer_of};
-use super::ending::Ending;
-use super::handle::{Source, Told, session_of};
-use super::inject::{Injected, Sent};
-use super::options::{Options, Payload};
-use super::payload::{Extra, Parameters};
-use super::request::{Method, RequestInfo};
-use super::shape::Shape;
-use super::watch::Watched;
-use crate::call::Call;
+use super::connection::{Asked, Connection, peer_of};
+use super::inject::Injected;
+use super::options::Options;
+use super::whose::Whose;
 use crate::client::{Client, for_project};
 use crate::notice;
-use crate::session::{InSession as _, Kind, Peer, Scope, Scoped, Session, Target};
+use crate::session::{Kind, Peer, Session, Target};
 
 /// Wraps a server: every request is recorded, none is changed.
 ///
@@ -198,8 +189,22 @@ impl<H: ServerHandler> Tracked<H> {
         &self.handler
     }
 
+    pub(super) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// What is known of those that this instance serves.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.shared.connection
+    }
+
+    /// How the server names itself.
+    pub(super) fn server(&self) -> &Peer {
+        self.shared.server.get_or_init(|| peer_of(&self.handler.get_info().server_info))
+    }
+
     /// The client, where anything is recorded.
-    fn recorder(&self) -> Option<&Client> {
+    pub(super) fn recorder(&self) -> Option<&Client> {
         self.shared.client.as_ref().ok().filter(|client| client.core().records())
     }
 
@@ -210,7 +215,15 @@ impl<H: ServerHandler> Tracked<H> {
 
     /// What a listing of tools shall ask agents for.
     pub(super) fn wanted(&self, options: &Options, context: &RequestContext<RoleServer>) -> Injected {
-        let linked = options.has_resolver() || !asked(context, false).is_unlinked();
+        let whose = Whose::default();
+        let asked = Asked {
+            extensions: &context.extensions,
+            version: context.meta.protocol_version(),
+            peer: &context.peer,
+            opens: false,
+            whose: &whose,
+        };
+        let linked = options.has_resolver() || !asked.is_unlinked();
         options.injection.wanted(linked)
     }
 
@@ -219,175 +232,6 @@ impl<H: ServerHandler> Tracked<H> {
         let linked = options.has_resolver() || !self.shared.connection.is_unlinked_so_far();
         options.injection.wanted(linked)
     }
-
-    /// Tells a session who its two ends are.
-    fn introduce(&self, found: &Found, asked: &Asked<'_>, named: Option<Implementation>) {
-        if found.session.needs_facts() {
-            let named = named.or_else(|| {
-                let info = asked.peer.peer_info().filter(|_| found.handshake)?;
-                Some(info.client_info.clone())
-            });
-            let server = self.shared.server.get_or_init(|| peer_of(&self.handler.get_info().server_info));
-            found.session.update(|facts| {
-                facts.server = Some(server.clone());
-                facts.client = named.as_ref().map(peer_of);
-            });
-        }
-    }
-
-    /// Begins the event of a request.
-    pub(super) fn begin<P: Serialize + ?Sized>(
-        &self,
-        method: &Method<'_>,
-        subject: Subject<'_>,
-        params: &P,
-        context: &RequestContext<RoleServer>,
-    ) -> Watched {
-        let Some(client) = self.recorder() else { return Watched::Untouched };
-        let asked = asked(context, method.opens);
-        let mut found = self.shared.connection.session(client.core(), &asked);
-        let single = found.unlinked;
-        let mut source = None;
-        let mut told = None;
-        if self.options.has_resolver() {
-            let info = RequestInfo::new(method.name, subject.name, subject.arguments, context);
-            if let Some(text) = self.options.resolve(&info) {
-                found.session = client.session(&text);
-                found.unlinked = false;
-                source = Some(Source::Hook);
-            }
-        } else if let Some(sent) = subject.sent.filter(|_| self.options.injection.session_handle && single)
-            && let Some((from, session)) = session_of(client.core(), sent)
-        {
-            if let Some(session) = session {
-                found.session = session;
-                found.unlinked = false;
-            }
-            source = Some(from);
-            told = Some(Told { source: from, session: found.session.id(), agent: sent.agent_id.clone() });
-        }
-        self.introduce(&found, &asked, context.meta.client_info().or_else(|| subject.client.cloned()));
-        let settles = settles(client, &found.session);
-        if found.replayed || !self.options.records(method) {
-            let scope = Scope { session: found.session, parent: None };
-            return Watched::Inside { scope, told, settles };
-        }
-        // Before anybody is asked about the call, and before anything of it is written.
-        if !found.session.records() {
-            found.session.core().ledger.without_consent();
-            let scope = Scope { session: found.session, parent: None };
-            return Watched::Inside { scope, told, settles: None };
-        }
-        let trace = self.options.trace(context);
-        let hooks = &self.options.hooks;
-        let asks = hooks.concern(&found.session);
-        if asks || trace.is_some() {
-            found.session = found.session.viewed(trace, asks);
-        }
-        if asks {
-            let info = RequestInfo::new(method.name, subject.name, subject.arguments, context);
-            hooks.ask(&found.session, info.into_owned());
-        }
-        let payload = self.options.payload(method.name, subject.name);
-        let mut call = Call::request(found.session, method.name);
-        if let Some(fields) = call.fields() {
-            match method.event_type {
-                Some(event_type) => fields.body_member("event_type", &event_type),
-                None => fields.body_member("event_type", &format!("mcp:{}", method.name)),
-            }
-            if let Some(name) = subject.name {
-                fields.name(name);
-            }
-            let extra = Extra { id: &context.id, extensions: &context.extensions };
-            match payload {
-                Payload::All => fields.parameters(&Parameters { method: method.name, params, extra }),
-                Payload::Shape => {
-                    fields.parameters(&Parameters { method: method.name, params: &Shape(params), extra });
-                }
-                Payload::Nothing => {}
-            }
-            if found.unlinked {
-                fields.property("mcpcat_session", "unlinked");
-            }
-            if let Some(source) = source {
-                fields.tag("agentcat_session_id_source", source.as_str());
-            }
-            if let Some(sent) = subject.sent {
-                if let Some(intent) = &sent.intent {
-                    fields.message(intent);
-                }
-                if let Some(agent) = &sent.agent_id {
-                    fields.tag("agentcat_agent_id", agent);
-                    fields.tag("agentcat_agent_id_source", "supplied");
-                }
-            }
-        }
-        let ending = Ending::of(context, single, method.lasts);
-        Watched::Recorded { call, ending, told, payload, settles }
-    }
-
-    /// The scope of a notification: no event, but the session of what is published while it is handled.
-    fn scope(&self, method: &str, context: &NotificationContext<RoleServer>) -> Option<Scope> {
-        let client = self.recorder()?;
-        let asked =
-            Asked { extensions: &context.extensions, version: None, peer: &context.peer, opens: false };
-        let mut found = self.shared.connection.session(client.core(), &asked);
-        if self.options.has_resolver()
-            && let Some(text) = self.options.resolve(&RequestInfo::of_notification(method, context))
-        {
-            found.session = client.session(&text);
-        }
-        self.introduce(&found, &asked, None);
-        Some(Scope { session: found.session, parent: None })
-    }
-
-    /// Forwards a notification in its session.
-    pub(super) fn notified<F: Future<Output = ()>>(
-        &self,
-        method: &str,
-        context: &NotificationContext<RoleServer>,
-        forward: F,
-    ) -> Scoped<F> {
-        within(self.scope(method, context), forward)
-    }
-}
-
-fn asked(context: &RequestContext<RoleServer>, opens: bool) -> Asked<'_> {
-    Asked {
-        extensions: &context.extensions,
-        version: context.meta.protocol_version(),
-        peer: &context.peer,
-        opens,
-    }
-}
-
-fn within<F: Future>(scope: Option<Scope>, future: F) -> Scoped<F> {
-    match scope {
-        Some(scope) => scope.wrap(future),
-        None => future.in_current_session(),
-    }
-}
-
-/// What a request is about.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Subject<'a> {
-    pub(super) name: Option<&'a str>,
-    pub(super) arguments: Option<&'a JsonObject>,
-    pub(super) sent: Option<&'a Sent>,
-    /// Who asks, where the request itself says it.
-    pub(super) client: Option<&'a Implementation>,
-}
-
-impl<'a> Subject<'a> {
-    pub(super) fn named(name: &'a str) -> Self {
-        Self { name: Some(name), ..Self::default() }
-    }
-}
-
-/// Who is waited for before the answer goes out. A session without a name gets it after the answer: waiting for
-/// its events would be in vain.
-fn settles(client: &Client, session: &Session) -> Option<Client> {
-    (client.answers_wait() && session.id().is_some()).then(|| client.clone())
 }
 
 impl<H: Clone> Clone for Tracked<H> {

@@ -85,6 +85,8 @@ pub struct Asked {
     pub key: Option<String>,
     /// The name of the MCP client, once it has introduced itself.
     pub client_name: Option<String>,
+    /// Who is behind the session, as `principal` of the tracked server or an authentication layer says.
+    pub principal: Option<String>,
 }
 
 /// What a consent hook may return: whether the session may be recorded, or a result of that.
