@@ -51,8 +51,9 @@ async function show() {
       login();
       return;
     }
-    about ??= await get('api/v1/about', [], mine.signal);
-    const context = { about, navigate, signal: mine.signal, failed, place: history.state?.place ?? null };
+    // A session is asked for at the same time, so that a link opens one answer sooner.
+    const asked = about ?? get('api/v1/about', [], mine.signal).then((told) => { about = told; return told; });
+    const context = { about: session ? asked : await asked, navigate, signal: mine.signal, failed, place: history.state?.place ?? null };
     const views = { overview: showOverview, catalogue: showCatalogue, compare: showCompare, list: showList };
     const done = session
       ? await showSession(main, decodeURIComponent(session[1]), query, context)

@@ -1,4 +1,5 @@
-// Everything known of one event, the most asked-for first: what failed, what it was given, what it answered.
+// Everything known of one event, the most asked-for first: what failed, what it was given, what it answered; its ids and exact
+// times come last.
 
 import { answer, isEmpty, payload } from './content.js';
 import { differences, placesOf } from './differ.js';
@@ -31,8 +32,9 @@ export function detail(row, context) {
   const changes = context.before ? differences(was ?? {}, given ?? {}) : [];
   const doubts = doubtsOf(outline.doubt[at]);
   const deepest = outline.causeOf(at);
+  const source = raw(event, kind);
   return [
-    head(row, context, kind),
+    head(row, context, kind, source.show),
     doubts.length > 0 ? h('p', { class: 'doubts' }, h('strong', null, 'Suspect: '), `${doubts.join('; ')}. It is shown as it came.`) : null,
     failure(event, deepest === at || !outline.error[at] ? null : jump(outline, deepest, context.open)),
     typeof event.user_intent === 'string' && event.user_intent !== '' ? part(kind === 'custom' ? 'Message' : 'Intent', h('p', { class: 'said' }, event.user_intent)) : null,
@@ -44,13 +46,14 @@ export function detail(row, context) {
     tags(event, context.tagHref),
     payload('Properties', event.properties),
     identity(event),
+    times(row, context),
     payload('Metadata', Object.fromEntries(Object.entries(event).filter(([name]) => !PLACED.has(name)))),
     finder(event),
-    raw(event, kind),
+    source.part,
   ];
 }
 
-function head(row, context, kind) {
+function head(row, context, kind, showRaw) {
   const { outline, at } = context;
   const event = row.event;
   const started = outline.start + outline.at[at];
@@ -59,15 +62,27 @@ function head(row, context, kind) {
     h('div', { class: 'detail-title' },
       h('span', { class: `badge b-${kind}` }, badgeOf(kind, event.event_type)),
       h('h2', null, kind === 'custom' ? bolt() : null, outline.label[at]),
-      outline.error[at] ? h('span', { class: 'badge b-error' }, outline.failedAbove(at) ? 'cause' : 'failed') : null),
+      outline.error[at] ? h('span', { class: 'badge b-error' }, outline.failedAbove(at) ? 'cause' : 'failed') : null,
+      h('button', { type: 'button', class: 'link to-raw', onclick: showRaw }, 'Raw JSON')),
+    h('p', { class: 'detail-sub' },
+      h('span', null, 'at ', h('time', { datetime: isoTime(started), title: preciseTime(started) }, h('b', null, offset(outline.at[at])))),
+      outline.took[at] === null ? null : h('span', null, 'took ', h('b', null, duration(outline.took[at] / 1000))),
+      parent >= 0 ? h('span', null, 'raised in ', jump(outline, parent, context.open)) : null));
+}
+
+/** When exactly, as whom, and where it stands. */
+function times({ event }, { outline, at, open, traceUrl }) {
+  const started = outline.start + outline.at[at];
+  const parent = outline.above[at];
+  return h('section', { class: 'part' }, h('h3', null, 'Times and ids'),
     h('dl', { class: 'facts' },
       fact('Started', h('time', { datetime: isoTime(started) }, preciseTime(started)), h('span', { class: 'quiet' }, ` ${offset(outline.at[at])}`)),
       outline.took[at] === null ? null : fact('Took', duration(outline.took[at] / 1000), jsonText(event.duration ?? null).length > 6 ? h('span', { class: 'quiet' }, ` sent as ${jsonText(event.duration)} ms`) : null),
       fact('Time as sent', h('code', null, String(event.timestamp))),
       fact('Type', h('code', null, event.event_type ?? '–')),
       fact('Event', h('code', null, event.id), copyButton(event.id, 'Copy event id')),
-      parent >= 0 ? fact('Raised in', jump(outline, parent, context.open)) : outline.parent[at] === -2 ? fact('Raised in', h('span', { class: 'quiet' }, 'an event that is not here: ', h('code', null, String(event.parent_id)))) : null,
-      trace(event, context.traceUrl)));
+      parent >= 0 ? fact('Raised in', jump(outline, parent, open)) : outline.parent[at] === -2 ? fact('Raised in', h('span', { class: 'quiet' }, 'an event that is not here: ', h('code', null, String(event.parent_id)))) : null,
+      trace(event, traceUrl)));
 }
 
 function fact(name, ...value) {
@@ -144,5 +159,13 @@ function raw(event, kind) {
   });
   const copies = [copyButton(() => prettyJson(event), 'Copy as JSON', 'copy as JSON')];
   if (kind !== 'custom' && kind !== 'identify') copies.push(copyButton(() => prettyJson(jsonRpcOf(event, kind)), 'Copy as JSON-RPC', 'copy as JSON-RPC'));
-  return h('section', { class: 'part' }, h('div', { class: 'part-head' }, h('h3', null, 'Raw JSON'), copies), details);
+  const part = h('section', { class: 'part' }, h('div', { class: 'part-head' }, h('h3', null, 'Raw JSON'), copies), details);
+  return {
+    part,
+    show() {
+      details.open = true;
+      part.scrollIntoView({ block: 'start' });
+      details.querySelector('summary').focus({ preventScroll: true });
+    },
+  };
 }

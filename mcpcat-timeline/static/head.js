@@ -16,9 +16,10 @@ export function storyOf(session, outline) {
 export function sessionHead({ session, outline, actions, suspects }) {
   const title = h('h1');
   const tools = h('p', { class: 'tool-path quiet' });
-  const facts = h('dl', { class: 'facts session-facts' });
+  const about = h('dl', { class: 'facts' });
+  const figures = h('dl', { class: 'facts figures-line' });
   const notes = h('ul', { class: 'notes' });
-  const root = h('section', { class: 'session-head' }, h('div', { class: 'session-title' }, h('div', null, title, tools), h('div', { class: 'actions' }, actions)), facts, notes);
+  const root = h('section', { class: 'session-head' }, h('div', { class: 'session-title' }, h('div', null, title, tools), h('div', { class: 'actions' }, actions)), h('div', { class: 'session-facts' }, about, figures), notes);
 
   function draw() {
     const { counts } = outline;
@@ -26,17 +27,20 @@ export function sessionHead({ session, outline, actions, suspects }) {
     title.textContent = story;
     const path = pathOf(outline.order.filter((at) => outline.kind[at] === 'tool').map((at) => outline.label[at]), 12);
     tools.textContent = path === story ? '' : path;
+    tools.title = tools.textContent;
     const pair = (name, ...value) => h('div', null, h('dt', null, name), h('dd', null, ...value));
     const named = [session.actor_name, session.actor_id].filter(Boolean);
     const version = (name, number) => (name ? [name, number ? h('span', { class: 'quiet' }, ` ${number}`) : null] : null);
     const client = version(session.client_name, session.client_version);
     const server = version(session.server_name, session.server_version);
     const critical = [...sessionPath(outline)].filter((at) => outline.above[at] < 0).reduce((sum, at) => sum + outline.took[at], 0);
-    fill(facts,
+    fill(about,
       pair('Who', named.length > 0 ? [named[0], named[1] && named[1] !== named[0] ? h('span', { class: 'quiet' }, ` ${named[1]}`) : null] : 'anonymous'),
       client ? pair('Client', client) : null,
       server ? pair('Server', server) : null,
       pair('Project', session.project_id),
+      pair('Session', h('code', null, session.session_id), copyButton(session.session_id, 'Copy session id')));
+    fill(figures,
       pair('Started', h('time', { datetime: isoTime(outline.start) }, dateTime(outline.start)), h('span', { class: 'quiet' }, ` ${ZONE}`)),
       pair('Lasted', duration(outline.length / 1000)),
       critical > 0 ? pair('Working', h('span', { title: 'The calls that its length had to wait for, one after the other: the critical path' }, duration(critical / 1000))) : null,
@@ -44,8 +48,7 @@ export function sessionHead({ session, outline, actions, suspects }) {
       pair('Tool calls', count(counts.tool)),
       pair('Custom', bolt(), count(counts.custom)),
       pair('Failures', counts.failures > 0 ? h('strong', { class: 'bad' }, count(counts.failures)) : '0',
-        counts.errors > counts.failures ? h('span', { class: 'quiet' }, ` and ${count(counts.errors - counts.failures)} inside them`) : null),
-      pair('Session', h('code', null, session.session_id), copyButton(session.session_id, 'Copy session id')));
+        counts.errors > counts.failures ? h('span', { class: 'quiet' }, ` and ${count(counts.errors - counts.failures)} inside them`) : null));
     fill(notes, complete(session, outline).map((text) => h('li', null, text)),
       counts.suspect > 0 ? h('li', { class: 'is-suspect' }, `${plural(counts.suspect, 'event')} cannot be true as sent and ${counts.suspect === 1 ? 'is' : 'are'} marked suspect. `,
         h('button', { type: 'button', class: 'link', onclick: suspects }, 'Next suspect event')) : null);

@@ -12,22 +12,22 @@ export function sessionLine(row, { key, now, q }) {
   const href = at(`sessions/${encodeURIComponent(row.session_id)}`, [...scope, ...(row.hits ? found : [])]).href;
   const who = row.actor_name ?? row.actor_id;
   const quiet = (text) => h('span', { class: 'quiet' }, text);
-  const versioned = (name, version) => (name ? [name, version ? quiet(` ${version}`) : null] : quiet('–'));
+  const versioned = (name, version) => h('td', { title: name ? [name, version].filter(Boolean).join(' ') : null }, name ?? quiet('–'), version && name ? [' ', h('span', { class: 'preview' }, version)] : null);
   const number = (value, extra, ...before) => h('td', { class: `number${value === 0 ? ' zero' : ''}${extra}` }, ...before, count(value));
   const future = row.started_us > now + 60e6;
   const story = row.intent ?? (pathOf(row.tool_path, 6) || row.last_label);
   return h('tr', { class: row.failure_count > 0 ? 'is-error' : null, 'data-key': key },
-    h('td', null, time(row.last_event_us),
+    h('td', null, time(row.last_event_us), ' ',
       h('span', { class: 'preview' }, 'started ', time(row.started_us), future ? h('span', { class: 'doubt', title: 'Its times are later than the collector’s clock' }, 'suspect') : null)),
     h('td', { class: 'story' }, h('a', { href, 'data-nav': true, class: 'session-link' }, row.stateless ? h('i', null, 'without a session') : story),
       row.hits ? hit(row, scope, q) : null,
       h('span', { class: 'preview' }, h('code', null, row.session_id),
         row.sample_rate ? ` · sampled at ${percent(row.sample_rate)}` : null,
         row.removed_by_retention > 0 ? ` · ${plural(row.removed_by_retention, 'older event')} removed` : null)),
-    h('td', null, who ? h('span', { title: row.actor_id }, who) : quiet('anonymous')),
-    h('td', null, row.project_id),
-    h('td', null, versioned(row.client_name, row.client_version)),
-    h('td', null, versioned(row.server_name, row.server_version)),
+    h('td', { title: who ?? null }, who ?? quiet('anonymous'), who && row.actor_id && who !== row.actor_id ? [' ', h('span', { class: 'preview' }, row.actor_id)] : null),
+    h('td', { title: row.project_id }, row.project_id),
+    versioned(row.client_name, row.client_version),
+    versioned(row.server_name, row.server_version),
     h('td', { class: 'number' }, duration(row.duration_ms)),
     number(row.event_count, ''),
     number(row.tool_call_count, ''),

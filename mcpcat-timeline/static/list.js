@@ -26,7 +26,7 @@ export async function showList(root, query, { navigate, signal, failed, place })
   const status = h('p', { class: 'tally', role: 'status' });
   const empty = h('div', { class: 'empty', hidden: true });
   const more = h('div', { class: 'more-events' });
-  const heads = COLUMNS.map(([name, title, number]) => h('th', { scope: 'col', class: number ? 'number' : null },
+  const heads = COLUMNS.map(([name, title, number]) => h('th', { scope: 'col', class: number ? 'number' : null, 'data-column': name ?? 'story' },
     name === null ? title : h('button', { type: 'button', class: 'sort', 'data-sort': name, onclick: () => sortBy(name) }, title)));
   const panel = h('div', { class: 'list-panel', tabindex: '-1' },
     h('table', { class: 'sessions' },
@@ -77,10 +77,13 @@ export async function showList(root, query, { navigate, signal, failed, place })
   }
 
   async function loadMore() {
-    const mine = turn;
     try {
-      const page = await get('api/v1/sessions', [...query, ['limit', String(PAGE)], ['cursor', next]], signal);
-      if (mine === turn) take(page, [...loaded, ...page.sessions]);
+      // The list may be read anew meanwhile, for an event that came: then the page after that one is asked for.
+      for (let mine = turn - 1; mine !== turn && next !== null;) {
+        mine = turn;
+        const page = await get('api/v1/sessions', [...query, ['limit', String(PAGE)], ['cursor', next]], signal);
+        if (mine === turn) take(page, [...loaded, ...page.sessions]);
+      }
     } catch (error) {
       failed(error);
     }

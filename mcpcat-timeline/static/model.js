@@ -8,13 +8,14 @@ export function badgeOf(kind, type) {
   return typeof type === 'string' && type.startsWith('mcp:') ? type.slice(4) : type || (kind === 'protocol' ? 'protocol' : 'event');
 }
 
-/** What an error says, in one line. */
+/** What an error says, in one line; in a row's little space the words come before the name of its type. */
 export function errorLine(event) {
   const error = event.error;
   if (typeof error === 'string') return error;
   if (error && typeof error === 'object') {
-    const parts = [error.type, error.message].filter((part) => typeof part === 'string' && part !== '');
-    if (parts.length > 0) return parts.join(': ');
+    const [type, message] = [error.type, error.message].map((part) => (typeof part === 'string' && part !== '' ? part : null));
+    if (message !== null) return type === null ? message : `${message} (${type})`;
+    if (type !== null) return type;
     return jsonText(error);
   }
   return event.is_error ? 'error' : '';

@@ -8,9 +8,9 @@ const [WIDTH, LINE, HEIGHT] = [1000, 150, 190];
 
 /** A number at or above `top` that reads well, for the end of an axis. */
 export function niceTop(top) {
-  if (top <= 5) return 5;
+  if (top <= 10) return [4, 6, 8, 10].find((value) => value >= top);
   const unit = 10 ** Math.floor(Math.log10(top));
-  return [1, 2, 2.5, 5, 10].map((step) => step * unit).find((value) => value >= top) ?? 10 * unit;
+  return [1, 1.2, 1.6, 2, 3, 4, 5, 6, 8, 10].map((step) => step * unit).find((value) => value >= top) ?? 10 * unit;
 }
 
 /** @param {any} data what `/overview` answers @param {[string, string][]} scope */

@@ -1,6 +1,7 @@
 // The part of a session's list that stands in the document. It grows at both ends as the reader comes near, jumps to where it
 // is sent, and draws only what has changed. Lines that are loaded stay real elements, so that the browser's own search finds
-// them and screen readers can walk them.
+// them and screen readers can walk them. They stand in blocks: the browser passes over a block that is out of sight as a whole,
+// where it would look at each of thousands of rows in every frame.
 
 import { fill, h } from './dom.js';
 import { count } from './format.js';
@@ -8,6 +9,8 @@ import { drawLine, signature } from './row.js';
 
 /** Lines added at a time. */
 const CHUNK = 500;
+/** Lines of a block. */
+const BLOCK = 50;
 /** Lines drawn before the rest, so that the first screen does not wait for them. */
 const FIRST = 80;
 
@@ -15,7 +18,8 @@ const FIRST = 80;
  * @param {{scroller: HTMLElement, outline: any, source: any, href: (id: string) => string, words: () => string, critical: () => Set<number>, failed: (error: Error) => void}} options
  */
 export function rowWindow({ scroller, outline, source, href, words, critical, failed }) {
-  const list = h('ol', { class: 'events', role: 'tree', 'aria-label': 'Events' });
+  const list = h('div', { class: 'events', role: 'tree', 'aria-label': 'Events' });
+  let blocks = new Map();
   const before = h('button', { type: 'button', class: 'more-rows', onclick: () => grow(-1) });
   const after = h('button', { type: 'button', class: 'more-rows', onclick: () => grow(1) });
   const [head, foot] = [h('div', { class: 'more-events', hidden: true }, before), h('div', { class: 'more-events', hidden: true }, after)];
@@ -61,25 +65,21 @@ export function rowWindow({ scroller, outline, source, href, words, critical, fa
 
   /** Brings the document in step with the lines from `from` to `to`. */
   function draw() {
-    let here = list.firstElementChild;
+    const focused = document.activeElement?.closest?.('.row')?.dataset.key;
+    const held = blocks;
+    blocks = new Map();
     const keep = new Set();
     for (let n = from; n < to; n += 1) {
-      const line = lines[n];
-      keep.add(line.key);
-      const node = element(line);
-      if (node === here) here = here.nextElementSibling;
-      else if (here?.parentElement !== list) {
-        // `here` was replaced by `node` when it was drawn again.
-        if (node.parentElement === list) here = node.nextElementSibling;
-        else list.append(node);
-      } else list.insertBefore(node, here);
+      const number = Math.floor(n / BLOCK);
+      if (!blocks.has(number)) blocks.set(number, { box: held.get(number)?.box ?? h('ol', { class: 'block', role: 'none' }), nodes: new Set() });
+      blocks.get(number).nodes.add(element(lines[n]));
+      keep.add(lines[n].key);
     }
-    while (here) {
-      const gone = here;
-      here = here.nextElementSibling;
-      gone.remove();
-    }
+    inStep(list, new Set([...blocks.values()].map(({ box }) => box)));
+    for (const { box, nodes } of blocks.values()) inStep(box, nodes);
     if (drawn.size > keep.size) for (const key of drawn.keys()) if (!keep.has(key)) drawn.delete(key);
+    // A row that goes on to the next block loses the focus on the way.
+    if (focused !== undefined && drawn.has(focused) && !list.contains(document.activeElement)) drawn.get(focused).node.querySelector('a').focus({ preventScroll: true });
     head.hidden = from === 0;
     foot.hidden = to >= lines.length;
     before.textContent = `${count(from)} earlier`;
@@ -89,7 +89,7 @@ export function rowWindow({ scroller, outline, source, href, words, critical, fa
 
   /** One stop for the Tab key: the chosen line, else the first. */
   function tab() {
-    const line = current !== null && drawn.has(current) ? drawn.get(current).node : list.firstElementChild;
+    const line = current !== null && drawn.has(current) ? drawn.get(current).node : list.querySelector('.row');
     const link = line?.querySelector('a') ?? null;
     if (link === tabbed) return;
     tabbed?.setAttribute('tabindex', '-1');
@@ -156,8 +156,8 @@ export function rowWindow({ scroller, outline, source, href, words, critical, fa
 
   return {
     list,
-    /** Shows other lines; `keep` leaves the reader where he is. */
-    show(next, { keep = false, words: changed = false } = {}) {
+    /** Shows other lines, from the first or around the one of `key`; `keep` leaves the reader where he is. */
+    show(next, { keep = false, words: changed = false, key = null } = {}) {
       turn += 1;
       if (changed) loaded.clear();
       const size = to - from;
@@ -167,6 +167,13 @@ export function rowWindow({ scroller, outline, source, href, words, critical, fa
       if (keep) {
         from = Math.min(from, Math.max(0, lines.length - 1));
         to = Math.min(lines.length, from + (atEnd ? Math.max(size + CHUNK, CHUNK) : Math.max(size, CHUNK)));
+        draw();
+        load();
+        return;
+      }
+      const wanted = key === null ? 0 : place.get(key) ?? 0;
+      if (wanted >= FIRST) {
+        [from, to] = [wanted - FIRST, Math.min(lines.length, wanted + FIRST)];
         draw();
         load();
         return;
@@ -212,4 +219,26 @@ export function rowWindow({ scroller, outline, source, href, words, critical, fa
     },
     destroy() { near.disconnect(); turn += 1; },
   };
+}
+
+/** Makes `wanted` the children of `parent`, in order, with as few moves as may be. */
+function inStep(parent, wanted) {
+  let here = parent.firstElementChild;
+  const skip = () => {
+    while (here && !wanted.has(here)) {
+      const gone = here;
+      here = here.nextElementSibling;
+      gone.remove();
+    }
+  };
+  for (const node of wanted) {
+    skip();
+    if (node === here) here = here.nextElementSibling;
+    else parent.insertBefore(node, here);
+  }
+  while (here) {
+    const gone = here;
+    here = here.nextElementSibling;
+    gone.remove();
+  }
 }

@@ -13,11 +13,11 @@ import { timeline } from './timeline.js';
 const FLAGS = ['errors', 'custom', 'noise', 'flat'];
 
 /** Shows a session in `root`; returns what ends it. */
-export async function showSession(root, id, query, { about, navigate, signal, failed }) {
+export async function showSession(root, id, query, { about: asked, navigate, signal, failed }) {
   const path = `api/v1/sessions/${encodeURIComponent(id)}`;
   const project = query.get('project');
   const scope = project ? [['project', project]] : [];
-  const [{ sessions }, data] = await Promise.all([get(path, [], signal), get(`${path}/outline`, scope, signal)]);
+  const [about, { sessions }, data] = await Promise.all([asked, get(path, [], signal), get(`${path}/outline`, scope, signal)]);
   const session = sessions.find((row) => row.project_id === project) ?? sessions[0];
   const outline = new Outline(data);
   document.title = `${storyOf(session, outline).slice(0, 80)} · mcpcat timeline`;

@@ -9,6 +9,9 @@ const COLUMNS = 500;
 const HEIGHT = 46;
 const KINDS = ['other', 'list', 'protocol', 'identify', 'tool', 'custom', 'error'];
 
+/** What the colours of strip and bars mean. */
+const LEGEND = [['w-tool', 'tool call'], ['w-custom', 'custom event'], ['w-error', 'failure'], ['w-other', 'other'], ['w-busy', 'calls at work'], ['is-critical', 'critical path']];
+
 /** @param {{outline: any, zoomed: (from: number, to: number) => void}} options */
 export function strip({ outline, zoomed }) {
   let [from, to] = [0, Infinity];
@@ -21,7 +24,7 @@ export function strip({ outline, zoomed }) {
   const summary = h('p', { class: 'strip-summary' });
   const whole = h('button', { type: 'button', class: 'link', hidden: true, onclick: () => set(0, Infinity) }, 'Show the whole session');
   const root = h('div', { class: 'strip', role: 'group', 'aria-label': 'Time of the session' }, picture, shade, left, right, tip);
-  const box = h('div', { class: 'strip-box' }, root, h('div', { class: 'strip-below' }, summary, whole));
+  const box = h('div', { class: 'strip-box' }, root, h('div', { class: 'strip-below' }, summary, whole, h('ul', { class: 'strip-legend', 'aria-label': 'Colours' }, LEGEND.map(([mark, words]) => h('li', null, h('i', { class: `swatch ${mark}`, 'aria-hidden': 'true' }), words)))));
   const length = () => Math.max(1, outline.length);
 
   function set(a, b, tell = true) {

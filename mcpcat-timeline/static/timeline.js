@@ -89,7 +89,7 @@ export function timeline(root, options) {
   /** Works the lines out again and shows them; with `keep` the reader stays where he is. */
   function list({ keep = false, words = false } = {}) {
     const lines = linesOf(outline, { ...state, found: view.found, open: view.open });
-    rows.show(lines, { keep, words });
+    rows.show(lines, { keep, words, key: state.event });
     scale();
     const shown = lines.reduce((sum, line) => sum + (line.run ? line.run.length : line.open ? 0 : 1), 0);
     const all = outline.size;

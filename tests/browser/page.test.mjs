@@ -83,7 +83,7 @@ test('a session reads in order, nested, with badges, bolts, durations, pauses an
   assert.equal(await page.locator('.row:not(.k-custom) .bolt').count(), 0);
   assert.equal(await page.locator('.row.is-error').count(), 2);
   assert.deepEqual(await page.locator('.row .failed').allTextContents(), ['failed', 'cause', 'failed'], 'a failed call is marked once, and colour is not the only sign');
-  assert.match(await rows(page).nth(8).textContent(), /because gateway\.request: timeout: operation timed out/, 'a failed call tells its deepest cause');
+  assert.match(await rows(page).nth(8).textContent(), /because gateway\.request: operation timed out \(timeout\)/, 'a failed call tells its deepest cause');
   assert.match(await page.locator('.session-facts').textContent(), /Failures2 and 1 inside them/);
   assert.equal(await page.getByRole('heading', { level: 1 }).textContent(), 'Find the account that the user wants to move to the team plan');
   assert.match(await page.locator('.tool-path').textContent(), /^lookup_customer → upgrade → refund × 2 → export_ledger$/);
