@@ -18,7 +18,9 @@ use crate::ingest::{GroupCommit, Queue};
 use crate::lock::DataLock;
 use crate::metrics::Metrics;
 use crate::private;
-use crate::store::sqlite::{Durability, Sqlite, identify};
+#[cfg(feature = "cli")]
+use crate::store::sqlite::Identity;
+use crate::store::sqlite::{Durability, Sqlite, Upgrade, identify};
 use crate::store::{Retention, Store, StoreError};
 
 /// Where events are kept.
@@ -50,6 +52,7 @@ pub struct TimelineBuilder {
     connections: usize,
     base: String,
     trace_url: Option<String>,
+    keep_old: bool,
 }
 
 impl Default for TimelineBuilder {
@@ -64,6 +67,7 @@ impl Default for TimelineBuilder {
             connections: crate::server::CONNECTIONS,
             base: String::new(),
             trace_url: None,
+            keep_old: true,
         }
     }
 }
@@ -163,6 +167,13 @@ impl TimelineBuilder {
         self
     }
 
+    /// Whether a data file of a former format is kept beside the one that it is brought up to, under a name that ends in
+    /// `.format-N`; true unless said otherwise. The work takes room for both files all the same.
+    pub fn keep_old_format(mut self, keep: bool) -> Self {
+        self.keep_old = keep;
+        self
+    }
+
     /// Opens the store and starts its writer thread. Blocks while the file is opened.
     ///
     /// # Errors
@@ -201,7 +212,8 @@ impl TimelineBuilder {
                 (Arc::new(Sqlite::open_to_read(&place).map_err(refused)?), None)
             }
             Data::File(path) => {
-                let (store, lock) = open(path, self.durability)?;
+                let mut upgrade = Upgrade { keep_old: self.keep_old, told: &mut |_| {} };
+                let (store, lock) = open(path, self.durability, &mut upgrade)?;
                 (Arc::new(store), Some(lock))
             }
         };
@@ -237,15 +249,33 @@ impl TimelineBuilder {
 }
 
 /// Opens a data file as its only writer. Nothing is changed, and nothing made beside it, before it is known to be ours.
-pub(crate) fn open(path: &Path, durability: Durability) -> Result<(Sqlite, DataLock), Error> {
+pub(crate) fn open(
+    path: &Path,
+    durability: Durability,
+    upgrade: &mut Upgrade<'_>,
+) -> Result<(Sqlite, DataLock), Error> {
     let refused = |error: StoreError| data_error(path.to_owned(), &error);
     let place = private::place(path).map_err(|error| io_error(path, &error))?;
     identify(&place).map_err(refused)?;
     let lock = DataLock::take(&place)
         .map_err(|error| io_error(path, &error))?
         .map_err(|taken| Error::InUse { path: path.to_owned(), url: taken.url })?;
-    let store = Sqlite::open(&place, durability).map_err(refused)?;
+    let store = Sqlite::open(&place, durability, upgrade).map_err(refused)?;
     Ok((store, lock))
+}
+
+/// Brings a data file of a former format up to this version's, as its only user.
+#[cfg(feature = "cli")]
+pub(crate) fn bring_up(path: &Path, upgrade: &mut Upgrade<'_>) -> Result<(), Error> {
+    let refused = |error: StoreError| data_error(path.to_owned(), &error);
+    let place = private::place(path).map_err(|error| io_error(path, &error))?;
+    if identify(&place).map_err(refused)? == Identity::New {
+        return Ok(());
+    }
+    let _lock = DataLock::take(&place)
+        .map_err(|error| io_error(path, &error))?
+        .map_err(|taken| Error::InUse { path: path.to_owned(), url: taken.url })?;
+    crate::store::sqlite::bring_up(&place, upgrade).map_err(refused)
 }
 
 fn io_error(path: &Path, error: &std::io::Error) -> Error {

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+#[cfg(target_os = "linux")]
+use common::SmallDisk;
 use common::custom;
 
 struct Binary {
@@ -222,44 +224,10 @@ fn refuses_until(binary: Binary, data: &std::path::Path, make_room: impl FnOnce(
     assert_eq!(verdict, "ok");
 }
 
-/// A small file system of its own, or `None` where this user may mount none.
-#[cfg(target_os = "linux")]
-struct Mounted {
-    path: std::path::PathBuf,
-    _folder: tempfile::TempDir,
-}
-
-#[cfg(target_os = "linux")]
-impl Mounted {
-    fn of(size: &str) -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("small");
-        std::fs::create_dir(&path).unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size},mode=0700"), "tmpfs"])
-            .arg(&path)
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success());
-        if !mounted {
-            eprintln!("no right to mount a file system here: the full disk was not tried");
-            return None;
-        }
-        Some(Self { path, _folder: folder })
-    }
-}
-
-#[cfg(target_os = "linux")]
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.path).status();
-    }
-}
-
 /// Fills the disk with events of `bytes` each, forgets a part of them and sends again.
 #[cfg(target_os = "linux")]
 fn forgets_on_a_full_disk(size: &str, bytes: usize) {
-    let Some(disk) = Mounted::of(size) else { return };
+    let Some(disk) = SmallDisk::of(size) else { return };
     let data = disk.path.join("events.sqlite3");
     let binary = Binary::start(&data);
     let mut stream = TcpStream::connect(&binary.addr).unwrap();
@@ -330,7 +298,7 @@ fn forgetting_large_events_works_on_a_full_disk() {
 #[cfg(target_os = "linux")]
 #[test]
 fn retention_makes_room_on_a_full_disk() {
-    let Some(disk) = Mounted::of("3m") else { return };
+    let Some(disk) = SmallDisk::of("3m") else { return };
     let data = disk.path.join("events.sqlite3");
     {
         let binary = Binary::start(&data);

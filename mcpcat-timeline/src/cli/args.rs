@@ -95,6 +95,9 @@ pub(super) struct Serve {
     /// Show what is there; take nothing in.
     #[arg(long, env = "MCPCAT_TIMELINE_READ_ONLY")]
     pub(super) read_only: bool,
+    /// Do not keep a data file of a former format beside the one that it is brought up to.
+    #[arg(long, env = "MCPCAT_TIMELINE_NO_BACKUP")]
+    pub(super) no_backup: bool,
     /// What an answered event survives: the death of the process, or a power cut as well.
     #[arg(long, value_enum, default_value = "normal", env = "MCPCAT_TIMELINE_DURABILITY")]
     pub(super) durability: Durability,

@@ -17,6 +17,7 @@ mod serve;
 mod source;
 mod tail;
 mod text;
+mod upgrade;
 
 use std::process::ExitCode;
 

@@ -12,6 +12,7 @@ fn style(template: &str) -> ProgressStyle {
 const SPIN: &str = "{spinner} {msg}  {elapsed}";
 const BYTES: &str = "{msg} {wide_bar} {bytes} of {total_bytes}, {eta} left";
 const UNKNOWN: &str = "{spinner} {msg} {bytes}, {bytes_per_sec}";
+const PART: &str = "{msg} {wide_bar} {human_pos} of {human_len}, {eta} left";
 const COUNT: &str = "{spinner} {msg} {human_pos}";
 
 /// Something is being done and nobody knows for how long.
@@ -30,6 +31,11 @@ pub(super) fn bytes(what: &'static str, total: Option<u64>) -> ProgressBar {
     .with_message(what)
 }
 
+/// Some of a known number.
+pub(super) fn part(what: &'static str, total: u64) -> ProgressBar {
+    ProgressBar::new(total).with_style(style(PART)).with_message(what)
+}
+
 /// A number that grows.
 pub(super) fn count(what: &'static str) -> ProgressBar {
     ProgressBar::new_spinner().with_style(style(COUNT)).with_message(what)
@@ -41,7 +47,7 @@ mod tests {
 
     #[test]
     fn the_templates_are_well_formed() {
-        for template in [SPIN, BYTES, UNKNOWN, COUNT] {
+        for template in [SPIN, BYTES, UNKNOWN, PART, COUNT] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
     }

@@ -4,7 +4,7 @@ use super::Failure;
 use super::args::Prune;
 use super::progress;
 use super::source::data_file;
-use crate::store::sqlite::Durability;
+use crate::store::sqlite::{Durability, Upgrade};
 use crate::store::{Retention, Store as _};
 
 /// Events removed in one step.
@@ -16,8 +16,10 @@ pub(super) async fn run(args: Prune) -> Result<(), Failure> {
     }
     let path = data_file(args.data.as_ref())?;
     let keep = Retention { age: args.keep, bytes: args.keep_size.filter(|bytes| *bytes > 0) };
+    super::upgrade::bring_up(&path, true).await?;
     tokio::task::spawn_blocking(move || {
-        let (store, _lock) = crate::timeline::open(&path, Durability::Normal)?;
+        let mut upgrade = Upgrade { keep_old: true, told: &mut |_| {} };
+        let (store, _lock) = crate::timeline::open(&path, Durability::Normal, &mut upgrade)?;
         let before = store.size().map_err(|error| error.to_string())?;
         let bar = progress::count("bytes in use");
         let now = jiff::Timestamp::now().as_microsecond();

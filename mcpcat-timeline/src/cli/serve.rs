@@ -18,6 +18,9 @@ pub(super) async fn run(args: Serve) -> Result<(), Failure> {
         )?),
     };
     let builder = settings(&args, data.clone())?;
+    if let (Data::File(path), false) = (&data, args.read_only) {
+        super::upgrade::bring_up(path, !args.no_backup).await?;
+    }
     let running = start(builder, args.listen).await?;
     greet(&running, &args, &data);
     wait_for_end().await?;
@@ -31,7 +34,8 @@ fn settings(args: &Serve, data: Data) -> Result<TimelineBuilder, Failure> {
         .read_only(args.read_only)
         .base_path(&args.base_path)
         .memory(args.memory)
-        .connections(args.connections);
+        .connections(args.connections)
+        .keep_old_format(!args.no_backup);
     builder = builder.durability(match args.durability {
         Durability::Normal => crate::Durability::Normal,
         Durability::Full => crate::Durability::Full,

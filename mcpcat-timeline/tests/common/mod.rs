@@ -115,3 +115,37 @@ pub(crate) fn captures() -> Vec<(String, Value)> {
     assert!(bodies.len() >= 60, "only {} captured requests", bodies.len());
     bodies
 }
+
+/// A small file system of its own, or `None` where this user may mount none.
+#[cfg(target_os = "linux")]
+pub(crate) struct SmallDisk {
+    pub(crate) path: std::path::PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+#[cfg(target_os = "linux")]
+impl SmallDisk {
+    pub(crate) fn of(size: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("small");
+        std::fs::create_dir(&path).unwrap();
+        let mounted = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size},mode=0700"), "tmpfs"])
+            .arg(&path)
+            .stderr(std::process::Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success());
+        if !mounted {
+            eprintln!("no right to mount a file system here: the full disk was not tried");
+            return None;
+        }
+        Some(Self { path, _folder: folder })
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.path).status();
+    }
+}

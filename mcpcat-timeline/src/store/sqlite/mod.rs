@@ -5,6 +5,7 @@
 
 mod append;
 mod forget;
+mod former;
 mod known;
 mod migrate;
 mod open;
@@ -17,6 +18,11 @@ mod rollup;
 mod search;
 mod terms;
 
+pub(crate) use migrate::Upgrade;
+#[cfg(feature = "cli")]
+pub(crate) use migrate::{Stage, bring_up};
+#[cfg(feature = "cli")]
+pub(crate) use open::Identity;
 pub(crate) use open::identify;
 pub(crate) use search::snippet;
 

@@ -8,17 +8,18 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 
+use super::migrate::Upgrade;
 use super::reserve::{self, Reserve};
 use super::{Durability, READERS, Result, Sqlite, StoreError, Writer};
 use crate::private;
 
 /// "mcat": what marks a file as ours, in the place that SQLite's header has for this.
-const APPLICATION: i32 = 0x6D63_6174;
+pub(super) const APPLICATION: i32 = 0x6D63_6174;
 /// Bytes of an SQLite header.
 const HEADER: usize = 100;
 
 /// Raised whenever the tables change shape.
-pub(super) const SCHEMA_VERSION: i64 = 3;
+pub(super) const SCHEMA_VERSION: i64 = 4;
 
 /// `arrived` is the newest arrival number and time ever given out: numbers are not used again when events go.
 /// `session.first_at` and `last_at` are microseconds; `last_at` includes the duration of the event that ends last.
@@ -106,6 +107,37 @@ CREATE TABLE instance (
 CREATE TABLE catalogue (project TEXT PRIMARY KEY, json TEXT NOT NULL);
 ";
 
+/// What format 4 has beside the tables of format 3.
+///
+/// `usage` is what each project takes, for retention. `token.hash` is the SHA-256 of a random secret. `forgotten` holds keyed
+/// hashes of what was forgotten: with a time `at` of a session, person or project whose events from before then are dropped,
+/// without one of a single event. `unread` holds events of a former format that this version cannot read, as they were.
+pub(super) const ADDED_BY_4: &str = "
+CREATE TABLE usage (
+    project TEXT PRIMARY KEY,
+    events INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE token (
+    id TEXT PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE,
+    project TEXT NOT NULL,
+    label TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    events_per_minute INTEGER,
+    bytes_per_minute INTEGER
+) WITHOUT ROWID;
+CREATE TABLE forgotten (
+    hash BLOB PRIMARY KEY,
+    at INTEGER,
+    until INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE unread (seq INTEGER PRIMARY KEY, project TEXT NOT NULL, received INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE backup (path TEXT PRIMARY KEY, at INTEGER NOT NULL, events INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO setting VALUES ('forget_key', randomblob(32));
+";
+
 impl Sqlite {
     /// A store that is gone with the process.
     pub(crate) fn in_memory() -> Result<Self> {
@@ -118,10 +150,12 @@ impl Sqlite {
         })
     }
 
-    /// Opens a file that is this program's own, or creates it. The caller holds its lock.
-    pub(crate) fn open(path: &Path, durability: Durability) -> Result<Self> {
-        if identify(path)? == Identity::New {
-            create(path)?;
+    /// Opens a file that is this program's own, or creates it. The caller holds its lock. A file of a former format is brought
+    /// up to this one first, as `upgrade` says.
+    pub(crate) fn open(path: &Path, durability: Durability, upgrade: &mut Upgrade<'_>) -> Result<Self> {
+        match identify(path)? {
+            Identity::New => create(path)?,
+            Identity::Ours => super::migrate::bring_up(path, upgrade)?,
         }
         private::open(path).and_then(|file| private::close_to_others(&file)).map_err(unusable)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -153,11 +187,7 @@ impl Sqlite {
             return Err(StoreError::Asked("it is empty: no timeline has written to it yet".into()));
         }
         let writer = reader(path)?;
-        if check(&writer)? == State::Older {
-            return Err(StoreError::Asked(
-                "it has an older format; start `mcpcat-timeline serve` on it once, which brings it up to date".into(),
-            ));
-        }
+        check(&writer)?;
         let mut readers = Vec::with_capacity(READERS);
         for _ in 0..READERS {
             readers.push(Mutex::new(reader(path)?));
@@ -166,7 +196,7 @@ impl Sqlite {
     }
 }
 
-fn unusable(error: std::io::Error) -> StoreError {
+pub(super) fn unusable(error: std::io::Error) -> StoreError {
     StoreError::Asked(error.to_string())
 }
 
@@ -211,13 +241,13 @@ fn has_our_tables(path: &Path) -> Result<bool> {
     let found = Connection::open_with_flags(uri, flags).and_then(|db| {
         db.query_row(
             "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN
-               ('session', 'event', 'arrived', 'term', 'stat', 'catalogue')",
+               ('session', 'event', 'term', 'stat', 'catalogue')",
             [],
             |row| row.get::<_, i64>(0),
         )
     });
     match found {
-        Ok(count) => Ok(count == 6),
+        Ok(count) => Ok(count == 5),
         Err(error) => Err(StoreError::Asked(format!("it cannot be read as a database: {error}"))),
     }
 }
@@ -241,10 +271,14 @@ fn create(path: &Path) -> Result<()> {
     std::fs::rename(&new, path).map_err(unusable)
 }
 
-fn reader(path: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let reader = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NOFOLLOW)?;
     tune(&reader, READER_CACHE)?;
+    // A file without tables is being made by another process at this moment.
+    if let Ok(State::Older(format)) = check(&reader) {
+        super::former::show_as_current(&reader, format)?;
+    }
     Ok(reader)
 }
 
@@ -264,9 +298,9 @@ fn prepare(connection: &mut Connection) -> Result<()> {
     super::rollup::add_functions(connection)?;
     match check(connection)? {
         State::Current => {}
-        State::Older => super::migrate::from_2(connection)?,
+        State::Older(format) => return Err(StoreError::Asked(format!("it has format {format}, which is read only"))),
         State::Empty => connection.execute_batch(&format!(
-            "BEGIN;{SCHEMA}PRAGMA application_id = {APPLICATION};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
+            "BEGIN;{SCHEMA}{ADDED_BY_4}PRAGMA application_id = {APPLICATION};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
         ))?,
     }
     // A file of a version that set no mark gets it.
@@ -279,24 +313,23 @@ fn prepare(connection: &mut Connection) -> Result<()> {
 
 /// How the tables stand to this version.
 #[derive(Debug, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     Empty,
-    Older,
+    /// A format that this version brings up to its own.
+    Older(i64),
     Current,
 }
 
-fn check(connection: &Connection) -> Result<State> {
+pub(super) fn check(connection: &Connection) -> Result<State> {
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     match version {
         SCHEMA_VERSION => Ok(State::Current),
         0 => Ok(State::Empty),
-        2 => Ok(State::Older),
-        1 => Err(StoreError::Asked(format!(
-            "it has format 1, this version reads {SCHEMA_VERSION}; export it with the version that wrote it, \
-             then import it into a new file"
-        ))),
+        older if (1..SCHEMA_VERSION).contains(&older) => Ok(State::Older(older)),
         other => Err(StoreError::Asked(format!(
-            "it has format {other}, this version reads {SCHEMA_VERSION}; use a newer mcpcat-timeline"
+            "it has format {other}, which a newer mcpcat-timeline wrote, and this one reads up to {SCHEMA_VERSION}; nothing was \
+             changed. Use that version, or go back to the copy that its upgrade left beside the file (its name ends in \
+             `.format-{SCHEMA_VERSION}`), which lacks what came since"
         ))),
     }
 }

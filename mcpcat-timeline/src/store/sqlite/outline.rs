@@ -40,9 +40,10 @@ pub(super) fn outline(db: &mut Connection, session: &SessionRef) -> rusqlite::Re
         db.query_row(&format!("SELECT count(*) FROM event WHERE session {keys}"), [], |row| row.get(0))?;
     let mut builder = Builder::default();
     {
+        let index = if super::former::is_shown(&db)? { "" } else { "INDEXED BY event_outline" };
         let mut read = db.prepare(&format!(
             "SELECT seq, id, at, took, parent, type, name, instance, sequence, error, suspect FROM event
-             INDEXED BY event_outline WHERE session {keys} ORDER BY at, instance, sequence, id LIMIT -1 OFFSET ?1",
+             {index} WHERE session {keys} ORDER BY at, instance, sequence, id LIMIT -1 OFFSET ?1",
         ))?;
         let mut rows = read.query([(total - MOST_EVENTS).max(0)])?;
         while let Some(row) = rows.next()? {

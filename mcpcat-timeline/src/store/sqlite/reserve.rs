@@ -74,7 +74,7 @@ impl Reserve {
 
 /// Bytes that this user may still write on the disk of a path.
 #[cfg(unix)]
-fn free(path: &Path) -> std::io::Result<u64> {
+pub(super) fn free(path: &Path) -> std::io::Result<u64> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let disk = rustix::fs::statvfs(folder)?;
     // Writing beyond a limit on the size of files ends the process.
@@ -84,6 +84,6 @@ fn free(path: &Path) -> std::io::Result<u64> {
 
 /// Not known without a call that Rust's library does not have.
 #[cfg(not(unix))]
-fn free(_path: &Path) -> std::io::Result<u64> {
+pub(super) fn free(_path: &Path) -> std::io::Result<u64> {
     Ok(u64::MAX)
 }

@@ -17,6 +17,8 @@ pub(super) struct Change<'a> {
     sessions: BTreeMap<i64, SessionChange<'a>>,
     stats: BTreeMap<(i64, &'a str, &'static str, &'a str), StatChange>,
     instances: BTreeMap<(&'a str, &'a str), InstanceChange>,
+    /// Events and bytes of text by project.
+    projects: BTreeMap<&'a str, (i64, i64)>,
 }
 
 /// What one process has numbered, and what it says that it has dropped.
@@ -129,6 +131,9 @@ impl<'a> Change<'a> {
                 change.tool_path.push('\n');
             }
         }
+        let project = self.projects.entry(&event.project).or_default();
+        project.0 += sign;
+        project.1 += event.body.len() as i64 * sign;
         if !event.instance.is_empty() {
             let instance = self.instances.entry((&event.project, &event.instance)).or_insert_with(|| {
                 InstanceChange { lowest: i64::MAX, highest: i64::MIN, ..InstanceChange::default() }
@@ -232,7 +237,19 @@ impl<'a> Change<'a> {
                 change.dropped
             ])?;
         }
+        let mut usage = db.prepare_cached(
+            "INSERT INTO usage(project, events, bytes) VALUES (?1, ?2, ?3)
+             ON CONFLICT DO UPDATE SET events = events + excluded.events, bytes = bytes + excluded.bytes",
+        )?;
+        for (project, (events, bytes)) in &self.projects {
+            usage.execute(params![project, events, bytes])?;
+        }
         Ok(())
+    }
+
+    /// Bytes of text by project.
+    pub(super) fn bytes(&self) -> impl Iterator<Item = (&'a str, i64)> + '_ {
+        self.projects.iter().map(|(project, (_, bytes))| (*project, *bytes))
     }
 
     /// Takes away from the sums, and drops what nothing is left of. Returns how many sessions ended that way.
@@ -301,6 +318,13 @@ impl<'a> Change<'a> {
         for ((project, id), change) in &self.instances {
             instance.execute(params![project, id, change.events])?;
             silent.execute(params![project, id])?;
+        }
+        let mut usage = db
+            .prepare_cached("UPDATE usage SET events = events + ?2, bytes = bytes + ?3 WHERE project = ?1")?;
+        let mut unused = db.prepare_cached("DELETE FROM usage WHERE project = ?1 AND events <= 0")?;
+        for (project, (events, bytes)) in &self.projects {
+            usage.execute(params![project, events, bytes])?;
+            unused.execute([project])?;
         }
         Ok(gone)
     }
