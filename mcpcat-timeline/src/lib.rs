@@ -35,6 +35,7 @@ mod private;
 mod server;
 mod store;
 mod timeline;
+mod token;
 
 pub use error::Error;
 pub use http::guard::{Right, Token};

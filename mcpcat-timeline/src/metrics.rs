@@ -34,6 +34,8 @@ pub(crate) struct Metrics {
     names: Mutex<BTreeMap<(String, &'static str, String), Count>>,
     lag: Mutex<Lag>,
     duplicates: AtomicU64,
+    forgotten: AtomicU64,
+    throttled: AtomicU64,
     rejected: AtomicU64,
     refused_batches: AtomicU64,
 }
@@ -44,9 +46,16 @@ impl Metrics {
         let mut sums: HashMap<(&str, &'static str, &str), Count> = HashMap::new();
         let mut lag = self.lag.lock().unwrap_or_else(PoisonError::into_inner);
         for (event, outcome) in events.iter().zip(outcomes) {
-            if *outcome == Outcome::Duplicate {
-                self.duplicates.fetch_add(1, Ordering::Relaxed);
-                continue;
+            match outcome {
+                Outcome::Accepted => {}
+                Outcome::Duplicate => {
+                    self.duplicates.fetch_add(1, Ordering::Relaxed);
+                    continue;
+                }
+                Outcome::Forgotten => {
+                    self.forgotten.fetch_add(1, Ordering::Relaxed);
+                    continue;
+                }
             }
             let count = sums.entry((event.project.as_str(), event.kind.as_str(), event.label())).or_default();
             count.events += 1;
@@ -73,6 +82,10 @@ impl Metrics {
 
     pub(crate) fn rejected(&self, events: u64) {
         self.rejected.fetch_add(events, Ordering::Relaxed);
+    }
+
+    pub(crate) fn throttled(&self) {
+        self.throttled.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn refused_batch(&self) {
@@ -117,6 +130,18 @@ impl Metrics {
             "counter",
             "Events whose id was there already.",
             load(&self.duplicates),
+        );
+        single(
+            "mcpcat_forgotten_total",
+            "counter",
+            "Events dropped because they belong to what was forgotten.",
+            load(&self.forgotten),
+        );
+        single(
+            "mcpcat_throttled_total",
+            "counter",
+            "Requests answered with 429, over the quota of their token.",
+            load(&self.throttled),
         );
         single("mcpcat_rejected_total", "counter", "Events refused with a 4xx.", load(&self.rejected));
         single(

@@ -20,7 +20,7 @@ use crate::metrics::Metrics;
 use crate::private;
 #[cfg(feature = "cli")]
 use crate::store::sqlite::Identity;
-use crate::store::sqlite::{Durability, Sqlite, Upgrade, identify};
+use crate::store::sqlite::{Durability, Sqlite, Stage, Upgrade, identify};
 use crate::store::{Retention, Store, StoreError};
 
 /// Where events are kept.
@@ -53,6 +53,7 @@ pub struct TimelineBuilder {
     base: String,
     trace_url: Option<String>,
     keep_old: bool,
+    remember_forgotten: Option<Duration>,
 }
 
 impl Default for TimelineBuilder {
@@ -68,6 +69,7 @@ impl Default for TimelineBuilder {
             base: String::new(),
             trace_url: None,
             keep_old: true,
+            remember_forgotten: None,
         }
     }
 }
@@ -106,6 +108,33 @@ impl TimelineBuilder {
     /// Removes the oldest events when the data file has more bytes in use than this.
     pub fn keep_bytes(mut self, bytes: u64) -> Self {
         self.keep.bytes = Some(bytes);
+        self
+    }
+
+    /// Removes events of one project this long after they arrived, whatever [`keep_for`](Self::keep_for) says.
+    pub fn keep_project_for(mut self, project: impl Into<String>, age: Duration) -> Self {
+        self.keep.projects.entry(project.into()).or_default().age = Some(age);
+        self
+    }
+
+    /// Removes the oldest events of one project when its part of the bytes in use is larger than this. The bound of
+    /// [`keep_bytes`](Self::keep_bytes) holds for all projects together: there, of the projects with more than an equal part,
+    /// the one that grows gives way first.
+    pub fn keep_project_bytes(mut self, project: impl Into<String>, bytes: u64) -> Self {
+        self.keep.projects.entry(project.into()).or_default().bytes = Some(bytes);
+        self
+    }
+
+    #[cfg(feature = "cli")]
+    pub(crate) fn retention(mut self, keep: Retention) -> Self {
+        self.keep = keep;
+        self
+    }
+
+    /// How long keyed hashes of what was forgotten are kept, so that late deliveries of it are dropped; a year unless said
+    /// otherwise. With zero nothing is remembered.
+    pub fn remember_forgotten_for(mut self, time: Duration) -> Self {
+        self.remember_forgotten = Some(time);
         self
     }
 
@@ -201,32 +230,36 @@ impl TimelineBuilder {
                 reason: "none would be served; give at least 1".into(),
             });
         }
-        let (store, lock): (Arc<dyn Store>, _) = match &self.data {
-            Data::Memory => (
-                Arc::new(Sqlite::in_memory().map_err(|error| data_error(PathBuf::from(":memory:"), &error))?),
-                None,
-            ),
+        let (store, lock) = match &self.data {
+            Data::Memory => {
+                (Sqlite::in_memory().map_err(|error| data_error(PathBuf::from(":memory:"), &error))?, None)
+            }
             Data::File(path) if self.access.read_only => {
-                let refused = |error: StoreError| data_error(path.clone(), &error);
                 let place = private::place(path).map_err(|error| io_error(path, &error))?;
-                (Arc::new(Sqlite::open_to_read(&place).map_err(refused)?), None)
+                (Sqlite::open_to_read(&place).map_err(|error| data_error(path.clone(), &error))?, None)
             }
             Data::File(path) => {
-                let mut upgrade = Upgrade { keep_old: self.keep_old, told: &mut |_| {} };
+                let mut upgrade = Upgrade { keep_old: self.keep_old, told: &mut say };
                 let (store, lock) = open(path, self.durability, &mut upgrade)?;
-                (Arc::new(store), Some(lock))
+                (store, Some(lock))
             }
         };
+        if let Some(time) = self.remember_forgotten {
+            store.remember_forgotten_for(time);
+        }
+        let store: Arc<dyn Store> = Arc::new(store);
         let metrics = Arc::new(Metrics::default());
         let keep = if self.access.read_only { Retention::default() } else { self.keep };
         let queue =
             GroupCommit::start(Arc::clone(&store), Arc::clone(&metrics), keep).map_err(Error::Thread)?;
+        let issued = http::issued::Issued::of(&*store);
         let app = Arc::new(App {
             store,
             queue: Arc::new(queue),
             metrics,
             health: http::Health::default(),
             access: self.access,
+            issued,
             budget: Budget::new(self.memory),
             streams: Arc::new(Semaphore::new(http::STREAMS)),
             batch_offer: http::batch_offer(&base),
@@ -276,6 +309,16 @@ pub(crate) fn bring_up(path: &Path, upgrade: &mut Upgrade<'_>) -> Result<(), Err
         .map_err(|error| io_error(path, &error))?
         .map_err(|taken| Error::InUse { path: path.to_owned(), url: taken.url })?;
     crate::store::sqlite::bring_up(&place, upgrade).map_err(refused)
+}
+
+/// For who has no terminal to show a bar on.
+fn say(stage: Stage) {
+    match stage {
+        Stage::Events { done, total } => tracing::debug!(done, total, "the data file is brought up to date"),
+        Stage::Done { from, kept, unread } => {
+            tracing::info!(from, ?kept, unread, "the data file was of a former format and is up to date");
+        }
+    }
 }
 
 fn io_error(path: &Path, error: &std::io::Error) -> Error {

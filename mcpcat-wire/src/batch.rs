@@ -145,6 +145,8 @@ pub enum EventStatus {
     Accepted,
     /// It was there already, under the same id.
     Duplicate,
+    /// It belongs to what somebody asked the collector to forget, and was dropped.
+    Forgotten,
     /// It will never be taken.
     Rejected,
     /// A word that this version does not know.

@@ -95,7 +95,7 @@ pub(crate) fn fates(answer: &[u8], ids: &[String]) -> Option<Vec<Fate>> {
             return Fate::Unknown;
         }
         match result.status {
-            EventStatus::Accepted | EventStatus::Duplicate => Fate::Taken,
+            EventStatus::Accepted | EventStatus::Duplicate | EventStatus::Forgotten => Fate::Taken,
             EventStatus::Rejected => {
                 let why = result.error.map_or("no reason was given".into(), |error| error.0);
                 Fate::Rejected(why.into_owned())

@@ -39,6 +39,9 @@ pub(super) enum Command {
     Forget(Forget),
     /// Remove old events from a data file that no timeline has open.
     Prune(Prune),
+    /// Hand out, list and revoke tokens that send events.
+    #[command(subcommand)]
+    Token(Token),
     /// Upload the events that a program declares, or list those never seen.
     Catalogue(Catalogue),
     /// Print a script that completes these commands in a shell.
@@ -61,12 +64,16 @@ pub(super) struct Serve {
     /// Keep events in memory only.
     #[arg(long, conflicts_with = "data")]
     pub(super) in_memory: bool,
-    /// Remove events this long after they arrived, as 30d or 12h.
-    #[arg(long, value_name = "AGE", env = "MCPCAT_TIMELINE_KEEP", value_parser = age)]
-    pub(super) keep: Option<Duration>,
-    /// Remove the oldest events above this much data, as 500MB or 4GiB; 0 for no bound.
-    #[arg(long, value_name = "SIZE", env = "MCPCAT_TIMELINE_KEEP_SIZE", value_parser = size, default_value = "4GiB")]
-    pub(super) keep_size: u64,
+    /// Remove events this long after they arrived, as 30d or 12h; PROJECT=7d for one project. Can be repeated.
+    #[arg(long, value_name = "[PROJECT=]AGE", env = "MCPCAT_TIMELINE_KEEP", value_parser = of_project(age), value_delimiter = ',')]
+    pub(super) keep: Vec<OfProject<Duration>>,
+    /// Remove the oldest events above this much data, as 500MB or 4GiB; PROJECT=1GiB for one project; 0 for no bound. Can be
+    /// repeated [default: 4GiB].
+    #[arg(long, value_name = "[PROJECT=]SIZE", env = "MCPCAT_TIMELINE_KEEP_SIZE", value_parser = of_project(size), value_delimiter = ',')]
+    pub(super) keep_size: Vec<OfProject<u64>>,
+    /// How long keyed hashes of what was forgotten are kept, so that late deliveries of it are dropped; 0s for not at all.
+    #[arg(long, value_name = "AGE", env = "MCPCAT_TIMELINE_REMEMBER_FORGOTTEN", value_parser = age, default_value = "365d")]
+    pub(super) remember_forgotten: Duration,
     /// Most that request bodies, answers and streams hold in memory together, as 256MiB; over it requests get a 503.
     #[arg(long, value_name = "SIZE", env = "MCPCAT_TIMELINE_MEMORY", value_parser = size, default_value = "256MiB")]
     pub(super) memory: u64,
@@ -302,12 +309,54 @@ pub(super) struct Prune {
     /// The data file [default: timeline.sqlite3 in the state directory].
     #[arg(long, value_name = "FILE", env = "MCPCAT_TIMELINE_DATA")]
     pub(super) data: Option<PathBuf>,
-    /// Remove events that arrived longer ago, as 30d or 12h.
-    #[arg(long, value_name = "AGE", value_parser = age)]
-    pub(super) keep: Option<Duration>,
-    /// Remove the oldest events above this much data, as 500MB or 4GiB.
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    pub(super) keep_size: Option<u64>,
+    /// Remove events that arrived longer ago, as 30d or 12h; PROJECT=7d for one project. Can be repeated.
+    #[arg(long, value_name = "[PROJECT=]AGE", value_parser = of_project(age), value_delimiter = ',')]
+    pub(super) keep: Vec<OfProject<Duration>>,
+    /// Remove the oldest events above this much data, as 500MB or 4GiB; PROJECT=1GiB for one project. Can be repeated.
+    #[arg(long, value_name = "[PROJECT=]SIZE", value_parser = of_project(size), value_delimiter = ',')]
+    pub(super) keep_size: Vec<OfProject<u64>>,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Token {
+    /// Make a token and print its secret, this once.
+    Create(TokenCreate),
+    /// List tokens: id, project, quota, label. Their secrets are kept nowhere.
+    List {
+        #[command(flatten)]
+        source: Source,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Refuse a token from now on.
+    Revoke {
+        #[command(flatten)]
+        source: Source,
+        /// The token's id, as the list shows it.
+        id: String,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct TokenCreate {
+    #[command(flatten)]
+    pub(super) source: Source,
+    /// What the token is for: it sends events, reads nothing and changes nothing. There is no other kind.
+    #[arg(long, required = true)]
+    pub(super) ingest: bool,
+    /// The only project whose events it may send.
+    #[arg(long)]
+    pub(super) project: String,
+    /// Whose it is, for the list.
+    #[arg(long)]
+    pub(super) label: Option<String>,
+    /// Events that it may send in a minute; above it senders are told to wait.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
+    pub(super) events_per_minute: Option<i64>,
+    /// Bytes of events that it may send in a minute, as 10MB.
+    #[arg(long, value_name = "SIZE", value_parser = quota)]
+    pub(super) bytes_per_minute: Option<i64>,
 }
 
 #[derive(Args)]
@@ -319,6 +368,59 @@ pub(super) struct Catalogue {
     pub(super) project: String,
     /// JSON file to upload, as `mcpcat::catalog().to_json()` writes it; without it the comparison is printed.
     pub(super) file: Option<PathBuf>,
+}
+
+/// A bound for one project, or for all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct OfProject<T> {
+    pub(super) project: Option<String>,
+    pub(super) bound: T,
+}
+
+/// `BOUND` or `PROJECT=BOUND`; a project's id may hold anything but a comma.
+fn of_project<T>(
+    read: fn(&str) -> Result<T, String>,
+) -> impl Fn(&str) -> Result<OfProject<T>, String> + Clone + Send + Sync + 'static
+where
+    T: 'static,
+{
+    move |text| match text.rsplit_once('=') {
+        None => Ok(OfProject { project: None, bound: read(text)? }),
+        Some(("", _)) => Err("the project before `=` is missing".into()),
+        Some((project, bound)) => Ok(OfProject { project: Some(project.to_owned()), bound: read(bound)? }),
+    }
+}
+
+/// What the options say together. `whole` is the bound of all projects' bytes where nobody gives one; the last one given
+/// for a project holds.
+pub(super) fn retention(
+    ages: &[OfProject<Duration>],
+    sizes: &[OfProject<u64>],
+    whole: Option<u64>,
+) -> crate::store::Retention {
+    let mut keep = crate::store::Retention { bytes: whole, ..Default::default() };
+    for OfProject { project, bound } in ages {
+        match project {
+            None => keep.age = Some(*bound),
+            Some(project) => keep.projects.entry(project.clone()).or_default().age = Some(*bound),
+        }
+    }
+    for OfProject { project, bound } in sizes {
+        let bound = Some(*bound).filter(|bytes| *bytes > 0);
+        match project {
+            None => keep.bytes = bound,
+            Some(project) => keep.projects.entry(project.clone()).or_default().bytes = bound,
+        }
+    }
+    keep
+}
+
+fn quota(text: &str) -> Result<i64, String> {
+    size(text)
+        .ok()
+        .and_then(|bytes| i64::try_from(bytes).ok())
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| "expected a size such as 10MB".into())
 }
 
 /// `30d`, `12h`, `15m`, `90s`.
@@ -359,6 +461,18 @@ mod tests {
     #[test]
     fn the_commands_are_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_bound_is_of_one_project_or_of_all() {
+        let sizes = of_project(size);
+        assert_eq!(sizes("a=b=1KiB"), Ok(OfProject { project: Some("a=b".into()), bound: 1024 }));
+        assert_eq!(sizes("1KiB"), Ok(OfProject { project: None, bound: 1024 }));
+        assert!(sizes("=1KiB").is_err() && sizes("a=").is_err() && sizes("a").is_err());
+        let keep = retention(&[], &[sizes("p=1GiB").unwrap()], Some(4));
+        assert_eq!((keep.bytes, keep.projects["p"].bytes), (Some(4), Some(1 << 30)));
+        assert_eq!(retention(&[], &[sizes("0").unwrap()], Some(4)).bytes, None);
+        assert!(!retention(&[], &[sizes("0").unwrap()], Some(4)).bounds_anything());
     }
 
     #[test]

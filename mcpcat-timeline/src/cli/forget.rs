@@ -32,7 +32,12 @@ pub(super) async fn run(args: Forget) -> Result<(), Failure> {
     let wait = progress::spinner("removing");
     let done = delete(&client, &path).await;
     wait.finish_and_clear();
-    println!("{} removed", counts(&done?));
+    let done = done?;
+    println!("{} removed. What it does not reach:", counts(&done));
+    for copy in done["copies"].as_array().into_iter().flatten() {
+        let text = |name: &str| plain(copy[name].as_str().unwrap_or_default()).into_owned();
+        println!("  {}: {}", text("place"), text("what"));
+    }
     Ok(())
 }
 

@@ -25,6 +25,7 @@ const TRIES: u32 = 10;
 struct Tally {
     accepted: u64,
     duplicate: u64,
+    forgotten: u64,
     rejected: u64,
 }
 
@@ -64,7 +65,14 @@ pub(super) async fn run(args: Import) -> Result<(), Failure> {
         bar.finish_and_clear();
         sent?;
     }
-    println!("{} accepted, {} there already, {} rejected", tally.accepted, tally.duplicate, tally.rejected);
+    let forgotten = match tally.forgotten {
+        0 => String::new(),
+        some => format!(", {some} dropped because they were forgotten"),
+    };
+    println!(
+        "{} accepted, {} there already{forgotten}, {} rejected",
+        tally.accepted, tally.duplicate, tally.rejected
+    );
     if tally.rejected > 0 {
         return Err(format!("{} lines were rejected", tally.rejected).into());
     }
@@ -126,6 +134,7 @@ async fn send(client: &Client, file: &str, batch: Batch, tally: &mut Tally) -> R
         match result["status"].as_str() {
             Some("accepted") => tally.accepted += 1,
             Some("duplicate") => tally.duplicate += 1,
+            Some("forgotten") => tally.forgotten += 1,
             _ => {
                 tally.rejected += 1;
                 eprintln!(

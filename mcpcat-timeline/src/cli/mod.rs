@@ -17,6 +17,7 @@ mod serve;
 mod source;
 mod tail;
 mod text;
+mod token;
 mod upgrade;
 
 use std::process::ExitCode;
@@ -61,6 +62,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Publish(args)) => publish::run(args).await,
         Some(Command::Forget(args)) => forget::run(args).await,
         Some(Command::Prune(args)) => prune::run(args).await,
+        Some(Command::Token(args)) => token::run(args).await,
         Some(Command::Catalogue(args)) => catalogue::run(args).await,
         Some(Command::Completions { shell }) => manual::completions(shell),
         Some(Command::Man) => manual::man(),

@@ -1,21 +1,21 @@
 //! Removes what is too old or too much from a data file that no timeline has open, and gives the room back.
 
 use super::Failure;
-use super::args::Prune;
+use super::args::{Prune, retention};
 use super::progress;
 use super::source::data_file;
+use crate::store::Store as _;
 use crate::store::sqlite::{Durability, Upgrade};
-use crate::store::{Retention, Store as _};
 
 /// Events removed in one step.
 const STEP: usize = 250;
 
 pub(super) async fn run(args: Prune) -> Result<(), Failure> {
-    if args.keep.is_none() && args.keep_size.is_none() {
+    if args.keep.is_empty() && args.keep_size.is_empty() {
         return Err("say what to keep: --keep 30d, --keep-size 1GiB, or both".into());
     }
     let path = data_file(args.data.as_ref())?;
-    let keep = Retention { age: args.keep, bytes: args.keep_size.filter(|bytes| *bytes > 0) };
+    let keep = retention(&args.keep, &args.keep_size, None);
     super::upgrade::bring_up(&path, true).await?;
     tokio::task::spawn_blocking(move || {
         let mut upgrade = Upgrade { keep_old: true, told: &mut |_| {} };
@@ -23,7 +23,7 @@ pub(super) async fn run(args: Prune) -> Result<(), Failure> {
         let before = store.size().map_err(|error| error.to_string())?;
         let bar = progress::count("bytes in use");
         let now = jiff::Timestamp::now().as_microsecond();
-        while store.prune(keep, STEP, now).map_err(|error| error.to_string())? {
+        while store.prune(&keep, STEP, now).map_err(|error| error.to_string())? {
             bar.set_position(store.size().map_err(|error| error.to_string())?.bytes);
         }
         bar.finish_and_clear();

@@ -6,8 +6,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use sha2::{Digest, Sha256};
 
 use super::Failure;
-use super::args::{DEFAULT_PORT, Durability, Serve};
+use super::args::{DEFAULT_PORT, Durability, Serve, retention};
 use crate::{Data, Error, Right, Running, Timeline, TimelineBuilder, Token};
+
+/// What is kept of all projects together where nobody says how much.
+const KEEP_BYTES: u64 = 4 << 30;
 
 pub(super) async fn run(args: Serve) -> Result<(), Failure> {
     let data = match (&args.data, args.in_memory) {
@@ -40,12 +43,9 @@ fn settings(args: &Serve, data: Data) -> Result<TimelineBuilder, Failure> {
         Durability::Normal => crate::Durability::Normal,
         Durability::Full => crate::Durability::Full,
     });
-    if let Some(age) = args.keep {
-        builder = builder.keep_for(age);
-    }
-    if args.keep_size > 0 {
-        builder = builder.keep_bytes(args.keep_size);
-    }
+    builder = builder
+        .retention(retention(&args.keep, &args.keep_size, Some(KEEP_BYTES)))
+        .remember_forgotten_for(args.remember_forgotten);
     if let Some(token) = &args.token {
         if token.is_empty() {
             return Err("--token is empty; leave it out or give a secret".into());

@@ -20,12 +20,17 @@ pub(super) struct Reader {
     _own: Option<Running>,
 }
 
-/// The data file that is named, or the usual one.
-pub(super) fn data_file(named: Option<&PathBuf>) -> Result<PathBuf, Failure> {
-    let path = named
+/// The same, whether it is there or not.
+pub(super) fn named_file(named: Option<&PathBuf>) -> Result<PathBuf, Failure> {
+    Ok(named
         .cloned()
         .or_else(crate::default_data_file)
-        .ok_or("no data file: give --data FILE, or set MCPCAT_STATE_DIR")?;
+        .ok_or("no data file: give --data FILE, or set MCPCAT_STATE_DIR")?)
+}
+
+/// The data file that is named, or the usual one; it has to be there.
+pub(super) fn data_file(named: Option<&PathBuf>) -> Result<PathBuf, Failure> {
+    let path = named_file(named)?;
     if !path.exists() {
         return Err(format!("there is no data file at {}; name one with --data", path.display()).into());
     }

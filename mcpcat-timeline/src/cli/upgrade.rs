@@ -11,6 +11,14 @@ pub(super) async fn bring_up(path: &Path, keep_old: bool) -> Result<(), Failure>
     tokio::task::spawn_blocking(move || run(&path, keep_old)).await?
 }
 
+/// The same where a collector may have the file open, which has then seen to it.
+pub(super) async fn bring_up_unless_open(path: &Path) -> Result<(), Failure> {
+    match bring_up(path, true).await {
+        Err(failure) if matches!(failure.downcast_ref(), Some(crate::Error::InUse { .. })) => Ok(()),
+        other => other,
+    }
+}
+
 fn run(path: &Path, keep_old: bool) -> Result<(), Failure> {
     let (mut bar, mut said) = (None, None);
     let mut told = |stage: Stage| match stage {

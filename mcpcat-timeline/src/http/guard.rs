@@ -4,14 +4,16 @@
 //! the same origin. So the name in `Host` must be ours, `Origin` must be ours or invited, and off loopback a token
 //! is needed on top.
 
+use std::sync::Arc;
+
+use super::Shared;
+use super::issued::{Bearer, Issued};
+use super::reply::Problem;
+use crate::token::digest;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use sha2::{Digest, Sha256};
-
-use super::Shared;
-use super::reply::Problem;
 
 /// The cookie that a browser keeps the token in.
 pub(crate) const COOKIE: &str = "mcpcat_timeline";
@@ -53,10 +55,6 @@ impl Token {
     fn allows(&self, right: Right) -> bool {
         self.right == Right::Manage || self.right == right
     }
-}
-
-fn digest(secret: &str) -> [u8; 32] {
-    Sha256::digest(secret.as_bytes()).into()
 }
 
 /// Names and tokens that are accepted.
@@ -111,6 +109,8 @@ pub(crate) fn name_of(host: &str) -> &str {
 pub(crate) struct Caller {
     /// The only project this caller sees; `None` for all.
     pub(crate) scope: Option<String>,
+    /// The token that was handed out to who is asking.
+    bearer: Option<Arc<Bearer>>,
 }
 
 impl Caller {
@@ -120,6 +120,20 @@ impl Caller {
                 Err(Problem::forbidden(format!("the token is for another project than {project:?}")))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Whether the quota of the token has anything left.
+    pub(crate) fn may_send(&self) -> Result<(), Problem> {
+        match self.bearer.as_ref().and_then(|bearer| bearer.waits()) {
+            Some(seconds) => Err(Problem::too_many(seconds)),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn spent(&self, events: usize, bytes: usize) {
+        if let Some(bearer) = &self.bearer {
+            bearer.spent(events, bytes);
         }
     }
 }
@@ -208,7 +222,12 @@ pub(crate) async fn require(
     if app.access.read_only && right != Right::Read {
         return Err(Problem::forbidden("this timeline is read-only"));
     }
-    let caller = admit(&app.access, request.headers(), right)?;
+    let caller = if right == Right::Ingest {
+        let secrets = secrets(request.headers()).collect();
+        admit_sender(&app, secrets).await?
+    } else {
+        admit(&app.access, request.headers(), right)?
+    };
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }
@@ -219,13 +238,30 @@ fn admit(access: &Access, headers: &HeaderMap, right: Right) -> Result<Caller, P
     }
     for secret in secrets(headers) {
         if let Some(token) = access.find(&secret, right) {
-            return Ok(Caller { scope: token.project.clone() });
+            return Ok(Caller { scope: token.project.clone(), bearer: None });
         }
     }
-    Err(Problem::new(
+    Err(token_needed())
+}
+
+fn token_needed() -> Problem {
+    Problem::new(
         StatusCode::UNAUTHORIZED,
         "a token with the right to do this is needed; send it as `Authorization: Bearer …`",
-    ))
+    )
+}
+
+/// Who sends, by the tokens of the configuration and those that were handed out. Also where no token is needed, so that
+/// the quota of who sends one holds.
+async fn admit_sender(app: &Shared, secrets: Vec<String>) -> Result<Caller, Problem> {
+    if let Some(token) = secrets.iter().find_map(|secret| app.access.find(secret, Right::Ingest)) {
+        return Ok(Caller { scope: token.project.clone(), bearer: None });
+    }
+    let digests: Vec<_> = secrets.iter().map(|secret| crate::token::digest(secret)).collect();
+    if let Some(bearer) = Issued::find(app, &digests).await {
+        return Ok(Caller { scope: Some(bearer.project().to_owned()), bearer: Some(bearer) });
+    }
+    if app.access.tokens.is_empty() { Ok(Caller::default()) } else { Err(token_needed()) }
 }
 
 fn secrets(headers: &HeaderMap) -> impl Iterator<Item = String> + '_ {
@@ -256,12 +292,10 @@ pub(crate) async fn token_in_path(
     if app.access.read_only {
         return Err(Problem::forbidden("this timeline is read-only"));
     }
-    let token = path.get("token").map_or("", String::as_str);
-    let caller = match app.access.find(token, Right::Ingest) {
-        Some(token) => Caller { scope: token.project.clone() },
-        None if app.access.tokens.is_empty() => Caller::default(),
-        None => return Err(Problem::new(StatusCode::UNAUTHORIZED, "the token in the path is not known")),
-    };
+    let token = path.get("token").cloned().unwrap_or_default();
+    let caller = admit_sender(&app, vec![token])
+        .await
+        .map_err(|_| Problem::new(StatusCode::UNAUTHORIZED, "the token in the path is not known"))?;
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }

@@ -50,19 +50,33 @@ pub(crate) async fn one(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    may_send(&app, &caller)?;
     let taken = take_one(&app, &caller, &headers, body).await;
     if let Err(problem) = &taken
         && problem.is_refusal()
     {
         app.metrics.rejected(1);
     }
-    taken?;
-    let mut response = json(StatusCode::ACCEPTED, r#"{"status":"accepted"}"#);
+    let said = match taken? {
+        Some(Outcome::Forgotten) => r#"{"status":"forgotten"}"#,
+        _ => r#"{"status":"accepted"}"#,
+    };
+    let mut response = json(StatusCode::ACCEPTED, said);
     offer_in(&app, &mut response);
     Ok(response)
 }
 
-async fn take_one(app: &Shared, caller: &Caller, headers: &HeaderMap, body: Body) -> Result<(), Problem> {
+/// Before anything of the body is read.
+fn may_send(app: &Shared, caller: &Caller) -> Result<(), Problem> {
+    caller.may_send().inspect_err(|_| app.metrics.throttled())
+}
+
+async fn take_one(
+    app: &Shared,
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Option<Outcome>, Problem> {
     if body::media(headers)? != Media::Json {
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -81,8 +95,8 @@ async fn take_one(app: &Shared, caller: &Caller, headers: &HeaderMap, body: Body
     };
     let (event, lease) = if large { super::blocking(parse).await? } else { parse() }?;
     caller.may_write(&event.project)?;
-    app.queue.submit(vec![event], Some(lease)).await?;
-    Ok(())
+    caller.spent(1, event.body.len());
+    Ok(app.queue.submit(vec![event], Some(lease)).await?.pop())
 }
 
 /// Bytes that an event takes until it is committed.
@@ -106,8 +120,10 @@ pub(crate) async fn batch(
             "this path takes lines as application/x-ndjson; send one event to v1/public/events/",
         ));
     }
+    may_send(&app, &caller)?;
     let mut held = body::read(&app.budget, &headers, body, BATCH_BYTES_TAKEN).await?;
     held.pay_for_a_copy()?;
+    let sender = caller.clone();
     let (lines, lease) = super::blocking(move || {
         let lines = parse_lines(held.bytes, &caller)?;
         let mut lease = held.lease;
@@ -124,6 +140,7 @@ pub(crate) async fn batch(
             id
         }));
     }
+    sender.spent(events.len(), events.iter().map(|event| event.body.len()).sum());
     let rejected = ids.iter().filter(|id| id.is_err()).count();
     let mut outcomes = app.queue.submit(events, Some(lease)).await?.into_iter();
     app.metrics.rejected(rejected as u64);
@@ -131,6 +148,7 @@ pub(crate) async fn batch(
         Ok(id) => {
             let status = match outcomes.next() {
                 Some(Outcome::Duplicate) => EventStatus::Duplicate,
+                Some(Outcome::Forgotten) => EventStatus::Forgotten,
                 _ => EventStatus::Accepted,
             };
             EventResult { id: Some(id.into()), status, error: None }

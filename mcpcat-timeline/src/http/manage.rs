@@ -12,7 +12,8 @@ use super::guard::Caller;
 use super::reply::{Problem, value};
 use super::{Shared, ask_store, body};
 use crate::catalogue;
-use crate::store::Forget;
+use crate::event::iso;
+use crate::store::{Forget, Forgotten, KnownBackup};
 
 /// Largest catalogue, in bytes.
 const MAX_CATALOGUE: usize = 4 * 1024 * 1024;
@@ -50,16 +51,56 @@ pub(crate) async fn forget_project(
 /// With `dry_run=1` it only counts.
 async fn forget(app: Shared, caller: Caller, whose: Forget, ask: Ask) -> Result<Response, Problem> {
     if ask.flag("dry_run")? {
-        return value(
-            &ask_store(&app, move |store| store.would_forget(&whose, caller.scope.as_deref())).await?,
-        );
+        let (found, copies) = ask_store(&app, move |store| {
+            Ok((store.would_forget(&whose, caller.scope.as_deref())?, store.backups()?))
+        })
+        .await?;
+        return value(&Answer { found, copies: copies_of(&copies) });
     }
     if let Forget::Project(id) = &whose
         && caller.scope.as_ref().is_none_or(|scope| scope == id)
     {
         app.metrics.forget_project(id);
     }
-    value(&ask_store(&app, move |store| store.forget(&whose, caller.scope.as_deref())).await?)
+    let (found, copies) =
+        ask_store(&app, move |store| Ok((store.forget(&whose, caller.scope.as_deref())?, store.backups()?)))
+            .await?;
+    value(&Answer { found, copies: copies_of(&copies) })
+}
+
+#[derive(serde::Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    found: Forgotten,
+    copies: Vec<Copy>,
+}
+
+/// A place that a removal does not reach.
+#[derive(serde::Serialize)]
+struct Copy {
+    place: String,
+    what: &'static str,
+}
+
+fn copies_of(backups: &[KnownBackup]) -> Vec<Copy> {
+    let copy = |place: &str, what| Copy { place: place.into(), what };
+    let mut copies = vec![
+        copy(
+            "spools of SDKs",
+            "what has not been delivered yet; it is dropped when it comes, as long as the forgetting is remembered",
+        ),
+        copy(
+            "dead letters beside SDKs",
+            "what was refused once, in `mcpcat/dead-letters` of their state directories; delete the files, or it is dropped when \
+             it is sent again",
+        ),
+        copy("exports", "files that somebody wrote; an import of them is dropped, the files stay"),
+    ];
+    copies.extend(backups.iter().map(|backup| Copy {
+        place: format!("{} of {}, {} events", backup.path, iso(backup.at), backup.events),
+        what: "a copy of the data file; delete it, or forget again after restoring it",
+    }));
+    copies
 }
 
 fn project_of(ask: &Ask, caller: &Caller) -> Result<String, Problem> {

@@ -8,11 +8,13 @@ mod export;
 pub(crate) mod guard;
 mod health;
 mod ingest;
+pub(crate) mod issued;
 mod live;
 mod manage;
 mod page;
 pub(crate) mod params;
 mod reply;
+mod tokens;
 mod unpack;
 
 use std::sync::Arc;
@@ -42,6 +44,8 @@ pub(crate) struct App {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) health: health::Health,
     pub(crate) access: Access,
+    /// Tokens that were handed out to send events.
+    pub(crate) issued: issued::Issued,
     /// Bytes that bodies and answers may hold.
     pub(crate) budget: Budget,
     /// One permit for each stream that may be open.
@@ -117,6 +121,8 @@ pub(crate) fn router(app: Shared) -> Router {
         .route("/api/v1/sessions/{session}", delete(manage::forget_session))
         .route("/api/v1/actors/{actor}", delete(manage::forget_actor))
         .route("/api/v1/projects/{project}", delete(manage::forget_project))
+        .route("/api/v1/tokens", get(tokens::list).post(tokens::create))
+        .route("/api/v1/tokens/{id}", delete(tokens::revoke))
         .route("/api/v1/catalogue", axum::routing::put(manage::set_catalogue))
         .route_layer(from_fn(params::check))
         .route_layer(needs(Right::Manage));

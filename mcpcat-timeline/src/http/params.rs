@@ -64,6 +64,7 @@ fn of(path: &str) -> Option<&'static [&'static str]> {
         "overview" => Some(&["since", "until", "project"]),
         "facets" | "about" => Some(&["project"]),
         "catalogue" => Some(&["project"]),
+        "tokens" => Some(&["project", "label", "events_per_minute", "bytes_per_minute"]),
         _ => match rest.split('/').collect::<Vec<_>>()[..] {
             ["sessions", _, "events" | "export.html"] => Some(EVENTS),
             ["sessions", _, "outline"] => Some(&["project"]),

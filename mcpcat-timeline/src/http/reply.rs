@@ -12,11 +12,24 @@ pub(crate) struct Problem {
     status: StatusCode,
     field: Option<&'static str>,
     message: String,
+    /// Seconds after which to try again.
+    retry_after: Option<u64>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, field: None, message: message.into() }
+        let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(2);
+        Self { status, field: None, message: message.into(), retry_after }
+    }
+
+    /// The token has sent what it may for now.
+    pub(crate) fn too_many(seconds: u64) -> Self {
+        let mut problem = Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            format!("the token has used up its quota; send again in {seconds} s"),
+        );
+        problem.retry_after = Some(seconds);
+        problem
     }
 
     pub(crate) fn bad(message: impl Into<String>) -> Self {
@@ -29,7 +42,7 @@ impl Problem {
 
     /// The request is at fault, not the moment.
     pub(crate) fn is_refusal(&self) -> bool {
-        self.status.is_client_error()
+        self.status.is_client_error() && self.status != StatusCode::TOO_MANY_REQUESTS
     }
 
     /// The budget of bytes is used up; it will not be for long.
@@ -48,7 +61,7 @@ impl Problem {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
-        Self { status, field: refusal.field, message: refusal.message }
+        Self { field: refusal.field, ..Self::new(status, refusal.message) }
     }
 }
 
@@ -71,8 +84,8 @@ impl IntoResponse for Problem {
             body.insert("field".into(), field.into());
         }
         let mut response = json(self.status, serde_json::Value::Object(body).to_string());
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

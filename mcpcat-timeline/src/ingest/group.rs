@@ -130,7 +130,7 @@ struct Writer {
 
 impl Writer {
     fn run(&self, jobs: &Receiver<Job>) {
-        let prunes = self.keep.age.is_some() || self.keep.bytes.is_some();
+        let prunes = self.keep.bounds_anything();
         let mut prune_at = Instant::now();
         let (mut behind, mut owed) = (false, 0);
         loop {
@@ -160,7 +160,7 @@ impl Writer {
     }
 
     fn prune(&self, events: usize) -> bool {
-        match self.store.prune(self.keep, events, jiff::Timestamp::now().as_microsecond()) {
+        match self.store.prune(&self.keep, events, jiff::Timestamp::now().as_microsecond()) {
             Ok(more) => more,
             Err(error) => {
                 tracing::warn!(%error, "old events could not be removed");

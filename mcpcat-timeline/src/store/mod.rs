@@ -21,6 +21,8 @@ pub(crate) enum Outcome {
     Accepted,
     /// Its id was there already; nothing changed.
     Duplicate,
+    /// It belongs to what somebody asked to forget, and was dropped.
+    Forgotten,
 }
 
 /// Why the store could not do what it was asked.
@@ -252,10 +254,53 @@ pub(crate) struct Forgotten {
 }
 
 /// How long and how much to keep. `None` keeps everything.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Retention {
     pub(crate) age: Option<std::time::Duration>,
     pub(crate) bytes: Option<u64>,
+    /// Bounds of single projects. Their age is in the place of the one for all, their bytes count beside it.
+    pub(crate) projects: std::collections::BTreeMap<String, Bounds>,
+}
+
+/// Bounds of one project.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Bounds {
+    pub(crate) age: Option<std::time::Duration>,
+    pub(crate) bytes: Option<u64>,
+}
+
+impl Retention {
+    /// Whether anything is ever to be removed.
+    pub(crate) fn bounds_anything(&self) -> bool {
+        self.age.is_some() || self.bytes.is_some() || !self.projects.is_empty()
+    }
+}
+
+/// A token that was handed out to send events of one project. The secret itself is kept nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct IssuedToken {
+    pub(crate) id: String,
+    /// SHA-256 of the secret.
+    #[serde(skip)]
+    pub(crate) hash: [u8; 32],
+    pub(crate) project: String,
+    pub(crate) label: String,
+    /// Microseconds since 1970.
+    #[serde(rename = "created_us")]
+    pub(crate) created: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) events_per_minute: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bytes_per_minute: Option<i64>,
+}
+
+/// A copy of the data file that was made, and may be there still.
+#[derive(Debug, Clone)]
+pub(crate) struct KnownBackup {
+    pub(crate) path: String,
+    /// Microseconds since 1970.
+    pub(crate) at: i64,
+    pub(crate) events: i64,
 }
 
 /// Size of what is kept.
@@ -290,9 +335,15 @@ pub(crate) trait Store: Send + Sync {
     /// Whether events can be written at this moment, found out by writing.
     fn probe(&self) -> Result<()>;
     /// Removes a little of what is past its time, about `events` of them; true when there is more to do.
-    fn prune(&self, keep: Retention, events: usize, now: i64) -> Result<bool>;
+    fn prune(&self, keep: &Retention, events: usize, now: i64) -> Result<bool>;
     fn catalogue(&self, project: &str) -> Result<Option<String>>;
     fn set_catalogue(&self, project: &str, json: &str) -> Result<()>;
+    fn tokens(&self) -> Result<Vec<IssuedToken>>;
+    fn add_token(&self, token: &IssuedToken) -> Result<()>;
+    /// False when there is none of that id in the scope.
+    fn revoke_token(&self, id: &str, scope: Option<&str>) -> Result<bool>;
+    /// Copies that were made of the store.
+    fn backups(&self) -> Result<Vec<KnownBackup>>;
     fn size(&self) -> Result<Size>;
     /// The arrival number of the newest committed event, as it grows.
     fn watch(&self) -> watch::Receiver<i64>;

@@ -10,7 +10,7 @@ pub(crate) struct Collector {
     pub(crate) running: Running,
     pub(crate) http: Client,
     /// Keeps the data file until the test ends.
-    folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Collector {
@@ -23,6 +23,11 @@ impl Collector {
         let folder = tempfile::tempdir().unwrap();
         let builder = Timeline::builder().data(folder.path().join("events.sqlite3"));
         let running = settings(builder).start().await.unwrap();
+        Self { running, http: Client::new(), folder }
+    }
+
+    /// Around one that runs already.
+    pub(crate) fn over(running: Running, folder: tempfile::TempDir) -> Self {
         Self { running, http: Client::new(), folder }
     }
 

@@ -14,18 +14,16 @@ pub(super) fn append(
     writer: &mut Writer,
     events: &[&Event],
 ) -> rusqlite::Result<(Vec<Outcome>, Option<i64>)> {
-    let done = commit(&mut writer.db, &mut writer.known, events);
+    let done = commit(writer, events);
     if done.is_err() {
         writer.known.clear();
+        writer.tombstones.clear();
     }
     done
 }
 
-fn commit(
-    db: &mut Connection,
-    known: &mut Known,
-    events: &[&Event],
-) -> rusqlite::Result<(Vec<Outcome>, Option<i64>)> {
+fn commit(writer: &mut Writer, events: &[&Event]) -> rusqlite::Result<(Vec<Outcome>, Option<i64>)> {
+    let Writer { db, known, tombstones, shares, .. } = writer;
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let (before, last_received) = match known.last() {
         Some(last) => last,
@@ -43,6 +41,10 @@ fn commit(
     {
         let mut insert = transaction.prepare_cached(INSERT)?;
         for event in events {
+            if tombstones.hold(&transaction, event)? {
+                outcomes.push(Outcome::Forgotten);
+                continue;
+            }
             let added = match session_key(&transaction, known, event)? {
                 None => 0,
                 Some(session) => {
@@ -61,6 +63,7 @@ fn commit(
     if seq == before {
         return Ok((outcomes, None));
     }
+    shares.grew(change.bytes());
     change.add(&transaction)?;
     terms.add(&transaction)?;
     transaction.prepare_cached("UPDATE arrived SET seq = ?1, at = ?2")?.execute([seq, received])?;

@@ -10,7 +10,8 @@ use std::sync::MutexGuard;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::Writer;
-use super::remove::{CHUNK, fold, is_full, make_room, remove, vacuum};
+use super::forgotten::Tombstone;
+use super::remove::{CHUNK, Why, fold, is_full, make_room, remove, vacuum};
 use super::terms;
 use crate::event::Event;
 use crate::store::{Forget, Forgotten, Result, StoreError};
@@ -28,6 +29,7 @@ struct Removal<'a, W: Fn() -> MutexGuard<'a, Writer>> {
     /// Whether the disk turned out to be full.
     tight: bool,
     done: Forgotten,
+    tombstone: Tombstone,
 }
 
 /// Removes everything of a session, a person or a project, in the file and in its journal.
@@ -36,8 +38,9 @@ pub(super) fn forget<'a>(
     whose: &Forget,
     scope: Option<&str>,
 ) -> Result<Forgotten> {
+    let tombstone = remember(&mut writer(), whose, scope)?;
     writer().db.pragma_update(None, "secure_delete", "ON")?;
-    let mut removal = Removal { writer, tight: false, done: Forgotten::default() };
+    let mut removal = Removal { writer, tight: false, done: Forgotten::default(), tombstone };
     let outcome = removal.run(whose, scope);
     let cleaned = removal.clean();
     let writer = (removal.writer)();
@@ -51,6 +54,20 @@ pub(super) fn forget<'a>(
     Ok(removal.done)
 }
 
+/// First, so that nothing comes in behind the removal's back.
+fn remember(writer: &mut Writer, whose: &Forget, scope: Option<&str>) -> Result<Tombstone> {
+    let set = |writer: &Writer| Tombstone::set(&writer.db, whose, scope, writer.hold);
+    let tombstone = match set(writer) {
+        Err(error) if is_full(&error) => {
+            make_room(writer);
+            set(writer)
+        }
+        other => other,
+    };
+    writer.tombstones.clear();
+    Ok(tombstone?)
+}
+
 impl<'a, W: Fn() -> MutexGuard<'a, Writer>> Removal<'a, W> {
     fn run(&mut self, whose: &Forget, scope: Option<&str>) -> Result<()> {
         // Not in the loop's head, where the lock would be held until its end.
@@ -62,6 +79,7 @@ impl<'a, W: Fn() -> MutexGuard<'a, Writer>> Removal<'a, W> {
                 self.step(|writer| terms::rewrite(&mut writer.db, &mut writer.known, session))?;
             }
         }
+        self.step(|writer| aside(writer, whose, scope))?;
         match whose {
             Forget::Project(id) if scope.is_none_or(|scope| scope == id) => {
                 self.done.sessions += self.step(|writer| project(writer, id))?;
@@ -87,7 +105,12 @@ impl<'a, W: Fn() -> MutexGuard<'a, Writer>> Removal<'a, W> {
         while !rest.is_empty() {
             let (step, after) = rest.split_at(most.min(rest.len()));
             let was_tight = self.tight;
-            match self.try_step(|writer| remove(&mut writer.db, &mut writer.known, step, false)) {
+            // Borrowed apart from what the step changes.
+            let tombstone = std::mem::take(&mut self.tombstone);
+            let removed = self
+                .try_step(|writer| remove(&mut writer.db, &mut writer.known, step, Why::Asked(&tombstone)));
+            self.tombstone = tombstone;
+            match removed {
                 Ok(sessions) => {
                     self.done.sessions += sessions;
                     self.done.events += step.len() as u64;
@@ -166,6 +189,16 @@ fn give_back(db: &Connection, pages: i64) -> rusqlite::Result<()> {
     fold(db).map(drop)
 }
 
+/// Removes events that this version cannot read, where their text names what is forgotten.
+fn aside(writer: &mut Writer, whose: &Forget, scope: Option<&str>) -> rusqlite::Result<usize> {
+    let (Forget::Session(id) | Forget::Actor(id) | Forget::Project(id)) = whose;
+    let quoted = crate::event::quoted(id);
+    writer.db.execute(
+        "DELETE FROM unread WHERE instr(body, ?1) AND (?2 IS NULL OR project = ?2)",
+        params![quoted, scope],
+    )
+}
+
 /// Removes what names a project beside its events: every row of every table that has a column for it, and what SQLite
 /// noted of the tables' contents. Returns how many sessions were among it.
 fn project(writer: &mut Writer, id: &str) -> rusqlite::Result<u64> {
@@ -182,7 +215,10 @@ fn project(writer: &mut Writer, id: &str) -> rusqlite::Result<u64> {
         .query_map([], |row| row.get(0))?
         .collect::<rusqlite::Result<Vec<String>>>()?;
     for table in tables {
-        // Names of our own schema.
+        // Names of our own schema. Who may send is not what was sent.
+        if table == "token" {
+            continue;
+        }
         let gone = transaction.execute(&format!("DELETE FROM \"{table}\" WHERE project = ?1"), [id])?;
         if table == "session" {
             sessions = gone as u64;

@@ -59,9 +59,24 @@ pub(crate) fn bring_up(path: &Path, upgrade: &mut Upgrade<'_>) -> Result<()> {
         1 | 2 => rebuild(path, format, db, upgrade)?,
         _ => (add_tables(path, format, db, upgrade)?, 0),
     };
-    tracing::info!(format, ?kept, "the data file was brought up to this version's format");
+    if let Some(kept) = &kept {
+        note(path, kept);
+    }
     (upgrade.told)(Stage::Done { from: format, kept, unread });
     Ok(())
+}
+
+/// The old file is a copy that a forgetting does not reach, and is named to who asks for one.
+fn note(path: &Path, kept: &Path) {
+    let noted = Connection::open(path).and_then(|db| {
+        db.execute(
+            "INSERT OR REPLACE INTO backup SELECT ?1, ?2, count(*) FROM event",
+            params![kept.display().to_string(), jiff::Timestamp::now().as_microsecond()],
+        )
+    });
+    if let Err(error) = noted {
+        tracing::debug!(%error, "the kept file could not be noted");
+    }
 }
 
 /// A start that was killed between giving the old file its second name and taking its first one away left it with both.

@@ -5,6 +5,7 @@
 
 mod append;
 mod forget;
+mod forgotten;
 mod former;
 mod known;
 mod migrate;
@@ -16,14 +17,16 @@ mod remove;
 mod reserve;
 mod rollup;
 mod search;
+mod share;
 mod terms;
+pub(crate) mod tokens;
 
-pub(crate) use migrate::Upgrade;
 #[cfg(feature = "cli")]
-pub(crate) use migrate::{Stage, bring_up};
-#[cfg(feature = "cli")]
-pub(crate) use open::Identity;
+pub(crate) use migrate::bring_up;
+pub(crate) use migrate::{Stage, Upgrade};
 pub(crate) use open::identify;
+#[cfg(feature = "cli")]
+pub(crate) use open::{Identity, beside};
 pub(crate) use search::snippet;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -32,8 +35,8 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 use super::{
-    EventPage, EventQuery, Facets, Forget, Forgotten, Outcome, Overview, Result, Retention, SeenName,
-    SessionPage, SessionQuery, SessionRef, SessionRow, Size, Store, StoreError, Stored,
+    EventPage, EventQuery, Facets, Forget, Forgotten, IssuedToken, KnownBackup, Outcome, Overview, Result,
+    Retention, SeenName, SessionPage, SessionQuery, SessionRef, SessionRow, Size, Store, StoreError, Stored,
 };
 use crate::event::Event;
 
@@ -56,13 +59,25 @@ struct Writer {
     db: Connection,
     known: known::Known,
     sweep: terms::Sweep,
+    shares: share::Shares,
+    tombstones: forgotten::Tombstones,
+    /// How long what was forgotten is remembered, microseconds.
+    hold: i64,
     /// Room for removal on a full disk; `None` where nothing is on a disk or nothing is removed.
     reserve: Option<reserve::Reserve>,
 }
 
 impl Writer {
     fn new(db: Connection) -> Self {
-        Self { db, known: known::Known::default(), sweep: terms::Sweep::default(), reserve: None }
+        Self {
+            db,
+            known: known::Known::default(),
+            sweep: terms::Sweep::default(),
+            shares: share::Shares::default(),
+            tombstones: forgotten::Tombstones::default(),
+            hold: forgotten::YEAR,
+            reserve: None,
+        }
     }
 }
 
@@ -74,6 +89,11 @@ pub(crate) struct Sqlite {
 }
 
 impl Sqlite {
+    /// How long keyed hashes of what was forgotten are kept.
+    pub(crate) fn remember_forgotten_for(&self, hold: std::time::Duration) {
+        self.writer().hold = i64::try_from(hold.as_micros()).unwrap_or(i64::MAX);
+    }
+
     fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -183,7 +203,7 @@ impl Store for Sqlite {
         Ok(())
     }
 
-    fn prune(&self, keep: Retention, events: usize, now: i64) -> Result<bool> {
+    fn prune(&self, keep: &Retention, events: usize, now: i64) -> Result<bool> {
         remove::prune(&mut self.writer(), keep, events, now)
     }
 
@@ -197,6 +217,37 @@ impl Store for Sqlite {
             (project, json),
         )?;
         Ok(())
+    }
+
+    fn tokens(&self) -> Result<Vec<IssuedToken>> {
+        self.read(|connection| {
+            // A file of a former format that is only looked at has none.
+            if connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?
+                < open::SCHEMA_VERSION
+            {
+                return Ok(Vec::new());
+            }
+            tokens::all(connection)
+        })
+    }
+
+    fn add_token(&self, token: &IssuedToken) -> Result<()> {
+        Ok(tokens::add(&self.writer().db, token)?)
+    }
+
+    fn revoke_token(&self, id: &str, scope: Option<&str>) -> Result<bool> {
+        Ok(tokens::revoke(&self.writer().db, id, scope)?)
+    }
+
+    fn backups(&self) -> Result<Vec<KnownBackup>> {
+        self.read(|connection| {
+            connection
+                .prepare_cached("SELECT path, at, events FROM backup ORDER BY at")?
+                .query_map([], |row| {
+                    Ok(KnownBackup { path: row.get(0)?, at: row.get(1)?, events: row.get(2)? })
+                })?
+                .collect()
+        })
     }
 
     fn size(&self) -> Result<Size> {

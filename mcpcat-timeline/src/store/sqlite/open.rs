@@ -200,6 +200,21 @@ pub(super) fn unusable(error: std::io::Error) -> StoreError {
     StoreError::Asked(error.to_string())
 }
 
+/// A connection for a short change beside the collector that has the file open. It has to be of this version's format.
+#[cfg(feature = "cli")]
+pub(crate) fn beside(path: &Path) -> Result<Connection> {
+    let path = private::place(path).map_err(unusable)?;
+    identify(&path)?;
+    private::open(&path).map_err(unusable)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NOFOLLOW)?;
+    db.busy_timeout(Duration::from_secs(5))?;
+    match check(&db)? {
+        State::Current => Ok(db),
+        _ => Err(StoreError::Asked("it has a former format; start `mcpcat-timeline` on it once".into())),
+    }
+}
+
 /// Whose file a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Identity {

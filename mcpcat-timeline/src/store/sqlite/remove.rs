@@ -3,6 +3,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::Writer;
+use super::forgotten::Tombstone;
 use super::known::Known;
 use super::rollup::Change;
 use crate::event::Event;
@@ -18,7 +19,7 @@ const PAGES_BACK: i64 = 256;
 const SPARE_PAGES: i64 = 1024;
 
 /// Removes one chunk of what is too old or too much, on a full disk as well. Age counts from arrival.
-pub(super) fn prune(writer: &mut Writer, keep: Retention, events: usize, now: i64) -> Result<bool> {
+pub(super) fn prune(writer: &mut Writer, keep: &Retention, events: usize, now: i64) -> Result<bool> {
     match prune_once(writer, keep, events.max(CHUNK), now) {
         Err(error) if is_full(&error) => {
             make_room(writer);
@@ -33,25 +34,22 @@ pub(super) fn prune(writer: &mut Writer, keep: Retention, events: usize, now: i6
     }
 }
 
-fn prune_once(writer: &mut Writer, keep: Retention, events: usize, now: i64) -> rusqlite::Result<bool> {
-    let Writer { db, known, sweep, .. } = writer;
+fn prune_once(writer: &mut Writer, keep: &Retention, events: usize, now: i64) -> rusqlite::Result<bool> {
+    let Writer { db, known, sweep, shares, .. } = writer;
     let chunk = events.min(MOST);
-    let mut gone = Vec::new();
+    let mut found = shares.too_old(db, keep, chunk, now)?;
+    if found.seqs.is_empty() && !found.more {
+        found = shares.too_many(db, keep, chunk)?;
+    }
+    if !found.seqs.is_empty() {
+        remove(db, known, &found.seqs, Why::Retention)?;
+    }
     if let Some(age) = keep.age {
         let before = now.saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX));
-        gone = oldest(db, chunk, Some(before))?;
-    }
-    if gone.is_empty()
-        && let Some(bytes) = keep.bytes
-        && super::read::used(db)? > bytes
-    {
-        gone = oldest(db, chunk, None)?;
-    }
-    if !gone.is_empty() {
-        remove(db, known, &gone, true)?;
+        db.prepare_cached("DELETE FROM unread WHERE received < ?1")?.execute([before])?;
     }
     let shrinks = shrink(db)?;
-    Ok(sweep.step(db, now)? || shrinks || gone.len() == chunk)
+    Ok(sweep.step(db, now)? || shrinks || found.more)
 }
 
 /// Gives some free pages back when there are more than the next events will fill. Returns whether there are more.
@@ -64,17 +62,12 @@ fn shrink(db: &Connection) -> rusqlite::Result<bool> {
     Ok(spare > PAGES_BACK)
 }
 
-fn oldest(db: &Connection, chunk: usize, before: Option<i64>) -> rusqlite::Result<Vec<i64>> {
-    // Arrival times grow with the arrival number, so the first young one ends the search.
-    let rows = db
-        .prepare_cached("SELECT seq, received FROM event ORDER BY seq LIMIT ?1")?
-        .query_map([chunk as i64], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<rusqlite::Result<Vec<(i64, i64)>>>()?;
-    Ok(rows
-        .into_iter()
-        .take_while(|(_, received)| before.is_none_or(|before| *received < before))
-        .map(|(seq, _)| seq)
-        .collect())
+/// What events are removed for.
+#[derive(Clone, Copy)]
+pub(super) enum Why<'a> {
+    Retention,
+    /// Somebody asked, and they are not to come back.
+    Asked(&'a Tombstone),
 }
 
 /// Removes these events and what they added to the sums; returns how many sessions ended with them.
@@ -82,7 +75,7 @@ pub(super) fn remove(
     db: &mut Connection,
     known: &mut Known,
     seqs: &[i64],
-    retention: bool,
+    why: Why<'_>,
 ) -> rusqlite::Result<u64> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut events = Vec::with_capacity(seqs.len());
@@ -107,8 +100,11 @@ pub(super) fn remove(
     let mut change = Change::default();
     for (session, event) in &events {
         change.count(*session, event, -1);
+        if let Why::Asked(tombstone) = why {
+            tombstone.lay(&transaction, event)?;
+        }
     }
-    let sessions = change.subtract(&transaction, known, retention)?;
+    let sessions = change.subtract(&transaction, known, matches!(why, Why::Retention))?;
     transaction.commit()?;
     Ok(sessions)
 }

@@ -185,9 +185,9 @@ mod tests {
         age(&store);
         store.append(&[&event("3", "s", "new", "bob")]).unwrap();
         assert_eq!(store.facets(None).unwrap().tools, ["old", "new"]);
-        let keep = Retention { age: Some(Duration::from_secs(7200)), bytes: None };
+        let keep = Retention { age: Some(Duration::from_secs(7200)), ..Retention::default() };
         let now = jiff::Timestamp::now().as_microsecond();
-        while store.prune(keep, 0, now).unwrap() {}
+        while store.prune(&keep, 0, now).unwrap() {}
         let facets = store.facets(None).unwrap();
         assert_eq!((facets.tools, facets.actors), (vec!["new".to_owned()], vec!["bob".to_owned()]));
         assert_eq!(store.session("s", None).unwrap()[0].event_count, 1);
@@ -199,8 +199,8 @@ mod tests {
         store.append(&[&event("1", "s", "lasting", "ada")]).unwrap();
         age(&store);
         store.append(&[&event("2", "s", "lasting", "ada")]).unwrap();
-        let keep = Retention { age: Some(Duration::from_secs(7200)), bytes: None };
-        while store.prune(keep, 0, jiff::Timestamp::now().as_microsecond()).unwrap() {}
+        let keep = Retention { age: Some(Duration::from_secs(7200)), ..Retention::default() };
+        while store.prune(&keep, 0, jiff::Timestamp::now().as_microsecond()).unwrap() {}
         assert_eq!(store.facets(None).unwrap().tools, ["lasting"]);
     }
 
@@ -220,8 +220,8 @@ mod tests {
             .query_row("SELECT received FROM event WHERE id = '2'", [], |row| row.get(0))
             .unwrap();
         assert!((now..now + HOUR).contains(&received), "the clock is believed again");
-        let keep = Retention { age: Some(Duration::from_secs(7200)), bytes: None };
-        while store.prune(keep, 0, now + 1).unwrap() {}
+        let keep = Retention { age: Some(Duration::from_secs(7200)), ..Retention::default() };
+        while store.prune(&keep, 0, now + 1).unwrap() {}
         assert_eq!(store.facets(None).unwrap().tools, ["early", "late"]);
     }
 
