@@ -3,7 +3,7 @@
 //! A flush puts a mark into the log behind what was published before it. It has ended when the mark has been read and no
 //! event before it is outstanding, and, for one that asks for everything, when what earlier processes left has ended too.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use tokio::time::Instant;
 
@@ -47,13 +47,19 @@ pub(super) struct Flushes {
     waiting: Vec<Waiter>,
     /// Marks that were read before the command that they belong to was taken.
     early: HashMap<u64, Position>,
+    /// Marks that are still in the log, of flushes that have ended without them.
+    lapsed: BTreeSet<u64>,
+    /// Marks that gave way before the command that they belong to was taken.
+    evicted: usize,
 }
 
 impl Flushes {
     pub(super) fn add(&mut self, mark: u64, scope: Scope, deadline: Instant, reply: Reply) {
         let passed = self.early.remove(&mark);
+        let free = passed.is_none() && self.evicted > 0;
+        self.evicted -= usize::from(free);
         let mark = Some(mark);
-        self.waiting.push(Waiter { mark, passed, free: false, scrubbed: None, scope, deadline, reply });
+        self.waiting.push(Waiter { mark, passed, free, scrubbed: None, scope, deadline, reply });
     }
 
     /// A mark found no room in the log: that flush waits until nothing is left.
@@ -61,21 +67,30 @@ impl Flushes {
         for waiter in self.waiting.iter_mut().filter(|waiter| waiter.mark == Some(mark)) {
             waiter.mark = None;
         }
+        self.lapsed.remove(&mark);
     }
 
     pub(super) fn mark_read(&mut self, number: u64, at: Position) {
         match self.waiting.iter_mut().find(|waiter| waiter.mark == Some(number)) {
             Some(waiter) => waiter.passed = Some(at),
+            None if self.lapsed.remove(&number) => {}
             None => drop(self.early.insert(number, at)),
         }
     }
 
-    /// Marks gave way to newer events: those flushes wait for what is on its way, up to `newest`.
+    /// The oldest marks gave way to newer events: those flushes wait for what is on its way, up to `newest`.
     pub(super) fn marks_evicted(&mut self, marks: usize, newest: Option<Position>) {
-        let waiting = self.waiting.iter_mut().filter(|it| it.mark.is_some() && it.passed.is_none());
-        for waiter in waiting.take(marks) {
-            waiter.passed = newest;
-            waiter.free = newest.is_none();
+        for _ in 0..marks {
+            let waiting = self.waiting.iter_mut().filter(|it| it.passed.is_none() && !it.free);
+            let oldest = waiting.filter(|it| it.mark.is_some()).min_by_key(|it| it.mark);
+            match (oldest, self.lapsed.first().copied()) {
+                (Some(waiter), lapsed) if lapsed.is_none() || waiter.mark < lapsed => {
+                    waiter.passed = newest;
+                    waiter.free = newest.is_none();
+                }
+                (_, Some(lapsed)) => drop(self.lapsed.remove(&lapsed)),
+                (_, None) => self.evicted += 1,
+            }
         }
     }
 
@@ -114,6 +129,9 @@ impl Flushes {
             let vain = waiter.scope == Scope::Own
                 && progress.silent_until.is_some_and(|until| until > waiter.deadline);
             if done || vain || progress.now >= waiter.deadline {
+                if waiter.passed.is_none() && !waiter.free {
+                    self.lapsed.extend(waiter.mark);
+                }
                 ended.push(waiter.reply);
             } else {
                 kept.push(waiter);
@@ -126,5 +144,61 @@ impl Flushes {
     /// Everybody, when the worker ends.
     pub(super) fn take_all(&mut self) -> impl Iterator<Item = Reply> {
         self.waiting.drain(..).map(|waiter| waiter.reply)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn add(flushes: &mut Flushes, mark: u64, deadline: Instant) {
+        flushes.add(mark, Scope::Own, deadline, Box::new(|_| {}));
+    }
+
+    fn ended(flushes: &mut Flushes, now: Instant) -> usize {
+        let progress = Progress {
+            now,
+            earlier_ended: true,
+            idle: false,
+            silent_until: None,
+            oldest: None,
+            read_through: 0,
+            scrubbed: None,
+        };
+        flushes.take_ended(&progress).len()
+    }
+
+    #[test]
+    fn a_mark_that_gave_way_ends_the_flush_that_it_belongs_to_and_no_other() {
+        let (mut flushes, now) = (Flushes::default(), Instant::now());
+        let later = now + Duration::from_secs(1);
+        add(&mut flushes, 1, now);
+        assert_eq!(ended(&mut flushes, later), 1, "its time is up, its mark still in the log");
+        add(&mut flushes, 2, later + Duration::from_secs(60));
+        flushes.marks_evicted(1, None);
+        assert_eq!(ended(&mut flushes, later), 0, "that was the first one's");
+        flushes.marks_evicted(1, None);
+        assert_eq!(ended(&mut flushes, later), 1);
+    }
+
+    #[test]
+    fn a_mark_may_give_way_before_its_command_is_taken() {
+        let (mut flushes, now) = (Flushes::default(), Instant::now());
+        flushes.marks_evicted(1, None);
+        add(&mut flushes, 1, now + Duration::from_secs(60));
+        assert_eq!(ended(&mut flushes, now), 1);
+        add(&mut flushes, 2, now + Duration::from_secs(60));
+        assert_eq!(ended(&mut flushes, now), 0);
+    }
+
+    #[test]
+    fn nothing_is_kept_of_a_flush_that_has_ended_before_its_mark_was_read() {
+        let (mut flushes, now) = (Flushes::default(), Instant::now());
+        (0..100).for_each(|mark| add(&mut flushes, mark, now));
+        assert_eq!(ended(&mut flushes, now), 100);
+        (0..100).for_each(|mark| flushes.mark_read(mark, Position::default()));
+        assert!(flushes.early.is_empty() && flushes.lapsed.is_empty());
     }
 }

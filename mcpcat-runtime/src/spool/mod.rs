@@ -307,6 +307,7 @@ impl std::error::Error for Refused {}
 
 /// Where a record is: segment first, so that positions sort in the order of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(test, derive(Default))]
 pub struct Position {
     segment: u64,
     offset: u32,
