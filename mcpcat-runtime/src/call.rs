@@ -67,11 +67,6 @@ impl Call {
         Self { callsite: None, live }
     }
 
-    /// Ends without an event.
-    pub(crate) fn forget(mut self) {
-        self.live = None;
-    }
-
     /// Takes the beginning back: the work has not begun yet.
     pub fn postpone(mut self) -> Self {
         if let Some(live) = &mut self.live {

@@ -1,6 +1,6 @@
 //! Session context, spool and delivery: what runs behind the macros of `mcpcat`.
 //!
-//! Use it through the `mcpcat` crate. The floors, from the ground up; a module imports only what stands
+//! Use it through the `mcpcat` crate. The layers, from the ground up; a module imports only what stands
 //! above it in this list:
 //!
 //! ```text
@@ -10,6 +10,7 @@
 //! spool      where it waits          a bounded log of segments
 //! privacy    what may leave          value patterns and hooks, on the worker
 //! delivery   how it leaves           retry policy, transport, worker, ledger
+//! sessions   what is kept of them     ids, facts, where each was defined last
 //! client     the handle              configuration, flush, shutdown, stats
 //! session    whose it is             derivation, ambient scope, propagation
 //! call       one timed call          the guard behind #[event] and every tracked request
@@ -39,6 +40,7 @@ pub mod privacy;
 pub mod request;
 #[doc(hidden)]
 pub mod session;
+mod sessions;
 #[doc(hidden)]
 pub mod spool;
 #[cfg(feature = "testing")]

@@ -26,15 +26,14 @@ pub struct RequestGuard {
 impl Client {
     /// Begins the event of a request that a server of your own answers: `mcp:` and its method, and what it
     /// is about (a tool's name, a resource's URI; empty for none). It belongs to the session that runs here,
-    /// else to the process's own, unless [`session`](RequestGuard::session) names one.
+    /// else to the process's own; [`call_in`](Self::call_in) names another one.
     ///
     /// ```no_run
     /// # use mcpcat_runtime::client::Client;
     /// # async fn search(_: &str) -> Result<String, std::io::Error> { Ok(String::new()) }
     /// # async fn answer(client: Client, session: &str, query: &str) -> Result<String, std::io::Error> {
     /// client
-    ///     .call("tools/call", "search")
-    ///     .session(session)
+    ///     .call_in(session, "tools/call", "search")
     ///     .arguments(&[("query", query)])
     ///     .run(search(query))
     ///     .await
@@ -42,7 +41,22 @@ impl Client {
     /// ```
     pub fn call(&self, method: &str, name: &str) -> RequestGuard {
         let here = Session::current().filter(|session| std::sync::Arc::ptr_eq(session.core(), self.core()));
-        let session = here.unwrap_or_else(|| Session::of_process(self.core()));
+        self.begin_call(here.unwrap_or_else(|| Session::of_process(self.core())), method, name)
+    }
+
+    /// [`call`](Self::call) in a session of yours. A target that cannot be resolved is warned of, and the request
+    /// belongs where that of `call` does.
+    pub fn call_in<'a>(&self, target: impl Into<Target<'a>>, method: &str, name: &str) -> RequestGuard {
+        match self.resolve(target.into()) {
+            Ok(session) => self.begin_call(session, method, name),
+            Err(error) => {
+                crate::notice::warn(format_args!("the session of a request cannot be used: {error}"));
+                self.call(method, name)
+            }
+        }
+    }
+
+    fn begin_call(&self, session: Session, method: &str, name: &str) -> RequestGuard {
         RequestGuard {
             client: self.clone(),
             call: begin(session, method, name),
@@ -81,21 +95,6 @@ struct Params<'a, T: Serialize + ?Sized> {
 }
 
 impl RequestGuard {
-    /// Names the session. Comes first: what was said before is forgotten. A target that cannot be resolved
-    /// leaves the request where it is.
-    pub fn session<'a>(mut self, target: impl Into<Target<'a>>) -> Self {
-        match self.client.resolve(target.into()) {
-            Ok(session) => {
-                let call = begin(session, &self.method, &self.name);
-                std::mem::replace(&mut self.call, call).forget();
-            }
-            Err(error) => {
-                crate::notice::warn(format_args!("`session` of a request cannot be used: {error}"));
-            }
-        }
-        self
-    }
-
     /// The request's arguments: anything `Serialize`.
     pub fn arguments<T: Serialize + ?Sized>(mut self, arguments: &T) -> Self {
         let params = Params { name: &self.name, arguments };

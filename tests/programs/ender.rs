@@ -156,6 +156,13 @@ fn main() {
             exit(0)
         }
         "exit-in-runtime" => runtime(2).block_on(async { exit(0) }),
+        // The client has delivered in it before; what is published when it is gone is left to the end of the process.
+        "runtime-dropped" => {
+            let host = runtime(2);
+            host.block_on(client.flush(Duration::from_secs(60)));
+            drop(host);
+            publish(&client, "after");
+        }
         "exit-in-on-loss" => {
             lose(|| exit(0));
             loop {

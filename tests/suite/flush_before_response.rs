@@ -57,7 +57,7 @@ async fn what_is_raised_in_a_request_that_is_not_recorded_is_delivered_too() {
 async fn a_request_of_a_server_of_ones_own_waits_too() {
     let collector = Collector::start().await;
     let client = waiting(&collector.url, PATIENCE);
-    let answer = client.call("tools/call", "search").session("own").run(async { Ok::<_, std::io::Error>(7) });
+    let answer = client.call_in("own", "tools/call", "search").run(async { Ok::<_, std::io::Error>(7) });
     assert_eq!(answer.await.unwrap(), 7);
     named(&collector.bodies(), "search");
 }

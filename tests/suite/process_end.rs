@@ -355,6 +355,7 @@ async fn whatever_ends_the_program_its_events_have_arrived() {
         ("exit-in-thread", 3),
         ("exit-in-two-threads", 3),
         ("exit-in-runtime", 3),
+        ("runtime-dropped", 4),
         ("exit-in-on-loss", 3),
         ("block-in-on-loss", 3),
         // Said by the destructor of a thread-local of `main`, when that has returned.

@@ -11,8 +11,7 @@ async fn a_guarded_request_is_recorded_like_a_tracked_one() {
     let collector = Collector::start().await;
     let client = collector.client();
     let answer = client
-        .call("tools/call", "search")
-        .session("customer-1")
+        .call_in("customer-1", "tools/call", "search")
         .arguments(&json!({ "query": "paper", "password": "hunter2" }))
         .intent("to find paper")
         .run_with(
@@ -24,10 +23,10 @@ async fn a_guarded_request_is_recorded_like_a_tracked_one() {
         )
         .await;
     assert_eq!(answer.is_error, Some(true));
-    client.call("resources/read", "file:///x").session("customer-1").run_sync(|| 7, |_| None);
-    let parsing = client.call("prompts/get", "number").session("customer-1");
+    client.call_in("customer-1", "resources/read", "file:///x").run_sync(|| 7, |_| None);
+    let parsing = client.call_in("customer-1", "prompts/get", "number");
     parsing.run(async { "x".parse::<u8>() }).await.unwrap_err();
-    drop(client.call("tools/call", "dropped").session("customer-1"));
+    drop(client.call_in("customer-1", "tools/call", "dropped"));
     let stats = client.flush(PATIENCE).await;
     assert_eq!(
         (stats.published, stats.pending),

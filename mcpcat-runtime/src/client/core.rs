@@ -1,7 +1,6 @@
 //! What all handles and sessions of one client share: the spool, the ledger, the worker's mailbox and the
 //! counters that number sessions and events.
 
-use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -22,6 +21,7 @@ use crate::event::id::random_ksuid;
 use crate::event::record::{Definition, Header, RecordKind};
 use crate::event::{EventId, id, time};
 use crate::notice;
+use crate::sessions::Sessions;
 use crate::spool::{self, Backend, Mark, Reader, Refused, Spool};
 
 /// Clients of this process that record.
@@ -46,7 +46,7 @@ pub(crate) struct Core {
     sequence: AtomicU64,
     references: AtomicU64,
     marks: AtomicU64,
-    attachment: OnceLock<Box<dyn Any + Send + Sync>>,
+    pub(crate) sessions: Sessions,
 }
 
 /// A log and the worker that delivers it. Of one process: a forked child has neither.
@@ -143,7 +143,7 @@ impl Core {
             sequence: AtomicU64::new(0),
             references: AtomicU64::new(1),
             marks: AtomicU64::new(1),
-            attachment: OnceLock::new(),
+            sessions: Sessions::default(),
         }
     }
 
@@ -221,11 +221,6 @@ impl Core {
 
     pub(crate) fn new_event_id(&self, unix_micros: u64) -> EventId {
         id::generate(unix_micros, spool::fork_generation())
-    }
-
-    /// What a floor above keeps with the client, made once.
-    pub(crate) fn attachment<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Option<&T> {
-        self.attachment.get_or_init(|| Box::new(make())).downcast_ref()
     }
 
     /// Writes a session's definition, which `mark` stands for.

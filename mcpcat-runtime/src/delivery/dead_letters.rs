@@ -13,8 +13,8 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use mcpcat_wire::event_type::{MCP_PREFIX, is_product_method};
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 
+use super::beside::{Beside, hash_name};
 use crate::event::EventId;
 use crate::spool::{self, Manifest};
 
@@ -30,8 +30,7 @@ pub(crate) struct DeadLetters {
 
 #[derive(Debug, Clone)]
 struct Place {
-    state_dir: Option<PathBuf>,
-    name: String,
+    file: Beside,
     former: Option<String>,
 }
 
@@ -43,19 +42,18 @@ impl DeadLetters {
 
     pub(crate) fn of(state_dir: Option<PathBuf>, manifest: &Manifest) -> Self {
         let name = format!("{:016x}.ndjson", manifest.identity());
-        Self { place: Some(Place { state_dir, name, former: None }) }
+        Self { place: Some(Place { file: Beside::new(state_dir, "dead-letters", name), former: None }) }
     }
 
     /// The same, found also under the name that earlier versions gave it, which depended on the whole base URL.
     pub(crate) fn or_of(mut self, application: &str, project: &str, base_url: &str) -> Self {
         if let Some(place) = &mut self.place {
-            let mut digest = Sha256::new();
+            let mut text = Vec::new();
             for part in [application, project, base_url] {
-                digest.update((part.len() as u64).to_le_bytes());
-                digest.update(part.as_bytes());
+                text.extend((part.len() as u64).to_le_bytes());
+                text.extend(part.as_bytes());
             }
-            let name: String = digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-            place.former = Some(format!("{name}.ndjson"));
+            place.former = Some(format!("{}.ndjson", hash_name(&text)));
         }
         self
     }
@@ -134,21 +132,20 @@ impl DeadLetters {
 
 impl Place {
     fn path(&self) -> io::Result<PathBuf> {
-        let dir = spool::private_dir_beside(self.state_dir.clone(), "dead-letters")?;
-        let path = dir.join(&self.name);
+        let path = self.file.path()?;
         if let Some(former) = &self.former
-            && *former != self.name
+            && former != self.file.name()
             && !path.exists()
         {
             // Not there, as a rule.
-            let _ = std::fs::rename(dir.join(former), &path);
+            let _ = std::fs::rename(path.with_file_name(former), &path);
         }
         Ok(path)
     }
 
     /// The file, locked; `None` if there is none and `create` does not ask for one.
     fn open(&self, create: bool) -> io::Result<Option<File>> {
-        if !create && !spool::exists_beside(self.state_dir.clone(), "dead-letters") {
+        if !create && !self.file.has_folder() {
             return Ok(None);
         }
         let path = self.path()?;

@@ -3,6 +3,7 @@
 
 mod backlog;
 pub(crate) mod batch;
+mod beside;
 pub(crate) mod callback;
 pub(crate) mod credentials;
 pub(crate) mod dead_letters;

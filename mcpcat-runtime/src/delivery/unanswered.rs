@@ -6,8 +6,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use sha2::{Digest as _, Sha256};
-
+use super::beside::{Beside, hash_name};
 use crate::spool;
 
 /// How long it is remembered.
@@ -16,13 +15,7 @@ const DIRECTORY: &str = "unanswered";
 
 /// What is remembered of one endpoint.
 #[derive(Debug, Clone)]
-pub(crate) struct Unanswered(Option<Place>);
-
-#[derive(Debug, Clone)]
-struct Place {
-    state_dir: Option<PathBuf>,
-    name: String,
-}
+pub(crate) struct Unanswered(Option<Beside>);
 
 impl Unanswered {
     /// Of a client that keeps nothing on a disk.
@@ -31,17 +24,11 @@ impl Unanswered {
     }
 
     pub(crate) fn of(state_dir: Option<PathBuf>, endpoint: &str) -> Self {
-        let digest = Sha256::digest(endpoint.as_bytes());
-        let name = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Self(Some(Place { state_dir, name }))
+        Self(Some(Beside::new(state_dir, DIRECTORY, hash_name(endpoint.as_bytes()))))
     }
 
     fn path(&self) -> Option<PathBuf> {
-        let place = self.0.as_ref()?;
-        if !spool::exists_beside(place.state_dir.clone(), DIRECTORY) {
-            return None;
-        }
-        Some(spool::private_dir_beside(place.state_dir.clone(), DIRECTORY).ok()?.join(&place.name))
+        self.0.as_ref().filter(|file| file.has_folder())?.path().ok()
     }
 
     /// Whether an earlier process has had no answer within the last ten minutes.
@@ -55,11 +42,9 @@ impl Unanswered {
 
     /// Remembers it from now on. Failing to costs the next process a wait.
     pub(crate) fn remember(&self) {
-        let Some(place) = &self.0 else { return };
+        let Some(file) = &self.0 else { return };
         let remember = || -> std::io::Result<()> {
-            let dir = spool::private_dir_beside(place.state_dir.clone(), DIRECTORY)?;
-            let file = spool::open_private(&dir.join(&place.name), true)?;
-            file.set_modified(SystemTime::now())
+            spool::open_private(&file.path()?, true)?.set_modified(SystemTime::now())
         };
         if let Err(error) = remember() {
             tracing::debug!(target: "mcpcat", "an endpoint that does not answer is not remembered: {error}");

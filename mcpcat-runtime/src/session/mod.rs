@@ -3,7 +3,6 @@
 
 mod carry;
 mod explain;
-mod id;
 mod publish;
 mod scope;
 mod target;
@@ -12,9 +11,13 @@ mod view;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
+pub use crate::sessions::SessionId;
+#[cfg(feature = "rmcp")]
+pub(crate) use crate::sessions::Values;
+use crate::sessions::{Awaited, Name, State, View};
+pub(crate) use crate::sessions::{Facts, Peer};
 pub use carry::{Carrier, carry};
 pub use explain::explain;
-pub use id::SessionId;
 pub use mcpcat_wire::values::{ParseSessionIdError, TraceContext};
 pub use publish::publish_custom_event;
 pub(crate) use publish::{EventStart, of_installed};
@@ -22,9 +25,6 @@ pub use scope::{InSession, Scoped};
 pub(crate) use scope::{Scope, Slot};
 pub(crate) use target::Kind;
 pub use target::Target;
-#[cfg(feature = "rmcp")]
-pub(crate) use view::Values;
-use view::View;
 
 use crate::client::Core;
 use crate::delivery::DropReason;
@@ -33,7 +33,6 @@ use crate::event::guard::{cut_to, user_code};
 use crate::event::record::{Actor, Definition, Header};
 use crate::event::time;
 use crate::privacy::Asked;
-use crate::privacy::consent::Known;
 use crate::spool::{self, Mark};
 
 /// One conversation of one client with a server: what events are grouped by.
@@ -46,49 +45,6 @@ pub struct Session {
     state: Arc<State>,
     /// Inside a call of which more is known than its session.
     view: Option<Arc<View>>,
-}
-
-/// What the clones of a session share. Apart from the core, so that the client can keep sessions without
-/// keeping itself alive.
-pub(crate) struct State {
-    /// The number under which event headers name the session.
-    reference: u64,
-    name: Name,
-    /// The string that the id was derived from.
-    key: Option<Box<str>>,
-    facts: RwLock<Facts>,
-    consent: Arc<Known>,
-    /// Where the newest definition is.
-    defined: Mark,
-    /// Views of calls whose hooks ended before the transport had named the session.
-    waiting: Mutex<Vec<Arc<View>>>,
-}
-
-enum Name {
-    Fixed(SessionId),
-    /// The transport has not said it yet. The cell is shared with the worker, which falls back to the
-    /// provisional name when nobody gives one in time.
-    Awaited {
-        cell: Arc<OnceLock<String>>,
-        provisional: SessionId,
-    },
-}
-
-/// What is known of the two ends of a session.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Facts {
-    pub(crate) client: Option<Peer>,
-    pub(crate) server: Option<Peer>,
-    pub(crate) actor: Option<Actor>,
-    /// Who an authentication layer says is behind it. Asked about consent, and written nowhere.
-    pub(crate) principal: Option<Box<str>>,
-}
-
-/// A program that speaks MCP, as it names itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Peer {
-    pub(crate) name: String,
-    pub(crate) version: String,
 }
 
 impl Session {
@@ -266,7 +222,7 @@ impl Session {
                 None => (provisional.as_str().to_owned(), true),
             },
         };
-        let values = self.awaited().map(view::Awaited::values);
+        let values = self.awaited().map(Awaited::values);
         let pending = pending || matches!(values, Some(None));
         let values = values.flatten().unwrap_or_default();
         // What the other end calls itself is as long as it likes.
@@ -298,7 +254,7 @@ impl Session {
         }
     }
 
-    fn awaited(&self) -> Option<&view::Awaited> {
+    fn awaited(&self) -> Option<&Awaited> {
         self.view.as_ref()?.awaited.as_ref()
     }
 
@@ -365,15 +321,6 @@ impl Session {
 
     pub(crate) fn reference(&self) -> u64 {
         self.awaited().map_or(self.state.reference, |awaited| awaited.reference)
-    }
-}
-
-impl Drop for State {
-    fn drop(&mut self) {
-        // Nobody is left who could give the name.
-        if let Name::Awaited { cell, provisional } = &self.name {
-            let _ = cell.set(provisional.as_str().to_owned());
-        }
     }
 }
 

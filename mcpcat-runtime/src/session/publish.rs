@@ -1,30 +1,17 @@
 //! How an event gets into a session: resolving a target, and recording what the event says of itself.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use super::target::{Kind, Target};
-use super::{Scope, Session, SessionId, State};
+use super::{Scope, Session, SessionId};
 use crate::client::{Client, Core, PublishError, SessionStrings, for_project};
 use crate::delivery::DropReason;
 use crate::event::fields::{Fields, PooledFields};
 use crate::event::guard::user_code;
 use crate::event::record::Header;
 use crate::event::{EventData, EventId, time};
-
-/// Sessions by string that a client remembers, so that each is defined once and not with every event.
-const REMEMBERED: usize = 1_024;
-
-/// What a client keeps of its sessions.
-#[derive(Default)]
-struct Sessions {
-    process: OnceLock<Arc<State>>,
-    by_text: Mutex<HashMap<String, Arc<State>>>,
-    /// A connection of one client has made the process's session its own.
-    claimed: AtomicBool,
-    warned: AtomicBool,
-}
+use crate::sessions::{REMEMBERED, State};
 
 impl Session {
     fn kept(core: &Arc<Core>, state: &Arc<State>) -> Self {
@@ -33,36 +20,35 @@ impl Session {
 
     /// The session of what belongs to no other: one for each client in each process.
     pub(crate) fn of_process(core: &Arc<Core>) -> Self {
-        match core.attachment(Sessions::default) {
-            Some(sessions) => Self::kept(core, sessions.process.get_or_init(|| Self::fresh(core).state)),
-            None => Self::fresh(core),
-        }
+        Self::kept(core, core.sessions.process.get_or_init(|| Self::fresh(core).state))
     }
 
     /// The session of a transport that serves one client. A stdio process has one session, and what happens
     /// in it outside of calls belongs there too; a second such server in the process gets its own.
     #[cfg(feature = "rmcp")]
     pub(crate) fn of_process_or_fresh(core: &Arc<Core>) -> Self {
-        let claimed =
-            core.attachment(Sessions::default).is_none_or(|it| it.claimed.swap(true, Ordering::Relaxed));
-        if claimed { Self::fresh(core) } else { Self::of_process(core) }
+        if core.sessions.claimed.swap(true, Ordering::Relaxed) {
+            Self::fresh(core)
+        } else {
+            Self::of_process(core)
+        }
     }
 
     pub(crate) fn of_text(core: &Arc<Core>, text: &str) -> Self {
-        let Some(sessions) = core.attachment(Sessions::default) else { return Self::make(core, text) };
         let derived = core.config.session_strings == SessionStrings::Derive;
-        if derived && mcpcat_wire::session::is_id(text) && !sessions.warned.swap(true, Ordering::Relaxed) {
+        if derived && mcpcat_wire::session::is_id(text) && !core.sessions.warned.swap(true, Ordering::Relaxed)
+        {
             crate::notice::warn(format_args!(
                 "the session string `{text}` already looks like a session id and is derived into another; \
                  pass a `SessionId` (`text.parse::<SessionId>()`) to use it as it is"
             ));
         }
-        Self::remembered(core, sessions, text, || Self::make(core, text))
+        Self::remembered(core, text, || Self::make(core, text))
     }
 
     /// The session kept under `key`, or the one that `make` makes, kept from now on.
-    fn remembered(core: &Arc<Core>, sessions: &Sessions, key: &str, make: impl FnOnce() -> Self) -> Self {
-        let mut by_text = sessions.by_text.lock().unwrap_or_else(PoisonError::into_inner);
+    fn remembered(core: &Arc<Core>, key: &str, make: impl FnOnce() -> Self) -> Self {
+        let mut by_text = core.sessions.by_text.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(state) = by_text.get(key) {
             return Self::kept(core, state);
         }
@@ -90,10 +76,9 @@ impl Session {
     }
 
     pub(crate) fn of_id(core: &Arc<Core>, id: SessionId) -> Self {
-        let Some(sessions) = core.attachment(Sessions::default) else { return Self::named(core, id, None) };
         // A prefix that no text key has by accident keeps ids and derived strings apart.
         let key = format!("\0{id}");
-        Self::remembered(core, sessions, &key, || Self::named(core, id, None))
+        Self::remembered(core, &key, || Self::named(core, id, None))
     }
 
     /// Records an event that `write` describes, under `parent`.

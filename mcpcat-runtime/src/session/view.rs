@@ -7,35 +7,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use mcpcat_wire::values::TraceContext;
 
 use super::Session;
+use crate::sessions::{Awaited, Values, View};
 use crate::spool::Mark;
-
-/// What hooks said of a call: JSON objects as text.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Values {
-    pub(crate) tags: Option<String>,
-    pub(crate) properties: Option<String>,
-}
-
-pub(crate) struct View {
-    pub(super) trace: Option<TraceContext>,
-    pub(super) awaited: Option<Awaited>,
-}
-
-/// A view whose hooks are still running, or were.
-pub(super) struct Awaited {
-    /// The number under which event headers name this view.
-    pub(super) reference: u64,
-    /// Filled by the worker when it has waited long enough.
-    given_up: Arc<OnceLock<String>>,
-    values: Mutex<Option<Values>>,
-    pub(super) defined: Mark,
-}
-
-impl Awaited {
-    pub(super) fn values(&self) -> Option<Values> {
-        self.values.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
 
 impl Session {
     /// This session as one call sees it. With `hooks`, the call's events wait for [`settle`](Self::settle).

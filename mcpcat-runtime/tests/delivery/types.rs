@@ -38,7 +38,7 @@ fn asked(endpoint: &Endpoint) -> usize {
 /// Requests of these methods, one after the other.
 fn request(client: &Client, methods: &[&str]) {
     for method in methods {
-        client.call(method, "").session("s").finish(None);
+        client.call_in("s", method, "").finish(None);
     }
 }
 
