@@ -237,8 +237,10 @@ impl Parts<'_> {
         let krate = &self.krate;
         let ty = output.ty();
         sig.asyncness = None;
-        let arrow = syn::Token![->](span);
-        let future = quote_spanned!(span=> impl #krate::core::future::Future<Output = #ty>);
+        // Where a lint about the function finds it without the attribute.
+        let here = span.located_at(sig.ident.span());
+        let arrow = syn::Token![->](here);
+        let future = quote_spanned!(here=> impl #krate::core::future::Future<Output = #ty>);
         sig.output = syn::ReturnType::Type(arrow, Box::new(syn::Type::Verbatim(future)));
         let item = &self.item;
         let future = self.future(output, &self.begins(), self.async_block(output));
