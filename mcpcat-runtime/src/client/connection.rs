@@ -1,7 +1,6 @@
 //! How a client reaches its endpoint: credentials, proxy, HTTP client. Checked when a client is built; the connection
 //! itself is made by the delivery, again in each forked child.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,11 +34,13 @@ pub(super) struct ConnectionSettings {
 }
 
 /// A value whose `Debug` says only that it is there.
+#[cfg(feature = "reqwest")]
 #[derive(Clone)]
 struct Hidden<T>(T);
 
-impl<T> fmt::Debug for Hidden<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+#[cfg(feature = "reqwest")]
+impl<T> std::fmt::Debug for Hidden<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("***")
     }
 }

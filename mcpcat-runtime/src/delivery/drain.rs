@@ -5,6 +5,7 @@
 //! and any other thread may be in the middle of anything. So it uses one mutex that no user code runs under, one
 //! condition variable, atomic counters and one byte written to a socket: no channel, no runtime, no `tracing`.
 
+#[cfg(unix)]
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,7 +16,11 @@ use super::mailbox::Mailbox;
 use super::thread;
 use crate::spool;
 
-static STATE: Mutex<State> = Mutex::new(State { members: Vec::new(), bell: None });
+static STATE: Mutex<State> = Mutex::new(State {
+    members: Vec::new(),
+    #[cfg(unix)]
+    bell: None,
+});
 /// A member has gone on since [`ASKED`] was set.
 static CHANGED: Condvar = Condvar::new();
 /// The process is ending: deliver what there is.
@@ -23,15 +28,13 @@ static ASKED: AtomicBool = AtomicBool::new(false);
 
 struct State {
     members: Vec<Arc<Member>>,
-    /// Wakes the delivery thread.
+    /// Wakes the delivery thread. Elsewhere nothing is needed: the tasks are woken one by one.
+    #[cfg(unix)]
     bell: Option<Bell>,
 }
 
 #[cfg(unix)]
 type Bell = std::os::unix::net::UnixStream;
-/// Nothing is needed: the tasks are woken one by one.
-#[cfg(not(unix))]
-type Bell = ();
 
 /// One client's delivery, as the end of the process sees it.
 #[derive(Debug)]
