@@ -47,6 +47,8 @@ pub(super) struct Intake {
     drained: bool,
     last_record: Instant,
     swept: u64,
+    /// Losses that an event has told of.
+    told: u64,
 }
 
 impl Intake {
@@ -72,6 +74,7 @@ impl Intake {
             drained: false,
             last_record: Instant::now(),
             swept: 0,
+            told: 0,
         }
     }
 
@@ -161,7 +164,8 @@ impl Intake {
                         self.ledger.withdraw();
                         continue;
                     }
-                    let body = join(&self.definitions, &self.dialect, &header, members);
+                    let lost = untold(&self.ledger, &mut self.told);
+                    let body = join(&self.definitions, &self.dialect, &header, members, lost);
                     return Some(Item::new(Origin::Own(at), header.id, header.foreign_type, body));
                 }
                 Ok(RecordKind::FlushMark) => {
@@ -194,7 +198,8 @@ impl Intake {
                 self.ledger.withdraw();
                 continue;
             }
-            let body = join(&self.definitions, &self.dialect, &held.header, &held.members);
+            let lost = untold(&self.ledger, &mut self.told);
+            let body = join(&self.definitions, &self.dialect, &held.header, &held.members, lost);
             let Held { at, header, .. } = held;
             released.push(Item::new(Origin::Own(at), header.id, header.foreign_type, body));
         }
@@ -266,10 +271,29 @@ impl Intake {
 
 type Definitions = HashMap<u64, (Definition, u64)>;
 
-fn join(definitions: &Definitions, dialect: &Dialect, header: &Header, members: &[u8]) -> Bytes {
+fn join(definitions: &Definitions, dialect: &Dialect, header: &Header, members: &[u8], lost: u64) -> Bytes {
     let unknown = Definition::default();
     let session = definitions.get(&header.session).map_or(&unknown, |(definition, _)| definition);
+    if lost > 0 {
+        return Bytes::from(wire::body(dialect, header, members, &telling(session, lost)));
+    }
     Bytes::from(wire::body(dialect, header, members, session))
+}
+
+/// Events of this process that were lost since the last word of it. A collector cannot tell otherwise what never left;
+/// an event that tells it and is lost itself takes the number along.
+fn untold(ledger: &Ledger, told: &mut u64) -> u64 {
+    let lost = ledger.lost_here();
+    lost.saturating_sub(std::mem::replace(told, lost))
+}
+
+/// A session whose event says how many were lost before it.
+fn telling(session: &Definition, lost: u64) -> Definition {
+    let said = session.properties.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    let mut properties: serde_json::Map<String, serde_json::Value> = said.unwrap_or_default();
+    properties.insert("mcpcat_dropped".to_owned(), lost.into());
+    let properties = serde_json::to_string(&properties).ok();
+    Definition { properties, ..session.clone() }
 }
 
 /// Whether the rate of sessions leaves an event out whose session had no name when it was raised. For others the call

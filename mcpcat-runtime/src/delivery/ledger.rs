@@ -88,6 +88,12 @@ impl Ledger {
         }
     }
 
+    /// Events of this process that were dropped. Those that expired may be other programs'.
+    pub(crate) fn lost_here(&self) -> u64 {
+        let own = DropReason::ALL.into_iter().filter(|reason| *reason != DropReason::Expired);
+        own.map(|reason| self.dropped[reason as usize].load(Ordering::Relaxed)).sum()
+    }
+
     /// Whether a loss has begun that nobody has been told of.
     pub(crate) fn has_news(&self) -> bool {
         self.news.load(Ordering::Relaxed) != 0

@@ -175,6 +175,31 @@ async fn new_events_are_refused_when_full_and_somebody_is_told_once() {
     assert_eq!(reasons(), [DropReason::SpoolFull, DropReason::Closed]);
 }
 
+/// What was lost can only be told by what arrives.
+#[tokio::test]
+async fn the_next_event_says_how_many_were_lost_before_it() {
+    let endpoint =
+        Endpoint::start(|_, post| if post.body.contains("\"refused") { Way::status(400) } else { Way::ok() })
+            .await;
+    let client = endpoint.client();
+    for name in ["before", "refused_1", "refused_2", "after", "later"] {
+        let event = CustomEvent::new(name);
+        client.publish("s", if name == "after" { event.property("own", 1) } else { event }).unwrap();
+        let _ = client.flush(PATIENCE).await;
+    }
+    let stats = client.shutdown(PATIENCE).await;
+    assert_eq!((stats.delivered, stats.dropped), (3, 2), "{stats}");
+    let said = |name: &str| {
+        let posts = endpoint.posts();
+        let body = posts.iter().find(|post| post.body.contains(&format!("\"{name}\""))).unwrap();
+        serde_json::from_str::<serde_json::Value>(&body.body).unwrap()["properties"].clone()
+    };
+    assert!(said("before").is_null() && said("later").is_null());
+    assert_eq!(said("refused_2"), serde_json::json!({ "mcpcat_dropped": 1 }));
+    // The word of the first loss went with the second: an event that is lost takes its number along.
+    assert_eq!(said("after"), serde_json::json!({ "own": 1, "mcpcat_dropped": 1 }));
+}
+
 #[tokio::test]
 async fn the_oldest_give_way_where_that_is_asked_for_and_the_numbers_hold() {
     let well = Arc::new(AtomicBool::new(false));
