@@ -18,9 +18,9 @@ use crate::ingest::{GroupCommit, Queue};
 use crate::lock::DataLock;
 use crate::metrics::Metrics;
 use crate::private;
-#[cfg(feature = "cli")]
-use crate::store::sqlite::Identity;
 use crate::store::sqlite::{Durability, Sqlite, Stage, Upgrade, identify};
+#[cfg(feature = "cli")]
+use crate::store::sqlite::{Identity, backup, doctor};
 use crate::store::{Retention, Store, StoreError};
 
 /// Where events are kept.
@@ -290,9 +290,7 @@ pub(crate) fn open(
     let refused = |error: StoreError| data_error(path.to_owned(), &error);
     let place = private::place(path).map_err(|error| io_error(path, &error))?;
     identify(&place).map_err(refused)?;
-    let lock = DataLock::take(&place)
-        .map_err(|error| io_error(path, &error))?
-        .map_err(|taken| Error::InUse { path: path.to_owned(), url: taken.url })?;
+    let lock = lock(path, &place)?;
     let store = Sqlite::open(&place, durability, upgrade).map_err(refused)?;
     Ok((store, lock))
 }
@@ -305,10 +303,43 @@ pub(crate) fn bring_up(path: &Path, upgrade: &mut Upgrade<'_>) -> Result<(), Err
     if identify(&place).map_err(refused)? == Identity::New {
         return Ok(());
     }
-    let _lock = DataLock::take(&place)
-        .map_err(|error| io_error(path, &error))?
-        .map_err(|taken| Error::InUse { path: path.to_owned(), url: taken.url })?;
+    let _lock = lock(path, &place)?;
     crate::store::sqlite::bring_up(&place, upgrade).map_err(refused)
+}
+
+/// Puts a copy in the place of a data file, as its only user.
+#[cfg(feature = "cli")]
+pub(crate) fn restore(from: &Path, path: &Path, force: bool) -> Result<backup::Restored, Error> {
+    let place = private::place(path).map_err(|error| io_error(path, &error))?;
+    identify(&place).map_err(|error| data_error(path.to_owned(), &error))?;
+    let _lock = lock(path, &place)?;
+    backup::restore(from, &place, force).map_err(|error| data_error(from.to_owned(), &error))
+}
+
+/// Where a data file of ours is, of any format.
+#[cfg(feature = "cli")]
+pub(crate) fn ours(path: &Path) -> Result<PathBuf, Error> {
+    let place = private::place(path).map_err(|error| io_error(path, &error))?;
+    match identify(&place).map_err(|error| data_error(path.to_owned(), &error))? {
+        Identity::Ours => Ok(place),
+        Identity::New => Err(Error::Data { path: path.to_owned(), reason: "it is empty".into() }),
+    }
+}
+
+/// Makes indexes and sums anew, as the only user. Returns how many.
+#[cfg(feature = "cli")]
+pub(crate) fn mend(path: &Path) -> Result<(usize, usize), Error> {
+    let place = ours(path)?;
+    let _lock = lock(path, &place)?;
+    let refused = |error: StoreError| data_error(path.to_owned(), &error);
+    let indexes = doctor::mend_indexes(&place).map_err(refused)?;
+    Ok((indexes, doctor::mend(&place, &mut |_, _| {}).map_err(refused)?))
+}
+
+fn lock(path: &Path, place: &Path) -> Result<DataLock, Error> {
+    DataLock::take(place)
+        .map_err(|error| io_error(path, &error))?
+        .map_err(|taken| Error::InUse { path: path.to_owned(), url: taken.url })
 }
 
 /// For who has no terminal to show a bar on.

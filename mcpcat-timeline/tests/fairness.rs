@@ -95,12 +95,8 @@ async fn ages_of_single_projects_are_in_the_place_of_the_common_one() {
     assert_eq!(events(&collector, "archive").await, 6000);
     let Collector { running, folder, .. } = collector;
     running.shutdown().await;
-    let running = Timeline::builder()
-        .data(folder.path().join("events.sqlite3"))
-        .keep_project_for("archive", short)
-        .start()
-        .await
-        .unwrap();
+    let builder = Timeline::builder().data(folder.path().join("events.sqlite3"));
+    let running = common::start_again(builder.keep_project_for("archive", short)).await;
     let collector = Collector::over(running, folder);
     send(&collector, "a", 300, 300).await;
     until("removal of the archive", async || events(&collector, "archive").await == 0).await;

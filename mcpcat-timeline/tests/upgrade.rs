@@ -1,7 +1,8 @@
 //! Data files of former formats: shown as they are, brought up to date, and whole whenever the process dies.
 //!
 //! The files under `fixtures` were written by the versions of those formats, and the lists of sessions are those versions'
-//! own answers. `MCPCAT_UPGRADE_BYTES=1000000000` makes the file that is killed over as large as that.
+//! own answers. `MCPCAT_UPGRADE_BYTES=1000000000` makes the file that is killed over as large as that, and
+//! `MCPCAT_UPGRADE_BINARY=FILE` takes another binary.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -226,7 +227,8 @@ fn a_newer_file_is_refused_with_the_way_out() {
 }
 
 fn serve(data: &Path) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_mcpcat-timeline"))
+    let other = std::env::var_os("MCPCAT_UPGRADE_BINARY");
+    Command::new(other.unwrap_or_else(|| env!("CARGO_BIN_EXE_mcpcat-timeline").into()))
         .args(["serve", "--listen", "127.0.0.1:0", "--data"])
         .arg(data)
         .stdout(Stdio::piped())

@@ -33,10 +33,11 @@ pub(super) async fn run(args: Forget) -> Result<(), Failure> {
     let done = delete(&client, &path).await;
     wait.finish_and_clear();
     let done = done?;
-    println!("{} removed. What it does not reach:", counts(&done));
+    println!("{} removed", counts(&done));
+    eprintln!("not reached by this:");
     for copy in done["copies"].as_array().into_iter().flatten() {
         let text = |name: &str| plain(copy[name].as_str().unwrap_or_default()).into_owned();
-        println!("  {}: {}", text("place"), text("what"));
+        eprintln!("  {}: {}", text("place"), text("what"));
     }
     Ok(())
 }

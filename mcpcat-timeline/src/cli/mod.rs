@@ -3,7 +3,10 @@
 #![allow(clippy::print_stdout, reason = "a command's output is its purpose")]
 
 mod args;
+mod backup;
+mod bounds;
 mod catalogue;
+mod doctor;
 mod export;
 mod forget;
 mod import;
@@ -62,6 +65,9 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Publish(args)) => publish::run(args).await,
         Some(Command::Forget(args)) => forget::run(args).await,
         Some(Command::Prune(args)) => prune::run(args).await,
+        Some(Command::Backup(args)) => backup::run(args).await,
+        Some(Command::Restore(args)) => backup::restore(args).await,
+        Some(Command::Doctor(args)) => doctor::run(args).await,
         Some(Command::Token(args)) => token::run(args).await,
         Some(Command::Catalogue(args)) => catalogue::run(args).await,
         Some(Command::Completions { shell }) => manual::completions(shell),

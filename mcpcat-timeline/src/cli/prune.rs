@@ -1,7 +1,8 @@
 //! Removes what is too old or too much from a data file that no timeline has open, and gives the room back.
 
 use super::Failure;
-use super::args::{Prune, retention};
+use super::args::Prune;
+use super::bounds::retention;
 use super::progress;
 use super::source::data_file;
 use crate::store::Store as _;

@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use sha2::{Digest, Sha256};
 
 use super::Failure;
-use super::args::{DEFAULT_PORT, Durability, Serve, retention};
+use super::args::{DEFAULT_PORT, Durability, Serve};
+use super::bounds::retention;
 use crate::{Data, Error, Right, Running, Timeline, TimelineBuilder, Token};
 
 /// What is kept of all projects together where nobody says how much.

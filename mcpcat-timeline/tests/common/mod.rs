@@ -94,6 +94,20 @@ impl Collector {
     }
 }
 
+/// Starts over a data file that was in use a moment ago. A process that another test starts at this moment holds a copy of the
+/// lock until it runs its own program.
+pub(crate) async fn start_again(builder: TimelineBuilder) -> Running {
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    loop {
+        match builder.clone().start().await {
+            Err(mcpcat_timeline::Error::InUse { .. }) if std::time::Instant::now() < patience => {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+            other => return other.unwrap(),
+        }
+    }
+}
+
 /// A custom event with a name.
 pub(crate) fn custom(id: &str, session: &str, name: &str) -> Value {
     json!({

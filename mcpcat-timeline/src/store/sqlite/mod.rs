@@ -4,6 +4,10 @@
 //! session list of a million events takes a third of a second, with it some microseconds.
 
 mod append;
+#[cfg(feature = "cli")]
+pub(crate) mod backup;
+#[cfg(feature = "cli")]
+pub(crate) mod doctor;
 mod forget;
 mod forgotten;
 mod former;

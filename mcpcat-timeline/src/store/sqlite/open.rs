@@ -246,11 +246,16 @@ pub(crate) fn identify(path: &Path) -> Result<Identity> {
     Err(StoreError::Asked("it is the database of another program; nothing was changed".into()))
 }
 
+/// A file's name with settings for SQLite.
+pub(super) fn uri(path: &Path, settings: &str) -> String {
+    let name = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    format!("file:{name}?{settings}")
+}
+
 /// Whether a file without a mark was written by a version that did not set one. `immutable` keeps SQLite from touching
 /// anything beside the file.
 fn has_our_tables(path: &Path) -> Result<bool> {
-    let name = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-    let uri = format!("file:{name}?mode=ro&immutable=1");
+    let uri = uri(path, "mode=ro&immutable=1");
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let found = Connection::open_with_flags(uri, flags).and_then(|db| {
