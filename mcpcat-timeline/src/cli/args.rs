@@ -47,6 +47,8 @@ pub(super) enum Command {
     Restore(Restore),
     /// Look for what is wrong with a data file.
     Doctor(Doctor),
+    /// Ask a timeline whether it can take events in; an error if not. For supervisors.
+    Health(Health),
     /// Hand out, list and revoke tokens that send events.
     #[command(subcommand)]
     Token(Token),
@@ -92,6 +94,9 @@ pub(super) struct Serve {
     /// only sends events.
     #[arg(long, value_name = "TOKEN", env = "MCPCAT_TIMELINE_TOKEN", hide_env_values = true)]
     pub(super) token: Option<String>,
+    /// Read that token from this file, without the line's end, when it starts.
+    #[arg(long, value_name = "FILE", env = "MCPCAT_TIMELINE_TOKEN_FILE", conflicts_with = "token")]
+    pub(super) token_file: Option<PathBuf>,
     /// Further token as RIGHT:PROJECT:TOKEN; RIGHT is ingest, read or manage, PROJECT is an id or *.
     #[arg(
         long = "grant",
@@ -347,6 +352,13 @@ pub(super) struct Restore {
     /// Replace that file if it is there. What it remembers as forgotten is not brought back.
     #[arg(long)]
     pub(super) force: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Health {
+    /// Base URL of the timeline.
+    #[arg(long, value_name = "URL", env = "MCPCAT_TIMELINE_HEALTH_URL", default_value = DEFAULT_URL)]
+    pub(super) url: String,
 }
 
 #[derive(Args)]

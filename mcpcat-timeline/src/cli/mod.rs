@@ -9,6 +9,7 @@ mod catalogue;
 mod doctor;
 mod export;
 mod forget;
+mod health;
 mod import;
 mod manual;
 mod progress;
@@ -68,6 +69,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Backup(args)) => backup::run(args).await,
         Some(Command::Restore(args)) => backup::restore(args).await,
         Some(Command::Doctor(args)) => doctor::run(args).await,
+        Some(Command::Health(args)) => health::run(args).await,
         Some(Command::Token(args)) => token::run(args).await,
         Some(Command::Catalogue(args)) => catalogue::run(args).await,
         Some(Command::Completions { shell }) => manual::completions(shell),

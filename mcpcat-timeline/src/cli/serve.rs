@@ -13,7 +13,12 @@ use crate::{Data, Error, Right, Running, Timeline, TimelineBuilder, Token};
 /// What is kept of all projects together where nobody says how much.
 const KEEP_BYTES: u64 = 4 << 30;
 
-pub(super) async fn run(args: Serve) -> Result<(), Failure> {
+pub(super) async fn run(mut args: Serve) -> Result<(), Failure> {
+    if let Some(path) = &args.token_file {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| format!("--token-file {}: {error}", path.display()))?;
+        args.token = Some(text.trim_end_matches(['\r', '\n']).to_owned());
+    }
     let data = match (&args.data, args.in_memory) {
         (_, true) => Data::Memory,
         (Some(path), _) => Data::File(path.clone()),
@@ -49,7 +54,7 @@ fn settings(args: &Serve, data: Data) -> Result<TimelineBuilder, Failure> {
         .remember_forgotten_for(args.remember_forgotten);
     if let Some(token) = &args.token {
         if token.is_empty() {
-            return Err("--token is empty; leave it out or give a secret".into());
+            return Err("the token is empty; leave it out or give a secret".into());
         }
         builder = builder.token(token).add_token(Token::new(Right::Ingest, &ingest_token(token)));
     }
