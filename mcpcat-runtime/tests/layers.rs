@@ -72,8 +72,8 @@ fn height(layer: &str) -> Option<usize> {
 }
 
 fn rust_files(folder: &Path, into: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
         if path.is_dir() {
             rust_files(&path, into);
         } else if path.extension().is_some_and(|extension| extension == "rs") {

@@ -159,7 +159,7 @@ fn main() {
         // The client has delivered in it before; what is published when it is gone is left to the end of the process.
         "runtime-dropped" => {
             let host = runtime(2);
-            host.block_on(client.flush(Duration::from_secs(60)));
+            let _ = host.block_on(client.flush(Duration::from_secs(60)));
             drop(host);
             publish(&client, "after");
         }

@@ -16,7 +16,7 @@ async fn our_own_timeline_takes_events_of_any_type() {
         let client =
             Client::builder(PROJECT).base_url(timeline.ingest_url()).state_dir(state_dir()).build().unwrap();
         for method in ["shop/open", "skills/list"] {
-            client.call(method, "").session("any type").finish(None);
+            client.call_in("any type", method, "").finish(None);
         }
         if !alone {
             client.publish("any type", CustomEvent::new("known")).unwrap();

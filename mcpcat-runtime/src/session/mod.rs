@@ -6,16 +6,19 @@ mod explain;
 mod publish;
 mod scope;
 mod target;
+#[cfg(feature = "rmcp")]
 mod view;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
-
-pub use crate::sessions::SessionId;
 #[cfg(feature = "rmcp")]
-pub(crate) use crate::sessions::Values;
+use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+pub(crate) use crate::sessions::Peer;
+pub use crate::sessions::SessionId;
 use crate::sessions::{Awaited, Name, State, View};
-pub(crate) use crate::sessions::{Facts, Peer};
+#[cfg(feature = "rmcp")]
+pub(crate) use crate::sessions::{Facts, Values};
 pub use carry::{Carrier, carry};
 pub use explain::explain;
 pub use mcpcat_wire::values::{ParseSessionIdError, TraceContext};

@@ -12,7 +12,6 @@ use crate::spool::Mark;
 
 impl Session {
     /// This session as one call sees it. With `hooks`, the call's events wait for [`settle`](Self::settle).
-    #[cfg(feature = "rmcp")]
     pub(crate) fn viewed(&self, trace: Option<TraceContext>, hooks: bool) -> Self {
         let awaited = hooks.then(|| {
             let given_up = Arc::new(OnceLock::new());
@@ -24,7 +23,6 @@ impl Session {
     }
 
     /// Says what the call's hooks came to. Whether that was in time for the call's first events.
-    #[cfg(feature = "rmcp")]
     pub(crate) fn settle(&self, values: Values) -> bool {
         let Some(awaited) = self.view.as_ref().and_then(|view| view.awaited.as_ref()) else { return false };
         *awaited.values.lock().unwrap_or_else(PoisonError::into_inner) = Some(values);
@@ -42,7 +40,6 @@ impl Session {
     }
 
     /// The session has been named: views that waited for it can be defined.
-    #[cfg(feature = "rmcp")]
     pub(super) fn define_waiting(&self) {
         let waiting = std::mem::take(&mut *self.state.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         for view in waiting {

@@ -50,7 +50,9 @@ async fn in_file<T: Send + 'static>(
 /// Makes a data file for the collector to come.
 async fn make(path: &Path) -> Result<(), Failure> {
     let path = path.to_owned();
-    tokio::task::spawn_blocking(move || Ok(drop(crate::Timeline::builder().data(path).build()?))).await?
+    let made = tokio::task::spawn_blocking(move || crate::Timeline::builder().data(path).build()).await?;
+    drop(made?);
+    Ok(())
 }
 
 async fn create(args: TokenCreate) -> Result<(), Failure> {
