@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use mcpcat_runtime::client::{Client, ClientBuilder};
-use mcpcat_runtime::event::CustomEvent;
+use mcpcat_runtime::CustomEvent;
+use mcpcat_runtime::{Client, ClientBuilder};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 

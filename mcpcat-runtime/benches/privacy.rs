@@ -5,7 +5,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use mcpcat_runtime::event::json::write_value;
+use mcpcat_runtime::internals::json::write_value;
 use mcpcat_runtime::policy::{KeyPolicy, Policy, is_sensitive};
 use mcpcat_runtime::privacy::Patterns;
 use serde_json::{Value, json};

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use mcpcat_runtime::spool::{Backend, Manifest, Opened, Options, Reader, Refused, Spool, open};
+use mcpcat_runtime::internals::spool::{Backend, Manifest, Opened, Options, Reader, Refused, Spool, open};
 
 /// Counts allocations of each thread.
 struct Counting;

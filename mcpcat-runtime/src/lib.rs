@@ -4,11 +4,11 @@
 //! above it in this list:
 //!
 //! ```text
-//! notice     what is said            problems, through `tracing` or on stderr
 //! policy     what is allowed         sensitive keys, limits
 //! event      what an event is        values to JSON, fields, outcome, ids, the wire's body
 //! spool      where it waits          a bounded log of segments
 //! privacy    what may leave          value patterns and hooks, on the worker
+//! notice     what is said            problems, through `tracing` or on stderr
 //! delivery   how it leaves           retry policy, transport, worker, ledger
 //! sessions   what is kept of them     ids, facts, where each was defined last
 //! client     the handle              configuration, flush, shutdown, stats
@@ -23,34 +23,38 @@
 
 #[doc(hidden)]
 pub mod __private;
-#[doc(hidden)]
-pub mod call;
-#[doc(hidden)]
-pub mod client;
-#[doc(hidden)]
-pub mod delivery;
-#[doc(hidden)]
-pub mod emit;
-#[doc(hidden)]
-pub mod event;
+mod call;
+mod client;
+mod delivery;
+mod emit;
+mod event;
 mod notice;
 pub mod policy;
 pub mod privacy;
-#[doc(hidden)]
-pub mod request;
-#[doc(hidden)]
-pub mod session;
+mod request;
+mod session;
 mod sessions;
-#[doc(hidden)]
-pub mod spool;
+mod spool;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "rmcp")]
-#[doc(hidden)]
-pub mod track;
+mod track;
 
-// What users see, each item under one path; `mcpcat` exports it as it stands here. The hidden modules are for the code
-// that the macros write and for our own tests.
+/// What our own tests, benchmarks and fuzz targets reach into.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::event::json;
+
+    /// The log of segments.
+    pub mod spool {
+        pub use crate::spool::{
+            Backend, Manifest, Opened, Options, Orphan, OrphanRecord, Reader, Refused, Spool,
+            fork_generation, open,
+        };
+    }
+}
+
+// What users see, each item under one path; `mcpcat` exports it as it stands here.
 pub use client::{Client, ClientBuilder, ConfigError, Delivery, OnDisk, PublishError, SessionStrings};
 #[cfg(feature = "reqwest")]
 pub use delivery::HttpClient;

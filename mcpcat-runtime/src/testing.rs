@@ -21,7 +21,7 @@ use crate::spool::Reader;
 ///
 /// ```
 /// use mcpcat_runtime::testing::Recorder;
-/// use mcpcat_runtime::event::CustomEvent;
+/// use mcpcat_runtime::CustomEvent;
 ///
 /// let recorder = Recorder::new();
 /// recorder.client().publish("customer", CustomEvent::new("invoice.charge").parameter("amount", 12)).unwrap();

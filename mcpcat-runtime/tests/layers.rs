@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// From the ground up.
 const LAYERS: [&str; 14] = [
-    "notice", "policy", "event", "spool", "privacy", "delivery", "sessions", "client", "session", "emit",
+    "policy", "event", "spool", "privacy", "notice", "delivery", "sessions", "client", "session", "emit",
     "call", "request", "track", "testing",
 ];
 
@@ -72,8 +72,8 @@ fn height(layer: &str) -> Option<usize> {
 }
 
 fn rust_files(folder: &Path, into: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
+    for entry in std::fs::read_dir(folder).expect("the folder can be read") {
+        let path = entry.expect("its entries too").path();
         if path.is_dir() {
             rust_files(&path, into);
         } else if path.extension().is_some_and(|extension| extension == "rs") {

@@ -17,9 +17,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use mcpcat_runtime::client::{Client, ClientBuilder, ConfigError, PublishError};
-use mcpcat_runtime::delivery::{DropReason, Stats};
-use mcpcat_runtime::event::{CustomEvent, EventId};
+use mcpcat_runtime::{Client, ClientBuilder, ConfigError, PublishError};
+use mcpcat_runtime::{CustomEvent, EventId};
+use mcpcat_runtime::{DropReason, Stats};
 
 /// Reached only by a failing test.
 const PATIENCE: Duration = Duration::from_secs(180);

@@ -7,7 +7,9 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _, sym
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use mcpcat_runtime::spool::{Backend, Manifest, Opened, Options, Orphan, OrphanRecord, Refused, open};
+use mcpcat_runtime::internals::spool::{
+    Backend, Manifest, Opened, Options, Orphan, OrphanRecord, Refused, open,
+};
 
 const ON_DISK: [Backend; 2] = [Backend::Mapped, Backend::Written];
 

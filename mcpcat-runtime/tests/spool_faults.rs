@@ -16,7 +16,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mcpcat_runtime::spool::{Backend, Manifest, Opened, Options, Refused, Spool, fork_generation, open};
+use mcpcat_runtime::internals::spool::{
+    Backend, Manifest, Opened, Options, Refused, Spool, fork_generation, open,
+};
 
 const ROLE: &str = "SPOOL_TEST_ROLE";
 const DIR: &str = "SPOOL_TEST_DIR";

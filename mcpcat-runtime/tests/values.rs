@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 
-use mcpcat_runtime::event::json::{write_key, write_raw, write_str, write_value, write_value_within};
+use mcpcat_runtime::internals::json::{write_key, write_raw, write_str, write_value, write_value_within};
 use mcpcat_runtime::policy::{KeyPolicy, Limits, Policy};
 use proptest::prelude::*;
 use serde::ser::{Error as _, SerializeMap, SerializeSeq, SerializeStruct};

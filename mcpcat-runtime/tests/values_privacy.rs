@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use futures_util::future::{join, join_all};
-use mcpcat_runtime::client::Client;
-use mcpcat_runtime::event::CustomEvent;
+use mcpcat_runtime::Client;
+use mcpcat_runtime::CustomEvent;
 use mcpcat_runtime::policy::{KeyPolicy, Policy};
 use mcpcat_runtime::privacy::{Asked, Event, Explained, Hook, HookError, Patterns, Privacy, Withheld};
 use mcpcat_runtime::testing::Recorder;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use mcpcat_runtime::spool::{Backend, Manifest, Options, open};
+use mcpcat_runtime::internals::spool::{Backend, Manifest, Options, open};
 
 #[derive(Arbitrary, Debug)]
 struct Input {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mcpcat_runtime::event::json::{write_raw, write_raw_within};
+use mcpcat_runtime::internals::json::{write_raw, write_raw_within};
 use mcpcat_runtime::policy::{KeyPolicy, Limits, Policy};
 use serde_json::Value;
 

@@ -256,7 +256,7 @@ impl ClientBuilder {
     /// again once there is one.
     ///
     /// ```
-    /// use mcpcat_runtime::client::Client;
+    /// use mcpcat_runtime::Client;
     /// use mcpcat_runtime::privacy::Asked;
     ///
     /// let builder = Client::builder("proj_abc123xyz")
@@ -305,7 +305,7 @@ impl ClientBuilder {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use mcpcat_runtime::client::{Client, Delivery};
+    /// use mcpcat_runtime::{Client, Delivery};
     ///
     /// let builder =
     ///     Client::builder("proj_abc123xyz").delivery(Delivery::FlushBeforeResponse(Duration::from_millis(800)));

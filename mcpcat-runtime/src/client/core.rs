@@ -29,7 +29,7 @@ static RECORDING: AtomicUsize = AtomicUsize::new(0);
 
 /// Whether any client of this process records: one load, so that an event nobody wants costs nothing.
 #[inline]
-pub fn recording() -> bool {
+pub(crate) fn recording() -> bool {
     RECORDING.load(Ordering::Relaxed) != 0
 }
 

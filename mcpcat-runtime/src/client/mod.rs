@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 pub use config::ClientBuilder;
 pub(crate) use config::{Config, environment};
 pub(crate) use core::Core;
-pub use core::recording;
+pub(crate) use core::recording;
 pub(crate) use installed::for_project;
 pub use mcpcat_wire::values::{ConfigError, Delivery, OnDisk, PublishError, SessionStrings};
 

@@ -26,8 +26,7 @@ pub struct Callsite {
 }
 
 /// A callsite's text, read or not yet.
-#[doc(hidden)]
-pub type Read = OnceLock<Box<Details>>;
+pub(crate) type Read = OnceLock<Box<Details>>;
 
 /// Not yet.
 #[doc(hidden)]

@@ -20,7 +20,7 @@ use mcpcat_wire::tag::MAX_TAG_VALUE;
 /// a minimal, nameless event.
 ///
 /// ```
-/// use mcpcat_runtime::event::CustomEvent;
+/// use mcpcat_runtime::CustomEvent;
 /// use std::time::Duration;
 ///
 /// let event = CustomEvent::new("report.exported")

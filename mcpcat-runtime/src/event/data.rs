@@ -8,7 +8,7 @@ use super::fields::Fields;
 /// Implement it by hand when the derive does not fit:
 ///
 /// ```
-/// use mcpcat_runtime::event::{EventData, Fields};
+/// use mcpcat_runtime::{EventData, Fields};
 ///
 /// struct Milestone(u32);
 ///

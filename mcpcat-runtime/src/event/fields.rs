@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-pub use super::callsite::Place;
+pub(crate) use super::callsite::Place;
 use super::callsite::{Callsite, Field};
 use super::error::ErrorInfo;
 use super::guard::{cut_to, user_code};

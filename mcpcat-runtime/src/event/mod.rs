@@ -1,18 +1,18 @@
 //! What an event is: values written as bounded JSON, the sections they are collected in, the record that
 //! waits in the spool and the body that goes on the wire.
 
-pub mod callsite;
-pub mod catalog;
-pub mod custom;
-pub mod data;
-pub mod error;
-pub mod fields;
+pub(crate) mod callsite;
+pub(crate) mod catalog;
+pub(crate) mod custom;
+pub(crate) mod data;
+pub(crate) mod error;
+pub(crate) mod fields;
 pub(crate) mod guard;
-pub mod id;
+pub(crate) mod id;
 pub mod json;
-pub mod outcome;
+pub(crate) mod outcome;
 pub(crate) mod record;
-pub mod text;
+pub(crate) mod text;
 pub(crate) mod time;
 pub(crate) mod wire;
 

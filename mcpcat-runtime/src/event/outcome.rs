@@ -15,7 +15,7 @@ mod rmcp;
 /// (there it replaces the description by `Error`, `Display` or `Debug`; `None` makes that `Err` a success).
 ///
 /// ```
-/// use mcpcat_runtime::event::{ErrorInfo, Outcome};
+/// use mcpcat_runtime::{ErrorInfo, Outcome};
 ///
 /// enum Answer {
 ///     Found(u32),

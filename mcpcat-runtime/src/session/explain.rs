@@ -12,7 +12,7 @@ impl Client {
     /// console, not for a call.
     ///
     /// ```
-    /// use mcpcat_runtime::event::CustomEvent;
+    /// use mcpcat_runtime::CustomEvent;
     /// # let recorder = mcpcat_runtime::testing::Recorder::new();
     /// # let client = recorder.client();
     ///

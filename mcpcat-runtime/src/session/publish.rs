@@ -256,14 +256,14 @@ fn resolved(target: Kind<'_>, project: &str) -> Result<Session, PublishError> {
 /// for the project and the environment's endpoint.
 ///
 /// ```no_run
-/// use mcpcat_runtime::event::CustomEvent;
+/// use mcpcat_runtime::CustomEvent;
 ///
-/// mcpcat_runtime::session::publish_custom_event(
+/// mcpcat_runtime::publish_custom_event(
 ///     "customer-abc",
 ///     "proj_abc123xyz",
 ///     CustomEvent::new("feature_used").parameter("feature", "export"),
 /// )?;
-/// # Ok::<(), mcpcat_runtime::client::PublishError>(())
+/// # Ok::<(), mcpcat_runtime::PublishError>(())
 /// ```
 ///
 /// # Errors

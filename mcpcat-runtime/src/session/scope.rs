@@ -140,7 +140,7 @@ impl Session {
 /// Carries a session into a future that is spawned elsewhere.
 ///
 /// ```
-/// # use mcpcat_runtime::session::InSession;
+/// # use mcpcat_runtime::InSession;
 /// # async fn background() {}
 /// # async fn tool() {
 /// tokio::spawn(background().in_current_session());

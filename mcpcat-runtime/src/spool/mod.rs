@@ -51,7 +51,8 @@ pub(crate) use mark::Mark;
 pub use mcpcat_wire::values::{Backend, Overflow};
 pub use options::{Manifest, Options};
 pub use reader::Reader;
-pub use recovery::{Adopter, Orphan, OrphanRecord};
+pub(crate) use recovery::Adopter;
+pub use recovery::{Orphan, OrphanRecord};
 
 /// What [`open`] gives.
 #[derive(Debug)]

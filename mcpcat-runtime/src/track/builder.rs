@@ -21,7 +21,7 @@ impl<H> Tracked<H> {
     /// ```no_run
     /// # use rmcp::ServerHandler;
     /// # fn serve(handler: impl ServerHandler) {
-    /// let server = mcpcat_runtime::track::track(handler, "proj_abc123xyz")
+    /// let server = mcpcat_runtime::track(handler, "proj_abc123xyz")
     ///     .record(|method| method == "tools/call" || method == "prompts/get");
     /// # }
     /// ```
@@ -96,7 +96,7 @@ impl<H> Tracked<H> {
     /// ```no_run
     /// # use rmcp::ServerHandler;
     /// # fn serve(handler: impl ServerHandler) {
-    /// let server = mcpcat_runtime::track::track(handler, "proj_abc123xyz")
+    /// let server = mcpcat_runtime::track(handler, "proj_abc123xyz")
     ///     .resolve_session(|request| request.header("x-conversation").map(str::to_owned));
     /// # }
     /// ```
@@ -114,10 +114,10 @@ impl<H> Tracked<H> {
     /// tool or prompt. Default: all. The intent and the message of an error are recorded in any case.
     ///
     /// ```no_run
-    /// use mcpcat_runtime::track::Payload;
+    /// use mcpcat_runtime::Payload;
     /// # use rmcp::ServerHandler;
     /// # fn serve(handler: impl ServerHandler) {
-    /// let server = mcpcat_runtime::track::track(handler, "proj_abc123xyz").payloads(|method, name| {
+    /// let server = mcpcat_runtime::track(handler, "proj_abc123xyz").payloads(|method, name| {
     ///     match (method, name) {
     ///         ("tools/call", Some("read_mail")) => Payload::Nothing,
     ///         ("tools/call", _) => Payload::Shape,
@@ -151,11 +151,11 @@ impl<H> Tracked<H> {
     /// [`Stats::hook_failures`](crate::delivery::Stats::hook_failures).
     ///
     /// ```no_run
-    /// use mcpcat_runtime::track::Identity;
+    /// use mcpcat_runtime::Identity;
     /// # use rmcp::ServerHandler;
     /// # async fn user_of(_: &str) -> Result<String, std::io::Error> { Ok(String::new()) }
     /// # fn serve(handler: impl ServerHandler) {
-    /// let server = mcpcat_runtime::track::track(handler, "proj_abc123xyz").identify(|request| async move {
+    /// let server = mcpcat_runtime::track(handler, "proj_abc123xyz").identify(|request| async move {
     ///     let Some(key) = request.header("x-api-key") else { return Ok(None) };
     ///     user_of(key).await.map(|id| Some(Identity::new(id)))
     /// });

@@ -25,7 +25,7 @@ use crate::session::{Kind, Peer, Session, Target};
 /// ```no_run
 /// # use rmcp::ServerHandler;
 /// # fn serve(handler: impl ServerHandler) {
-/// let server = mcpcat_runtime::track::track(handler, "proj_abc123xyz");
+/// let server = mcpcat_runtime::track(handler, "proj_abc123xyz");
 /// # }
 /// ```
 #[must_use = "the wrapper has to be served instead of the handler"]

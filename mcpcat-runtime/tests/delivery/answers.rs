@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use mcpcat_runtime::delivery::DropReason;
-use mcpcat_runtime::event::CustomEvent;
+use mcpcat_runtime::CustomEvent;
+use mcpcat_runtime::DropReason;
 
 use crate::endpoint::{Endpoint, PATIENCE, Way, within};
 

@@ -6,10 +6,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mcpcat_runtime::client::Client;
-use mcpcat_runtime::delivery::{DropReason, Stats};
-use mcpcat_runtime::event::CustomEvent;
+use mcpcat_runtime::Client;
+use mcpcat_runtime::CustomEvent;
 use mcpcat_runtime::privacy::Privacy;
+use mcpcat_runtime::{DropReason, Stats};
 use serde_json::json;
 
 use crate::endpoint::{Endpoint, PATIENCE, Post, Way};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mcpcat_runtime::event::CustomEvent;
+use mcpcat_runtime::CustomEvent;
 
 use crate::endpoint::{Endpoint, PATIENCE, Way, within};
 

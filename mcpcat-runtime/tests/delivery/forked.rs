@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use mcpcat_runtime::client::Client;
-use mcpcat_runtime::event::CustomEvent;
+use mcpcat_runtime::Client;
+use mcpcat_runtime::CustomEvent;
 
 use crate::endpoint::{Endpoint, PATIENCE, Way};
 

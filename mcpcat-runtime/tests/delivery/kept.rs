@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mcpcat_runtime::client::{Client, OnDisk, PublishError};
-use mcpcat_runtime::delivery::{DropReason, Loss};
-use mcpcat_runtime::event::CustomEvent;
-use mcpcat_runtime::spool::{Backend, Overflow};
+use mcpcat_runtime::CustomEvent;
+use mcpcat_runtime::{Backend, Overflow};
+use mcpcat_runtime::{Client, OnDisk, PublishError};
+use mcpcat_runtime::{DropReason, Loss};
 
 use crate::endpoint::{Endpoint, PATIENCE, Way, within};
 

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mcpcat_runtime::client::{Client, ClientBuilder, OnDisk};
-use mcpcat_runtime::delivery::DropReason;
-use mcpcat_runtime::event::CustomEvent;
+use mcpcat_runtime::CustomEvent;
+use mcpcat_runtime::DropReason;
 use mcpcat_runtime::privacy::{Event, Privacy};
-use mcpcat_runtime::spool::{Backend, Overflow};
+use mcpcat_runtime::{Backend, Overflow};
+use mcpcat_runtime::{Client, ClientBuilder, OnDisk};
 use serde_json::{Value, json};
 
 use crate::endpoint::{Endpoint, PATIENCE, Way, within};

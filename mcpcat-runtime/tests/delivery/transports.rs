@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use mcpcat_runtime::client::Client;
-use mcpcat_runtime::delivery::{Transport, TransportError, TransportRequest, TransportResponse};
-use mcpcat_runtime::event::CustomEvent;
+use mcpcat_runtime::Client;
+use mcpcat_runtime::CustomEvent;
+use mcpcat_runtime::{Transport, TransportError, TransportRequest, TransportResponse};
 
 use crate::endpoint::{Endpoint, PATIENCE, Way, within};
 

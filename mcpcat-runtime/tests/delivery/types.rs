@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mcpcat_runtime::client::Client;
-use mcpcat_runtime::delivery::DropReason;
-use mcpcat_runtime::event::CustomEvent;
+use mcpcat_runtime::Client;
+use mcpcat_runtime::CustomEvent;
+use mcpcat_runtime::DropReason;
 use mcpcat_runtime::privacy::Privacy;
 use serde_json::Value;
 

@@ -7,8 +7,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use mcpcat_runtime::client::Client;
-use mcpcat_runtime::event::CustomEvent;
+use mcpcat_runtime::Client;
+use mcpcat_runtime::CustomEvent;
 
 fn client(state: &Path) -> Client {
     // Nobody listens there.

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use endpoint::{Endpoint, PATIENCE, Way};
-use mcpcat_runtime::client::Client;
-use mcpcat_runtime::event::CustomEvent;
+use mcpcat_runtime::Client;
+use mcpcat_runtime::CustomEvent;
 use tokio::net::TcpListener;
 
 #[tokio::main]

@@ -31,7 +31,7 @@ pub(crate) use reqwest::{Reqwest, Settings, Source, has_tls, refused_proxy};
 /// a queue, a gateway), and pass it to [`ClientBuilder::transport`](crate::client::ClientBuilder::transport):
 ///
 /// ```
-/// use mcpcat_runtime::delivery::{Transport, TransportError, TransportRequest, TransportResponse};
+/// use mcpcat_runtime::{Transport, TransportError, TransportRequest, TransportResponse};
 ///
 /// struct Discard;
 ///
