@@ -203,7 +203,8 @@ impl TimelineBuilder {
         self
     }
 
-    /// Opens the store and starts its writer thread. Blocks while the file is opened.
+    /// Opens the store and starts its writer thread. Blocks while the file is opened, and brought up to date if it has a former
+    /// format.
     ///
     /// # Errors
     /// When an option makes no sense, or the data file cannot be used.

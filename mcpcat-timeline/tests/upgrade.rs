@@ -214,6 +214,36 @@ async fn format_3_gains_its_tables_after_a_copy() {
 }
 
 #[test]
+fn a_start_killed_between_its_last_steps_is_made_good() {
+    // The old file has its second name already, and the new one is not in its place.
+    let former = Former::of(2);
+    let kept = former.folder.path().join("events.sqlite3.format-2");
+    std::fs::hard_link(&former.data, &kept).unwrap();
+    let before = rows(&former.data);
+    std::fs::write(former.folder.path().join("events.sqlite3.upgrade"), "cut short").unwrap();
+    drop(Timeline::builder().data(&former.data).build().unwrap());
+    assert!(rows(&former.data) == before && rows(&kept) == before);
+    assert_eq!(
+        former.names().iter().filter(|name| name.contains("format")).count(),
+        1,
+        "{:?}",
+        former.names()
+    );
+    // What another file's upgrade left is not taken for this one's.
+    let one = Former::of(1);
+    let part = one.folder.path().join("events.sqlite3.upgrade");
+    std::fs::copy(&former.data, &part).unwrap();
+    let db = Connection::open(&part).unwrap();
+    db.execute_batch("INSERT INTO setting VALUES ('upgrade_of', 'another'), ('upgrade_last', '100')")
+        .unwrap();
+    drop(db);
+    let before = rows(&one.data);
+    drop(Timeline::builder().data(&one.data).build().unwrap());
+    assert!(rows(&one.data) == before);
+    assert_eq!(counts(&one.data).0, before.len() as i64);
+}
+
+#[test]
 fn a_newer_file_is_refused_with_the_way_out() {
     let former = Former::of(2);
     Connection::open(&former.data).unwrap().pragma_update(None, "user_version", 9).unwrap();

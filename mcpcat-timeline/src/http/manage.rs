@@ -72,18 +72,18 @@ async fn forget(app: Shared, caller: Caller, whose: Forget, ask: Ask) -> Result<
 struct Answer {
     #[serde(flatten)]
     found: Forgotten,
-    copies: Vec<Copy>,
+    copies: Vec<RemainingCopy>,
 }
 
 /// A place that a removal does not reach.
 #[derive(serde::Serialize)]
-struct Copy {
+struct RemainingCopy {
     place: String,
     what: &'static str,
 }
 
-fn copies_of(backups: &[KnownBackup]) -> Vec<Copy> {
-    let copy = |place: &str, what| Copy { place: place.into(), what };
+fn copies_of(backups: &[KnownBackup]) -> Vec<RemainingCopy> {
+    let copy = |place: &str, what| RemainingCopy { place: place.into(), what };
     let mut copies = vec![
         copy(
             "spools of SDKs",
@@ -96,7 +96,7 @@ fn copies_of(backups: &[KnownBackup]) -> Vec<Copy> {
         ),
         copy("exports", "files that somebody wrote; an import of them is dropped, the files stay"),
     ];
-    copies.extend(backups.iter().map(|backup| Copy {
+    copies.extend(backups.iter().map(|backup| RemainingCopy {
         place: format!("{} of {}, {} events", backup.path, iso(backup.at), backup.events),
         what: "a copy of the data file; delete it, or forget again after restoring it",
     }));

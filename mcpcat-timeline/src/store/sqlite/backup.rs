@@ -214,13 +214,13 @@ pub(crate) fn restore(from: &Path, data: &Path, force: bool) -> Result<Restored>
     let from = private::place(from).map_err(unusable)?;
     not_there(data, force)?;
     let (contents, was_summed) = verify(&from)?;
-    let stones = match identify(data)? {
+    let remembered = match identify(data)? {
         Identity::New => None,
-        Identity::Ours => stones_of(data)?,
+        Identity::Ours => remembered_by(data)?,
     };
     let part = private::beside(data, ".restore");
     gone(&part)?;
-    let placed = place(&from, &part, stones.as_ref());
+    let placed = place(&from, &part, remembered.as_ref());
     if placed.is_err() {
         let _ = gone(&part);
     }
@@ -241,10 +241,10 @@ pub(crate) fn restore(from: &Path, data: &Path, force: bool) -> Result<Restored>
 }
 
 /// The key of a file's hashes, and the hashes.
-type Stones = (Vec<u8>, Vec<(Vec<u8>, Option<i64>, i64)>);
+type Remembered = (Vec<u8>, Vec<(Vec<u8>, Option<i64>, i64)>);
 
 /// What a file remembers as forgotten; its journal is emptied on the way.
-fn stones_of(data: &Path) -> Result<Option<Stones>> {
+fn remembered_by(data: &Path) -> Result<Option<Remembered>> {
     let db = writable(data)?;
     db.busy_timeout(Duration::from_secs(5))?;
     if !fold(&db)? {
@@ -254,14 +254,14 @@ fn stones_of(data: &Path) -> Result<Option<Stones>> {
         return Ok(None);
     }
     let key = db.query_row("SELECT value FROM setting WHERE name = 'forget_key'", [], |row| row.get(0))?;
-    let stones = db
+    let remembered = db
         .prepare("SELECT hash, at, until FROM forgotten")?
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<rusqlite::Result<_>>()?;
-    Ok(Some((key, stones)))
+    Ok(Some((key, remembered)))
 }
 
-fn place(from: &Path, part: &Path, stones: Option<&Stones>) -> Result<u64> {
+fn place(from: &Path, part: &Path, remembered: Option<&Remembered>) -> Result<u64> {
     let mut to = private::create(part).map_err(unusable)?;
     std::io::copy(&mut private::open_to_read(from).map_err(unusable)?, &mut to).map_err(unusable)?;
     to.sync_all().map_err(unusable)?;
@@ -274,8 +274,8 @@ fn place(from: &Path, part: &Path, stones: Option<&Stones>) -> Result<u64> {
     db.pragma_update(None, "secure_delete", "ON")?;
     db.execute("DELETE FROM setting WHERE name = 'contents'", [])?;
     let mut forgotten = 0;
-    if let Some(stones) = stones {
-        forgotten = leave_out(&mut db, stones)?;
+    if let Some(remembered) = remembered {
+        forgotten = leave_out(&mut db, remembered)?;
     }
     drop(db);
     std::fs::File::open(part).and_then(|file| file.sync_all()).map_err(unusable)?;
@@ -283,13 +283,13 @@ fn place(from: &Path, part: &Path, stones: Option<&Stones>) -> Result<u64> {
 }
 
 /// Removes what was forgotten since the copy was made. Hashes under another key are of another file.
-fn leave_out(db: &mut Connection, (key, stones): &Stones) -> Result<u64> {
+fn leave_out(db: &mut Connection, (key, remembered): &Remembered) -> Result<u64> {
     let own: Vec<u8> =
         db.query_row("SELECT value FROM setting WHERE name = 'forget_key'", [], |row| row.get(0))?;
     if own != *key {
         return Ok(0);
     }
-    for (hash, at, until) in stones {
+    for (hash, at, until) in remembered {
         db.execute(
             "INSERT OR REPLACE INTO forgotten(hash, at, until) VALUES (?1, ?2, ?3)",
             params![hash, at, until],

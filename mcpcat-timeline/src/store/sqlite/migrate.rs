@@ -225,7 +225,9 @@ fn rebuild(
     // The last one to close takes the journal away.
     drop(old);
     if private::beside(path, "-wal").exists() || private::beside(path, "-shm").exists() {
-        return Err(StoreError::Busy("another process reads it; stop that one and start again".into()));
+        return Err(StoreError::Busy(
+            "its journal could not be folded into it, because another process reads it or the disk is full; start again then".into(),
+        ));
     }
     let kept = if upgrade.keep_old { Some(second_name(path, format)?) } else { None };
     std::fs::rename(&part, path).map_err(unusable)?;
