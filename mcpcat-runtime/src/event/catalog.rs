@@ -250,6 +250,7 @@ fn by_name<'a>(
 /// # Panics
 /// If something was removed or renamed, or if the plan cannot be read.
 #[track_caller]
+#[cfg(any(test, feature = "testing"))]
 pub fn assert_catalog(path: impl AsRef<std::path::Path>) {
     if let Err(why) =
         check_file(&catalog(), path.as_ref(), std::env::var_os("MCPCAT_WRITE_CATALOG").is_some())
@@ -258,8 +259,10 @@ pub fn assert_catalog(path: impl AsRef<std::path::Path>) {
     }
 }
 
+#[cfg(any(test, feature = "testing"))]
 const HOW_TO_WRITE: &str = "If that is meant, run the test with MCPCAT_WRITE_CATALOG=1 and commit the file.";
 
+#[cfg(any(test, feature = "testing"))]
 fn check_file(catalog: &Catalog, path: &std::path::Path, write: bool) -> Result<(), String> {
     let shown = path.display();
     if write {
