@@ -249,6 +249,7 @@ fn by_name<'a>(
 ///
 /// # Panics
 /// If something was removed or renamed, or if the plan cannot be read.
+#[cfg(any(test, feature = "testing"))]
 #[track_caller]
 #[cfg(any(test, feature = "testing"))]
 pub fn assert_catalog(path: impl AsRef<std::path::Path>) {
