@@ -250,3 +250,67 @@ async fn a_quota_answers_429_with_the_time_to_wait_and_others_go_on() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_sdk_waits_as_long_as_it_is_told_and_loses_nothing() {
+    let collector = Collector::with(|builder| builder.token("boss")).await;
+    let data = collector.data();
+    let data = data.to_str().unwrap();
+    let token = shell(&[
+        "token",
+        "create",
+        "--ingest",
+        "--project",
+        "a",
+        "--events-per-minute",
+        "1200",
+        "--data",
+        data,
+    ])
+    .await;
+    // A new token is known at once, also to many requests at the same time.
+    let first = futures_util::future::join_all(
+        (0..8).map(|n| send(&collector, &token, n % 2 == 0, of_project(&format!("first {n}"), "a"))),
+    );
+    assert!(first.await.iter().all(|answer| answer.status() == StatusCode::ACCEPTED));
+    let state = tempfile::tempdir().unwrap();
+    let sdk = mcpcat::Client::builder("a")
+        .base_url(collector.running.url())
+        .token(&token)
+        .state_dir(state.path())
+        .build()
+        .unwrap();
+    let session = mcpcat::SessionId::derive("customer", "a");
+    for n in 0..1300 {
+        sdk.publish(session.clone(), mcpcat::CustomEvent::new(format!("event {n}"))).unwrap();
+    }
+    drop(sdk.flush(Duration::from_secs(60)).await);
+    // Whatever the machine's speed, these meet a quota that is used up or are the ones that use it up.
+    for n in 0..600 {
+        sdk.publish(session.clone(), mcpcat::CustomEvent::new(format!("more {n}"))).unwrap();
+    }
+    let patience = Instant::now() + Duration::from_secs(120);
+    let stats = loop {
+        let stats = sdk.flush(Duration::from_secs(10)).await;
+        if stats.pending == 0 {
+            break stats;
+        }
+        assert!(Instant::now() < patience, "{stats:?}");
+    };
+    assert_eq!((stats.delivered, stats.dropped), (1900, 0), "{stats:?}");
+    let metrics = collector
+        .request(Method::GET, "/metrics")
+        .bearer_auth("boss")
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    let throttled = metrics.lines().find_map(|line| line.strip_prefix("mcpcat_throttled_total ")).unwrap();
+    assert!(throttled.parse::<u64>().unwrap() > 0, "the quota was never used up");
+    let row = collector.request(Method::GET, &format!("/api/v1/sessions/{session}")).bearer_auth("boss");
+    let row: Value = row.send().await.unwrap().json().await.unwrap();
+    assert_eq!(row["sessions"][0]["event_count"], 1900);
+    drop(sdk.shutdown(Duration::from_secs(5)).await);
+}

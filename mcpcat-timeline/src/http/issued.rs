@@ -4,7 +4,6 @@
 //! known of it is older than a moment, by a request that asks for it.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -100,7 +99,8 @@ struct Known {
 #[derive(Default)]
 pub(crate) struct Issued {
     known: RwLock<Known>,
-    reading: AtomicBool,
+    /// Held by who reads the table.
+    reading: tokio::sync::Mutex<()>,
 }
 
 impl Issued {
@@ -130,6 +130,12 @@ impl Issued {
         (known.bearers.get(digest).cloned(), known.at.map_or(Duration::MAX, |at| at.elapsed()))
     }
 
+    /// Whether what is known of a token may be out of date.
+    fn is_stale(&self, digest: &Digest) -> bool {
+        let (bearer, age) = self.known(digest);
+        age > if bearer.is_some() { FRESH } else { FRESH_FOR_UNKNOWN }
+    }
+
     pub(crate) fn changed(&self) {
         self.known.write().unwrap_or_else(PoisonError::into_inner).at = None;
     }
@@ -137,14 +143,17 @@ impl Issued {
     /// The bearer of one of these digests.
     pub(crate) async fn find(app: &Shared, digests: &[Digest]) -> Option<Arc<Bearer>> {
         for digest in digests {
-            let (bearer, age) = app.issued.known(digest);
-            let stale = age > if bearer.is_some() { FRESH } else { FRESH_FOR_UNKNOWN };
-            if stale && !app.issued.reading.swap(true, Ordering::AcqRel) {
-                let read = ask_store(app, |store| store.tokens()).await;
-                app.issued.reading.store(false, Ordering::Release);
-                // A store that cannot be read for a moment takes nobody's token away.
-                if let Ok(tokens) = read {
-                    app.issued.set(tokens);
+            if app.issued.is_stale(digest) {
+                // Of several requests with a new token all wait for the one look that knows it; who is known goes on.
+                let turn = match app.issued.known(digest).0 {
+                    Some(_) => app.issued.reading.try_lock().ok(),
+                    None => Some(app.issued.reading.lock().await),
+                };
+                if turn.is_some() && app.issued.is_stale(digest) {
+                    // A store that cannot be read for a moment takes nobody's token away.
+                    if let Ok(tokens) = ask_store(app, |store| store.tokens()).await {
+                        app.issued.set(tokens);
+                    }
                 }
             }
             if let (Some(bearer), _) = app.issued.known(digest) {

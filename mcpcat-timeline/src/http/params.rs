@@ -70,6 +70,7 @@ fn of(path: &str) -> Option<&'static [&'static str]> {
             ["sessions", _, "outline"] => Some(&["project"]),
             ["sessions", _, "rows"] => Some(&["project", "seq", "q", "whole"]),
             ["sessions", _, "matches"] => Some(&["project", "q"]),
+            ["tokens", _] => Some(&["project"]),
             ["sessions", _] | ["events", _] | ["actors", _] | ["projects", _] => {
                 Some(&["project", "dry_run"])
             }
