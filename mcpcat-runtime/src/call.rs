@@ -5,9 +5,7 @@ mod future;
 
 use std::cell::Cell;
 use std::future::Future;
-use std::mem;
 use std::thread;
-use std::time::Instant;
 
 use mcpcat_wire::event_type::is_product_method;
 
@@ -21,19 +19,22 @@ use crate::event::fields::{Fields, PooledFields};
 use crate::event::guard::user_code;
 use crate::event::{ErrorInfo, EventId, time};
 use crate::session::{EventStart, InSession as _, Scope, Scoped, Session, Slot, Target, of_installed};
+use crate::spool::clock::Moment;
 
 /// A call that is being timed. Nothing happens in it when no client records.
 #[must_use = "a call that is dropped at once is recorded as cancelled"]
 pub struct Call {
     callsite: Option<&'static Callsite>,
-    live: Option<Live>,
+    /// A pointer, because a call is moved often: into a future, out of it, to its end.
+    live: Option<Box<Live>>,
 }
 
+/// What is known of a call while it runs. In memory that the thread keeps for its next call.
 struct Live {
     /// What the body runs in: the call's session, with the call as the parent of what is raised inside.
     slot: Slot,
     start: EventStart,
-    started: Instant,
+    started: Moment,
     fields: PooledFields,
     /// The product has no type for it.
     foreign_type: bool,
@@ -61,8 +62,9 @@ impl Call {
     /// Begins a request of this method that a tracker observes; the tracker writes its type.
     pub(crate) fn request(session: Session, method: &str) -> Self {
         let live = session.records_event().then(|| {
-            let foreign_type = !is_product_method(method);
-            Live { foreign_type, ..Live::new(session, None) }
+            let mut live = Live::new(session, None);
+            live.foreign_type = !is_product_method(method);
+            live
         });
         Self { callsite: None, live }
     }
@@ -82,7 +84,7 @@ impl Call {
                 live.start = EventStart::now(&scope.session, live.start.parent);
                 scope.parent = Some(live.start.id);
             }
-            live.started = Instant::now();
+            live.started = Moment::now();
             live.unwinding = thread::panicking();
             live.begun = true;
         }
@@ -140,10 +142,14 @@ impl Call {
     /// Enters the call until the guard is dropped. With `lends`, the body finds the event's fields by [`entry`].
     #[inline]
     pub(crate) fn enter(&mut self, lends: bool) -> Entered<'_> {
-        let Some(live) = &mut self.live else { return Entered { live: None, outer: None } };
+        let Some(live) = &mut self.live else { return Entered { live: None, lends: false, outer: None } };
         live.slot.stay();
-        let outer = if lends { Lent::lend(&mut live.fields) } else { None };
-        Entered { live: Some(live), outer }
+        let lend = |entry: &Cell<_>| entry.replace(live.fields.lend());
+        // When the thread's locals are gone, the fields stay where they are.
+        match if lends { ENTRY.try_with(lend).ok() } else { None } {
+            Some(outer) => Entered { live: Some(live), lends: true, outer },
+            None => Entered { live: Some(live), lends: false, outer: None },
+        }
     }
 
     /// Enters the call until it ends or is dropped: for what a future does while it is dropped.
@@ -163,8 +169,9 @@ impl Call {
 
     /// Ends the call with a success or an error.
     pub fn finish(mut self, error: Option<ErrorInfo>) {
-        if let Some(live) = self.live.take() {
+        if let Some(mut live) = self.live.take() {
             live.finish(self.callsite, error);
+            live.put_back();
         }
     }
 }
@@ -210,69 +217,55 @@ impl Begin for Call {
 /// A body runs inside the call for as long as this lives.
 pub(crate) struct Entered<'c> {
     live: Option<&'c mut Live>,
+    lends: bool,
     /// What stood in [`ENTRY`] before, if the fields were lent.
-    outer: Option<Lent>,
+    outer: Option<Box<Fields>>,
 }
 
 impl Drop for Entered<'_> {
+    #[inline]
     fn drop(&mut self) {
         let Some(live) = &mut self.live else { return };
         live.slot.leave();
-        if let Some(outer) = self.outer.take() {
-            outer.take_back(&mut live.fields);
+        if self.lends
+            && let Ok(lent) = ENTRY.try_with(|entry| entry.replace(self.outer.take()))
+        {
+            live.fields.put(lent);
         }
     }
-}
-
-/// The fields of the call whose body begins, on their way to the body and back. An `async` block has no parameters
-/// through which it could be given them.
-enum Lent {
-    Nothing,
-    /// The body has not asked for them yet.
-    Waiting(PooledFields),
-    /// They are filled; who asks now is another function inside.
-    Filled(PooledFields),
 }
 
 thread_local! {
-    static ENTRY: Cell<Lent> = const { Cell::new(Lent::Nothing) };
-}
-
-impl Lent {
-    /// `None`, with the fields where they were, when the thread's locals are gone.
-    fn lend(fields: &mut PooledFields) -> Option<Self> {
-        ENTRY.try_with(|entry| entry.replace(Self::Waiting(mem::take(fields)))).ok()
-    }
-
-    fn take_back(self, fields: &mut PooledFields) {
-        if let Ok(Self::Waiting(lent) | Self::Filled(lent)) = ENTRY.try_with(|entry| entry.replace(self)) {
-            *fields = lent;
-        }
-    }
+    static SPARE: Cell<Option<Box<Live>>> = const { Cell::new(None) };
+    /// The fields of the call whose body begins, on their way to the body and back: an `async` block has no parameters
+    /// through which it could be given them. Once they were asked for, who asks next is another function inside.
+    static ENTRY: Cell<Option<Box<Fields>>> = const { Cell::new(None) };
 }
 
 /// The fields of the call whose body begins here; `None` if nothing is recorded. What a body of captured arguments
 /// asks for first.
 pub fn entry() -> Option<Entry> {
-    let lent = ENTRY.try_with(|entry| match entry.replace(Lent::Nothing) {
-        Lent::Waiting(fields) => Some(fields),
-        other => {
-            entry.set(other);
-            None
+    let lent = ENTRY.try_with(|entry| {
+        let mut fields = entry.take()?;
+        if fields.ask() {
+            return Some(fields);
         }
+        entry.set(Some(fields));
+        None
     });
-    Some(Entry(lent.ok()??))
+    lent.ok().flatten().map(|fields| Entry(Some(fields)))
 }
 
 /// See [`entry`]. Returns the fields when it is dropped.
 #[derive(Debug)]
-pub struct Entry(PooledFields);
+pub struct Entry(Option<Box<Fields>>);
 
 impl Drop for Entry {
+    #[inline]
     fn drop(&mut self) {
-        let fields = mem::take(&mut self.0);
-        let _ = ENTRY.try_with(|entry| match entry.replace(Lent::Nothing) {
-            Lent::Nothing => entry.set(Lent::Filled(fields)),
+        let fields = self.0.take();
+        let _ = ENTRY.try_with(|entry| match entry.take() {
+            None => entry.set(fields),
             other => entry.set(other),
         });
     }
@@ -282,20 +275,26 @@ impl std::ops::Deref for Entry {
     type Target = Fields;
 
     fn deref(&self) -> &Fields {
-        self.0.shared()
+        match &self.0 {
+            Some(fields) => fields,
+            None => unreachable!("returned when it is dropped"),
+        }
     }
 }
 
 impl std::ops::DerefMut for Entry {
     fn deref_mut(&mut self) -> &mut Fields {
-        self.0.fields()
+        match &mut self.0 {
+            Some(fields) => fields,
+            None => unreachable!("returned when it is dropped"),
+        }
     }
 }
 
 impl Live {
     #[cold]
     #[inline(never)]
-    fn of_callsite(callsite: &'static Callsite) -> Option<Self> {
+    fn of_callsite(callsite: &'static Callsite) -> Option<Box<Self>> {
         let (session, parent) = match Scope::current() {
             Some(scope) => (scope.session, scope.parent),
             None => (of_installed()?, None),
@@ -308,22 +307,43 @@ impl Live {
         Some(live)
     }
 
-    fn new(session: Session, parent: Option<EventId>) -> Self {
-        let start = EventStart::now(&session, parent);
-        let fields = PooledFields::take(&session.core().config.policy);
-        Self {
-            slot: Slot::new(Some(Scope { session, parent: Some(start.id) })),
-            start,
-            started: Instant::now(),
-            fields,
-            foreign_type: false,
-            begun: true,
-            unwinding: thread::panicking(),
-            ends_with_scope: false,
-        }
+    #[inline(always)]
+    fn new(session: Session, parent: Option<EventId>) -> Box<Self> {
+        let mut live = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_else(Self::idle);
+        live.start = EventStart::now(&session, parent);
+        live.fields.prepare(&session.core().config.policy);
+        live.slot.fill(Scope { session, parent: Some(live.start.id) });
+        live.started = Moment::now();
+        live.foreign_type = false;
+        live.begun = true;
+        live.unwinding = thread::panicking();
+        live.ends_with_scope = false;
+        live
     }
 
-    fn finish(mut self, callsite: Option<&'static Callsite>, error: Option<ErrorInfo>) {
+    #[cold]
+    fn idle() -> Box<Self> {
+        Box::new(Self {
+            slot: Slot::new(None),
+            start: EventStart::NONE,
+            started: Moment::now(),
+            fields: PooledFields::default(),
+            foreign_type: false,
+            begun: false,
+            unwinding: false,
+            ends_with_scope: false,
+        })
+    }
+
+    /// The call has ended: lets go of its session and its values, and keeps the memory for the thread's next call.
+    fn put_back(mut self: Box<Self>) {
+        self.slot.clear();
+        self.fields.clear();
+        let _ = SPARE.try_with(|spare| spare.set(Some(self)));
+    }
+
+    #[inline]
+    fn finish(&mut self, callsite: Option<&'static Callsite>, error: Option<ErrorInfo>) {
         let elapsed = self.started.elapsed();
         self.slot.leave();
         let Some(scope) = self.slot.scope() else { return };
@@ -348,7 +368,7 @@ impl Live {
     }
 
     /// Dropped before it was finished.
-    fn abandon(self, callsite: Option<&'static Callsite>) {
+    fn abandon(&mut self, callsite: Option<&'static Callsite>) {
         if !self.begun {
             return;
         }
@@ -366,9 +386,10 @@ impl Live {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        if let Some(live) = self.live.take() {
+        if let Some(mut live) = self.live.take() {
             // While unwinding, a second panic would abort the host.
             let _ = user_code(|| live.abandon(self.callsite));
+            live.put_back();
         }
     }
 }

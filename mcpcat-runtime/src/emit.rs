@@ -4,6 +4,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use crate::client::{Client, for_project, recording};
+use crate::delivery::DropReason;
 use crate::event::EventData;
 use crate::event::callsite::Callsite;
 use crate::event::fields::{Fields, PooledFields, Value};
@@ -49,13 +50,25 @@ fn publish(write: impl FnOnce(&mut Fields)) {
 /// Records an event of the current scope. The scope is borrowed for that, so what runs the host's code comes before
 /// and after it: reports, the hook for losses.
 fn record_here(loan: &mut PooledFields) {
-    if !loan.fields().problems().is_empty()
-        && let Some(session) = Session::current()
-    {
-        session.tell(loan.fields());
+    if !loan.fields().problems().is_empty() {
+        tell_here(loan.fields());
     }
-    let recorded = Scope::lent(|scope| scope.session.publish_quietly(scope.parent, loan));
-    if let (Some(Err(reason)), Some(session)) = (recorded, Session::current()) {
+    let recorded = Scope::lent(|scope| scope.session.publish_quietly(scope.parent, loan).err());
+    if let Some(Some(reason)) = recorded {
+        count_refused(reason);
+    }
+}
+
+#[cold]
+fn tell_here(fields: &Fields) {
+    if let Some(session) = Session::current() {
+        session.tell(fields);
+    }
+}
+
+#[cold]
+fn count_refused(reason: DropReason) {
+    if let Some(session) = Session::current() {
         session.refuse(reason);
     }
 }
@@ -97,6 +110,7 @@ impl Emission {
     }
 
     /// Lets the author's code write the event. Whether it came to its end.
+    #[inline(always)]
     fn attempt(&mut self, callsite: &'static Callsite, write: &mut dyn FnMut(&mut Self)) -> bool {
         self.loan.fields().name_of(callsite);
         user_code(|| write(self)).is_some()

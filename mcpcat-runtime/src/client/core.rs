@@ -16,13 +16,14 @@ use crate::delivery::thread::{self, Running};
 use crate::delivery::unanswered::Unanswered;
 use crate::delivery::wait;
 use crate::delivery::worker::{self, Setup};
+use crate::event::EventId;
 use crate::event::fields::Fields;
+use crate::event::id;
 use crate::event::id::random_ksuid;
-use crate::event::record::{Definition, Header, RecordKind};
-use crate::event::{EventId, id, time};
+use crate::event::record::{Definition, RecordKind};
 use crate::notice;
 use crate::sessions::Sessions;
-use crate::spool::{self, Backend, Mark, Reader, Refused, Spool};
+use crate::spool::{self, Backend, Mark, Reader, Refused, Spool, clock};
 
 /// Clients of this process that record.
 static RECORDING: AtomicUsize = AtomicUsize::new(0);
@@ -132,7 +133,7 @@ impl Core {
     }
 
     fn new(config: Config, ledger: Arc<Ledger>, live: Option<Live>) -> Self {
-        let instance = random_ksuid(time::unix_micros(), spool::fork_generation());
+        let instance = random_ksuid(clock::unix_micros(), spool::fork_generation());
         Self {
             config,
             ledger,
@@ -219,6 +220,7 @@ impl Core {
         self.references.fetch_add(1, Ordering::Relaxed)
     }
 
+    #[inline]
     pub(crate) fn new_event_id(&self, unix_micros: u64) -> EventId {
         id::generate(unix_micros, spool::fork_generation())
     }
@@ -254,22 +256,28 @@ impl Core {
     /// [`refuse`](Self::refuse) counts it as dropped, if it was.
     pub(crate) fn write(
         &self,
-        header: &Header,
-        fields: &mut Fields,
+        record: &mut Vec<u8>,
         mark: &Mark,
         definition: impl Fn() -> Definition,
     ) -> Result<(), DropReason> {
-        if !self.records() {
-            return Ok(());
-        }
-        let live = self.live_or_own();
+        let generation = spool::fork_generation();
+        let live = match &self.live {
+            Some(live) if live.generation == generation => live,
+            Some(_) => match self.live_or_own() {
+                Some(forked) => forked,
+                None => {
+                    self.ledger.publish();
+                    return Err(DropReason::Forked);
+                }
+            },
+            None => return Ok(()),
+        };
         self.ledger.publish();
-        let Some(live) = live else { return Err(DropReason::Forked) };
         if self.closed.load(Ordering::Relaxed) {
             return Err(DropReason::Closed);
         }
         let define = || (RecordKind::Session.into(), definition().encode());
-        match live.spool.append_defined(RecordKind::Event.into(), fields.record(header), mark, define) {
+        match live.spool.append_defined(RecordKind::Event.into(), record, mark, generation, define) {
             Ok(appended) => {
                 if appended.rolled {
                     live.mailbox.wake();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::callback::LossHook;
 use super::{DropReason, Loss, Stats};
-use crate::event::time;
+use crate::spool::clock;
 
 /// The counters, shared by publishers and the worker.
 #[derive(Debug, Default)]
@@ -81,7 +81,7 @@ impl Ledger {
             return;
         }
         self.dropped[reason as usize].fetch_add(events, Ordering::Release);
-        let now = time::unix_micros();
+        let now = clock::unix_micros();
         let before = self.lost_at[reason as usize].swap(now, Ordering::Relaxed);
         if before == 0 || now.saturating_sub(before) > EPISODE_MICROS {
             self.news.fetch_or(1 << reason as u32, Ordering::Release);
@@ -272,7 +272,7 @@ mod tests {
         ledger.drop_event(DropReason::SpoolFull);
         ledger.announce(Some(&hook));
         assert_eq!([next(), next()], [(DropReason::SpoolFull, 3), (DropReason::Rejected, 1)]);
-        let long_ago = time::unix_micros() - EPISODE_MICROS - 1_000_000;
+        let long_ago = clock::unix_micros() - EPISODE_MICROS - 1_000_000;
         ledger.lost_at[DropReason::SpoolFull as usize].store(long_ago, Ordering::Relaxed);
         ledger.drop_event(DropReason::SpoolFull);
         ledger.announce(Some(&hook));

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::fields::{NAME, PARAMETERS};
 use super::json;
 use crate::policy::keys;
 
@@ -51,8 +52,8 @@ pub struct Details {
     pub doc: &'static str,
     /// The declared fields, in the order in which their values are passed.
     pub fields: Box<[Field]>,
-    /// The event's name as JSON text, as each event carries it.
-    pub(crate) json_name: Box<[u8]>,
+    /// The member of the body that names the event, as each event carries it.
+    pub(crate) name_member: Box<[u8]>,
 }
 
 impl Callsite {
@@ -100,10 +101,10 @@ impl Details {
             Some(("false", _)) => None,
             _ => (!line.is_empty()).then(|| Field::decode(line)),
         });
-        let mut json_name = Vec::new();
-        json::write_str(&mut json_name, name, usize::MAX);
-        let json_name = json_name.into();
-        Self { kind, module, file, line, rule, doc, fields: fields.collect(), json_name }
+        let mut name_member = NAME.to_vec();
+        json::write_str(&mut name_member, name, usize::MAX);
+        let name_member = name_member.into();
+        Self { kind, module, file, line, rule, doc, fields: fields.collect(), name_member }
     }
 }
 
@@ -143,17 +144,21 @@ pub enum Place {
 }
 
 /// A field that a macro declared.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Field {
     /// The section it goes into.
     pub place: Place,
-    /// The key as JSON text with its colon, escaped: `"key":`.
-    pub fragment: &'static str,
+    /// What stands before the value of a member that is not the first: `,"key":`, the key escaped.
+    pub(crate) member: Box<str>,
+    /// The same where it is the first parameter.
+    pub(crate) first_parameter: Box<str>,
     /// Whether the built-in list of keys calls it sensitive.
     pub sensitive: bool,
     /// Whether the author marked it `redact`: its value is never read.
     pub redacted: bool,
+    /// A parameter that neither its author nor the built-in list hides, as nearly every field is.
+    pub(crate) plain: bool,
 }
 
 impl Field {
@@ -167,20 +172,29 @@ impl Field {
             _ => Place::Parameter,
         };
         let fragment = text.get(1..).unwrap_or_default();
-        let mut field = Self { place, fragment, sensitive: false, redacted: letter.is_ascii_uppercase() };
+        let (member, first_parameter) = (format!(",{fragment}"), format!("{PARAMETERS}{fragment}"));
+        let redacted = letter.is_ascii_uppercase();
+        let mut field = Self {
+            place,
+            member: member.into(),
+            first_parameter: first_parameter.into(),
+            sensitive: false,
+            redacted,
+            plain: false,
+        };
         field.sensitive = keys::is_sensitive(&field.key());
+        field.plain = matches!(place, Place::Parameter) && !field.sensitive && !redacted;
         field
     }
 
-    /// A parameter that neither its author nor the built-in list hides, as nearly every field is.
-    #[inline]
-    pub(crate) fn is_plain(&self) -> bool {
-        matches!(self.place, Place::Parameter) && !self.sensitive && !self.redacted
+    /// The key as JSON text with its colon, escaped: `"key":`.
+    pub fn fragment(&self) -> &str {
+        &self.member[1..]
     }
 
     /// Its key.
-    pub fn key(&self) -> Cow<'static, str> {
-        let quoted = self.fragment.strip_suffix(':').unwrap_or(self.fragment);
+    pub fn key(&self) -> Cow<'_, str> {
+        let quoted = self.fragment().strip_suffix(':').unwrap_or(self.fragment());
         let plain = quoted.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(quoted);
         if plain.contains('\\') {
             return serde_json::from_str(quoted).map_or(Cow::Borrowed(plain), Cow::Owned);
@@ -284,7 +298,7 @@ mod tests {
     fn a_field_is_read_from_one_literal() {
         let field = Field::decode("T\"a\\\"b\":");
         assert_eq!((field.place, field.redacted, &*field.key()), (Place::Tag, true, "a\"b"));
-        assert_eq!(field.fragment, "\"a\\\"b\":");
+        assert_eq!(field.fragment(), "\"a\\\"b\":");
         assert_eq!(Field::decode("r\"x\":").place, Place::Property);
     }
 

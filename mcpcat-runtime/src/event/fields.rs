@@ -90,8 +90,8 @@ const SIDES: [(Section, &[u8], &[u8]); 6] = [
     (Section::Properties, b",\"properties\":{", b"}"),
     (Section::Body, b"", b""),
 ];
-const NAME: &[u8] = b",\"resource_name\":";
-const PARAMETERS: &[u8] = b",\"parameters\":{";
+pub(super) const NAME: &[u8] = b",\"resource_name\":";
+pub(super) const PARAMETERS: &str = ",\"parameters\":{";
 pub(super) const PANICKED: &str = "its `Serialize` panicked";
 /// What stands in for the value of a sensitive key.
 const REDACTED: &str = "[redacted: key]";
@@ -117,9 +117,17 @@ pub struct Fields {
     problems: Vec<String>,
     /// Whoever the event is of must not be recorded: nothing is serialised.
     muted: bool,
+    /// The body of their call has asked for them.
+    asked: bool,
 }
 
 impl Fields {
+    /// Marks them as asked for by the body of their call. False if they were already.
+    #[inline]
+    pub(crate) fn ask(&mut self) -> bool {
+        !std::mem::replace(&mut self.asked, true)
+    }
+
     /// Names the event: what the timeline shows as its label. The last name wins.
     pub fn name(&mut self, name: &str) {
         let limit = self.policy.limits.name_bytes;
@@ -137,13 +145,13 @@ impl Fields {
     }
 
     /// Names the event after its callsite.
+    #[inline]
     pub(crate) fn name_of(&mut self, callsite: &'static Callsite) {
         let line = &mut self.sections[Section::Line as usize];
         if line.len() > HEADER_LEN || callsite.name.len() > self.policy.limits.name_bytes {
             return self.name(callsite.name);
         }
-        line.extend_from_slice(NAME);
-        line.extend_from_slice(&callsite.details().json_name);
+        line.extend_from_slice(&callsite.details().name_member);
         self.name_end = line.len();
     }
 
@@ -234,9 +242,6 @@ impl Fields {
     /// Adds the value of a field that a macro declared: the callsite's, by its index.
     #[doc(hidden)]
     pub fn value(&mut self, callsite: &'static Callsite, index: usize, value: &dyn Value) {
-        if self.muted {
-            return;
-        }
         if let Some(field) = callsite.details().fields.get(index) {
             self.declared(std::slice::from_ref(field), &[value]);
         }
@@ -244,27 +249,32 @@ impl Fields {
 
     /// Adds the values of a callsite's fields, in their order.
     #[doc(hidden)]
+    #[inline]
     pub fn values(&mut self, callsite: &'static Callsite, values: &[&dyn Value]) {
-        if !self.muted {
-            self.declared(&callsite.details().fields, values);
-        }
+        self.declared(&callsite.details().fields, values);
     }
 
     /// The values of some of a callsite's fields.
     fn declared(&mut self, fields: &[Field], values: &[&dyn Value]) {
+        if self.muted {
+            return;
+        }
         let built_in = self.policy.keys.is_built_in();
+        let count = fields.len().min(values.len());
+        let (fields, values) = (&fields[..count], &values[..count]);
         let mut next = 0;
-        while next < values.len() {
+        while next < count {
             // A value's `Serialize` is the author's code: its panic must not become the host's. One net for all of
             // them, since they seldom do.
             let whole = user_code(|| {
                 // What is behind a reference that the net holds is read again each time: a copy is not.
                 let event = &mut *self;
-                for (field, value) in fields.iter().zip(values).skip(next) {
-                    if built_in && field.is_plain() {
-                        event.plain(field, *value);
+                while next < count {
+                    let (field, value) = (&fields[next], values[next]);
+                    if built_in && field.plain {
+                        event.plain(field, value);
                     } else {
-                        event.with_care(field, *value);
+                        event.with_care(field, value);
                     }
                     next += 1;
                 }
@@ -279,7 +289,11 @@ impl Fields {
 
     #[inline]
     fn plain(&mut self, field: &Field, value: &dyn Value) {
-        self.begin(Place::Parameter).extend_from_slice(field.fragment.as_bytes());
+        let member = match std::mem::replace(&mut self.has_parameters, true) {
+            true => &field.member,
+            false => &field.first_parameter,
+        };
+        self.sections[Section::Line as usize].extend_from_slice(member.as_bytes());
         let room = self.room();
         let line = &mut self.sections[Section::Line as usize];
         self.mark = line.len();
@@ -304,7 +318,7 @@ impl Fields {
         } else if matches!(field.place, Place::Tag) {
             self.checked_tag(&field.key(), value);
         } else {
-            self.begin(field.place).extend_from_slice(field.fragment.as_bytes());
+            self.begin(field.place).extend_from_slice(field.fragment().as_bytes());
             if let Err(why) = self.try_write(section(field.place), value) {
                 self.problem(&field.key(), &why);
             }
@@ -330,7 +344,7 @@ impl Fields {
 
     fn hide(&mut self, field: &Field) {
         let out = self.begin(field.place);
-        out.extend_from_slice(field.fragment.as_bytes());
+        out.extend_from_slice(field.fragment().as_bytes());
         json::write_str(out, REDACTED, usize::MAX);
     }
 
@@ -426,7 +440,7 @@ impl Fields {
         if std::mem::replace(&mut self.has_parameters, true) {
             line.push(b',');
         } else {
-            line.extend_from_slice(PARAMETERS);
+            line.extend_from_slice(PARAMETERS.as_bytes());
         }
         line
     }
@@ -503,6 +517,7 @@ impl Fields {
     }
 
     /// The event as the spool takes it: its header, then the members of its body, each with a leading comma.
+    #[inline]
     pub(crate) fn record(&mut self, header: &Header) -> &mut Vec<u8> {
         self.end_members();
         let line = &mut self.sections[Section::Line as usize];
@@ -519,31 +534,33 @@ impl Fields {
     }
 
     /// Ends the parameters and puts what is beside the line behind it.
+    #[inline]
     fn end_members(&mut self) {
+        if self.touched != 0 {
+            return self.end_with_sides();
+        }
+        if std::mem::take(&mut self.has_parameters) {
+            self.sections[Section::Line as usize].push(b'}');
+        }
+    }
+
+    #[inline(never)]
+    fn end_with_sides(&mut self) {
         let [line, sides @ ..] = &mut self.sections;
-        let touched = self.touched != 0;
-        if touched {
-            let bare = &mut sides[Section::Bare as usize - 1];
-            if !bare.is_empty() {
-                line.extend_from_slice(if self.has_parameters {
-                    b",\"value\":"
-                } else {
-                    b",\"parameters\":"
-                });
-                line.append(bare);
-            }
+        let bare = &mut sides[Section::Bare as usize - 1];
+        if !bare.is_empty() {
+            line.extend_from_slice(if self.has_parameters { b",\"value\":" } else { b",\"parameters\":" });
+            line.append(bare);
         }
         if std::mem::take(&mut self.has_parameters) {
             line.push(b'}');
         }
-        if touched {
-            for (section, before, after) in SIDES {
-                let side = &mut sides[section as usize - 1];
-                if !side.is_empty() {
-                    line.extend_from_slice(before);
-                    line.append(side);
-                    line.extend_from_slice(after);
-                }
+        for (section, before, after) in SIDES {
+            let side = &mut sides[section as usize - 1];
+            if !side.is_empty() {
+                line.extend_from_slice(before);
+                line.append(side);
+                line.extend_from_slice(after);
             }
         }
     }
@@ -562,9 +579,11 @@ impl Fields {
             has_error: false,
             problems: Vec::new(),
             muted: false,
+            asked: false,
         }
     }
 
+    #[inline]
     fn reset(&mut self) {
         let [line, sides @ ..] = &mut self.sections;
         line.truncate(HEADER_LEN);
@@ -612,6 +631,40 @@ impl PooledFields {
             }
             None => Self::fresh(policy),
         }))
+    }
+
+    /// Has empty buffers for an event under this policy; those that [`clear`](Self::clear) left, if it did.
+    #[inline]
+    pub(crate) fn prepare(&mut self, policy: &Arc<Policy>) {
+        match &mut self.0 {
+            Some(fields) if Arc::ptr_eq(&fields.policy, policy) => {}
+            _ => *self = Self::take(policy),
+        }
+    }
+
+    /// The fields, for the body of their call to ask for.
+    #[inline]
+    pub(crate) fn lend(&mut self) -> Option<Box<Fields>> {
+        let mut fields = self.0.take()?;
+        fields.asked = false;
+        Some(fields)
+    }
+
+    /// Gets back what was lent.
+    #[inline]
+    pub(crate) fn put(&mut self, lent: Option<Box<Fields>>) {
+        // Nothing stands there, and the compiler then knows that nothing is dropped.
+        if self.0.is_none() {
+            self.0 = lent;
+        }
+    }
+
+    /// Forgets what was written, and keeps the buffers.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        if let Some(fields) = &mut self.0 {
+            fields.reset();
+        }
     }
 
     #[cold]

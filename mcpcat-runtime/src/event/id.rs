@@ -7,12 +7,14 @@ use mcpcat_wire::ksuid::Ksuid;
 pub use mcpcat_wire::values::{EventId, ParseIdError};
 
 /// An id for an event at `unix_micros`; see [`random_ksuid`].
+#[inline]
 pub(crate) fn generate(unix_micros: u64, generation: u64) -> EventId {
     EventId::from_raw(*random_ksuid(unix_micros, generation).raw())
 }
 
 /// A random id that carries `unix_micros`. `generation` changes when the process forks, so that parent and child do
 /// not go on with the same random sequence.
+#[inline]
 pub(crate) fn random_ksuid(unix_micros: u64, generation: u64) -> Ksuid {
     let (high, low) = random(generation);
     let mut payload = [0; 16];
@@ -30,6 +32,11 @@ struct Generator {
 }
 
 impl Generator {
+    /// Of a generation that no process is of.
+    const UNSEEDED: Self = Self { state: [0; 4], generation: u64::MAX };
+
+    /// Once for each thread and process.
+    #[cold]
     fn seeded(generation: u64) -> Self {
         let mut bytes = [0_u8; 32];
         if getrandom::fill(&mut bytes).is_err() {
@@ -49,6 +56,7 @@ impl Generator {
         Self { state, generation }
     }
 
+    #[inline]
     fn next(&mut self) -> u64 {
         let s = &mut self.state;
         let result = s[0].wrapping_add(s[3]).rotate_left(23).wrapping_add(s[0]);
@@ -64,26 +72,21 @@ impl Generator {
 }
 
 thread_local! {
-    static GENERATOR: Cell<Option<Generator>> = const { Cell::new(None) };
+    static GENERATOR: Cell<Generator> = const { Cell::new(Generator::UNSEEDED) };
 }
 
 /// 128 random bits from the thread's generator, or from a fresh one while the thread is being torn down.
 pub(crate) fn random(generation: u64) -> (u64, u64) {
-    let draw = |kept: Option<Generator>| {
-        let mut generator = match kept {
-            Some(generator) if generator.generation == generation => generator,
-            _ => Generator::seeded(generation),
-        };
+    let draw = |cell: &Cell<Generator>| {
+        if cell.get().generation != generation {
+            cell.set(Generator::seeded(generation));
+        }
+        let mut generator = cell.get();
         let drawn = (generator.next(), generator.next());
-        (drawn, generator)
+        cell.set(generator);
+        drawn
     };
-    GENERATOR
-        .try_with(|cell| {
-            let (drawn, generator) = draw(cell.get());
-            cell.set(Some(generator));
-            drawn
-        })
-        .unwrap_or_else(|_| draw(None).0)
+    GENERATOR.try_with(draw).unwrap_or_else(|_| draw(&Cell::new(Generator::UNSEEDED)))
 }
 
 #[cfg(test)]

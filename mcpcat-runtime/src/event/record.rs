@@ -71,6 +71,7 @@ pub(crate) struct Header {
 }
 
 impl Header {
+    #[inline]
     pub(crate) fn encode(&self, out: &mut [u8; HEADER_LEN]) {
         out[..20].copy_from_slice(self.id.raw());
         let mut flags = 0;

@@ -1,17 +1,12 @@
-//! Wall time as microseconds, and as the text of the wire (`2026-11-22T13:34:11.114123Z`, UTC).
+//! Time as microseconds, and as the text of the wire (`2026-11-22T13:34:11.114123Z`, UTC).
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-/// Microseconds since the Unix epoch; 0 for a clock set before it.
-pub(crate) fn unix_micros() -> u64 {
-    // Not through 128 bits: every event asks, and 64 last for half a million years.
-    let micros = |since: Duration| since.as_secs() * 1_000_000 + u64::from(since.subsec_micros());
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, micros)
-}
-
-/// A duration in whole microseconds, saturating.
+/// A duration in whole microseconds, saturating. Not through 128 bits: every event asks, and 64 last for half a million
+/// years.
+#[inline]
 pub(crate) fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+    duration.as_secs().saturating_mul(1_000_000).saturating_add(u64::from(duration.subsec_micros()))
 }
 
 /// The last moment that has a year of four digits, which is all that RFC 3339 knows.

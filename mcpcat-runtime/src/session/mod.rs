@@ -34,9 +34,8 @@ use crate::delivery::DropReason;
 use crate::event::fields::Fields;
 use crate::event::guard::{cut_to, user_code};
 use crate::event::record::{Actor, Definition, Header};
-use crate::event::time;
 use crate::privacy::Asked;
-use crate::spool::{self, Mark};
+use crate::spool::{self, Mark, clock};
 
 /// One conversation of one client with a server: what events are grouped by.
 ///
@@ -87,7 +86,7 @@ impl Session {
     }
 
     fn random_id() -> SessionId {
-        SessionId::random(time::unix_micros(), spool::fork_generation())
+        SessionId::random(clock::unix_micros(), spool::fork_generation())
     }
 
     /// Gives the name that was awaited. The first name stays.
@@ -276,7 +275,13 @@ impl Session {
 
     /// Adds to an event what the session says of each: its trace, the share it is one of. Whether that share keeps
     /// it.
+    #[inline]
     fn annotate(&self, header: &Header, fields: &mut Fields) -> bool {
+        self.view.is_none() && self.core.config.sample.rate().is_none() || self.annotate_with(header, fields)
+    }
+
+    #[inline(never)]
+    fn annotate_with(&self, header: &Header, fields: &mut Fields) -> bool {
         if let Some(trace) = self.view.as_ref().and_then(|view| view.trace.as_ref()) {
             fields.property("trace_id", &trace.trace_id);
             fields.property("span_id", &trace.span_id);
@@ -294,6 +299,7 @@ impl Session {
 
     /// Writes an event of this session. Every segment that holds one of its events holds its definition, so that a
     /// log is complete in itself at any moment.
+    #[inline(always)]
     pub(crate) fn record(&self, header: &Header, fields: &mut Fields) -> Result<(), DropReason> {
         self.tell(fields);
         self.write(header, fields).map_err(|reason| self.refuse(reason))
@@ -314,12 +320,13 @@ impl Session {
     }
 
     /// [`record`](Self::record) without a word to anybody about what was left out, or why nothing was written.
+    #[inline(always)]
     fn write(&self, header: &Header, fields: &mut Fields) -> Result<(), DropReason> {
         if !self.annotate(header, fields) {
             self.core.ledger.sampled_out();
             return Ok(());
         }
-        self.core.write(header, fields, self.defined(), || self.definition())
+        self.core.write(fields.record(header), self.defined(), || self.definition())
     }
 
     pub(crate) fn reference(&self) -> u64 {

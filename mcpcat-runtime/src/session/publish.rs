@@ -10,8 +10,9 @@ use crate::delivery::DropReason;
 use crate::event::fields::{Fields, PooledFields};
 use crate::event::guard::user_code;
 use crate::event::record::Header;
-use crate::event::{EventData, EventId, time};
+use crate::event::{EventData, EventId};
 use crate::sessions::{REMEMBERED, State};
+use crate::spool::clock;
 
 impl Session {
     fn kept(core: &Arc<Core>, state: &Arc<State>) -> Self {
@@ -123,6 +124,7 @@ impl Session {
 
     /// The part of [`publish_recorded`](Self::publish_recorded) that runs no code but this library's: nothing is
     /// reported, and a refusal is the caller's to count.
+    #[inline]
     pub(crate) fn publish_quietly(
         &self,
         parent: Option<EventId>,
@@ -146,8 +148,13 @@ pub(crate) struct EventStart {
 }
 
 impl EventStart {
+    /// That of no event.
+    pub(crate) const NONE: Self =
+        Self { id: EventId::from_raw([0; 20]), parent: None, unix_micros: 0, sequence: 0 };
+
+    #[inline(always)]
     pub(crate) fn now(session: &Session, parent: Option<EventId>) -> Self {
-        let unix_micros = time::unix_micros();
+        let unix_micros = clock::unix_micros();
         Self {
             id: session.core().new_event_id(unix_micros),
             parent,
@@ -156,6 +163,7 @@ impl EventStart {
         }
     }
 
+    #[inline]
     pub(crate) fn header(
         &self,
         session: &Session,

@@ -61,6 +61,19 @@ impl Slot {
         Self { scope, entered: false }
     }
 
+    /// Puts a scope into a slot that has none.
+    #[inline]
+    pub(crate) fn fill(&mut self, scope: Scope) {
+        self.scope = Some(scope);
+    }
+
+    /// Leaves, and lets go of the scope.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.leave();
+        self.scope = None;
+    }
+
     /// The scope; while it is entered, the one before it.
     pub(crate) fn scope(&self) -> Option<&Scope> {
         self.scope.as_ref()
@@ -76,12 +89,14 @@ impl Slot {
     }
 
     /// Enters until the slot is left or dropped.
+    #[inline]
     pub(crate) fn stay(&mut self) {
         if self.scope.is_some() && !self.entered {
             self.entered = self.swap();
         }
     }
 
+    #[inline]
     pub(crate) fn leave(&mut self) {
         if mem::take(&mut self.entered) {
             self.swap();
@@ -89,6 +104,7 @@ impl Slot {
     }
 
     /// Whether it could be done: not when the thread's locals are gone.
+    #[inline]
     fn swap(&mut self) -> bool {
         let swap = |current: &RefCell<Option<Scope>>| match current.try_borrow_mut() {
             Ok(mut current) => {

@@ -26,6 +26,8 @@ pub(super) struct Log {
     /// Data of sealed segments, since the log was opened.
     sealed_bytes: AtomicU64,
     sizes: Sizes,
+    /// The largest payload that fits, of [`Sizes::limit`].
+    limit: usize,
     store: Store,
     /// The reader writes this at each record; what producers read at each append is not on its cache lines.
     retired: CachePadded<Retired>,
@@ -99,6 +101,7 @@ impl Log {
             current: AtomicUsize::new(0),
             full: AtomicU8::new(OPEN),
             sealed_bytes: AtomicU64::new(0),
+            limit: sizes.limit(),
             sizes,
             store,
             retired: CachePadded::default(),
@@ -143,7 +146,7 @@ impl Log {
 
     /// The largest payload that fits.
     pub(super) fn limit(&self) -> usize {
-        self.sizes.limit()
+        self.limit
     }
 
     /// Appends a record of at most [`limit`](Self::limit) bytes.
@@ -172,12 +175,13 @@ impl Log {
         let mut rolled = false;
         loop {
             let slot = self.current.load(Acquire);
-            let sequence = self.store.segment(slot).map_or(0, Segment::sequence);
-            if !mark.load().is_of(generation, sequence) {
+            let made = self.store.slot(slot);
+            let sequence = made.map_or(0, |made| made.segment.sequence());
+            let Some(made) = made.filter(|_| mark.load().is_of(generation, sequence)) else {
                 return self.append_with_definition(payload, mark, generation, define, overtaken, rolled);
-            }
+            };
             // Only where the definition is: the segment may have been freed and opened again since.
-            match self.store.append(slot, payload, Some(sequence))? {
+            match self.store.append_to(made, payload, Some(sequence))? {
                 Ok(segment) => return Ok(Appended { segment, bytes: payload.size(), rolled }),
                 Err(Missed::NoRoom) => rolled |= self.roll(slot, payload.size())?,
                 Err(Missed::Reopened) => {}

@@ -20,6 +20,7 @@
 //! room that segments take for it: where little waits in each of many, the reader moves it together.
 
 mod backend;
+pub(crate) mod clock;
 pub(crate) mod fence;
 mod file;
 mod frame;
@@ -106,28 +107,30 @@ impl Spool {
     /// for as long as this takes, and is given back as it was.
     ///
     /// Takes no lock, makes no system call and allocates nothing while the segment has room (`Mapped` and
-    /// `Memory`; `Written` makes one call) and the buffer 15 bytes to spare.
+    /// `Memory`; `Written` makes one call) and the buffer 16 bytes to spare.
     ///
     /// # Errors
     /// [`Refused`], and then nothing was appended.
     pub fn append_record(&self, kind: u8, record: &mut Vec<u8>) -> Result<Appended, Refused> {
-        self.append_padded(kind, record, |payload| self.log.append(payload))
+        self.append_padded(kind, record, fork_generation(), |payload| self.log.append(payload))
     }
 
     /// [`append_record`](Self::append_record) into a segment that holds the definition that `mark` stands for. Where
     /// the current one does not, `define` gives the definition's kind and bytes, and both are appended as one step:
-    /// whoever finds the record finds the definition with it, however this process ends.
+    /// whoever finds the record finds the definition with it, however this process ends. `generation` is that of this
+    /// process, [`fork_generation`].
     #[inline]
     pub(crate) fn append_defined(
         &self,
         kind: u8,
         record: &mut Vec<u8>,
         mark: &Mark,
+        generation: u64,
         mut define: impl FnMut() -> (u8, Vec<u8>),
     ) -> Result<Appended, Refused> {
         let mut overtaken = None;
-        let appended = self.append_padded(kind, record, |payload| {
-            self.log.append_defined(payload, mark, self.generation, &mut define, &mut overtaken)
+        let appended = self.append_padded(kind, record, generation, |payload| {
+            self.log.append_defined(payload, mark, generation, &mut define, &mut overtaken)
         });
         if let Some(kind) = overtaken {
             // Nothing is lost without it: the record has a definition, if an older one.
@@ -161,9 +164,10 @@ impl Spool {
         &self,
         kind: u8,
         record: &mut Vec<u8>,
+        generation: u64,
         append: impl FnOnce(region::Payload<'_>) -> Result<Appended, Refused>,
     ) -> Result<Appended, Refused> {
-        if self.is_parents() {
+        if self.generation != generation {
             self.leave_to_parent();
             return Err(Refused::Forked);
         }
@@ -171,7 +175,9 @@ impl Spool {
         if len > limit {
             return Err(Refused::TooLarge { limit: limit as u64 });
         }
-        record.extend_from_slice(&[0; frame::ALIGN][..frame::padded(len) - len]);
+        // A whole block and then cut: its length is known, so this is one store.
+        record.extend_from_slice(&[0; frame::ALIGN]);
+        record.truncate(frame::padded(len));
         let appended = append(region::Payload { kind, padded: record, len: len as u32, moved: false });
         record.truncate(len);
         appended
@@ -186,7 +192,7 @@ impl Spool {
         if len > self.log.limit() {
             return Err(Refused::TooLarge { limit: self.log.limit() as u64 });
         }
-        let mut record = Vec::with_capacity(frame::padded(len));
+        let mut record = Vec::with_capacity(len + frame::ALIGN);
         pieces.iter().for_each(|piece| record.extend_from_slice(piece));
         self.append_record(kind, &mut record)
     }

@@ -140,6 +140,8 @@ pub(super) struct Segment<M> {
     /// Where appends end for now: less than the length when less data may wait.
     limit: AtomicU64,
     len: u32,
+    /// Of no bytes. What the processor has for checksums is looked up when it is made, and not at each append.
+    checksum: crc32fast::Hasher,
     /// `None` where records are written to a file.
     memory: Option<M>,
 }
@@ -233,6 +235,7 @@ impl<M: Memory> Segment<M> {
             sequence: AtomicU64::new(0),
             limit: AtomicU64::new(0),
             len,
+            checksum: crc32fast::Hasher::new(),
             memory: None,
         }
     }
@@ -250,7 +253,9 @@ impl<M: Memory> Segment<M> {
     ) -> Result<(u64, u32), Missed> {
         let memory = self.memory.as_ref().ok_or(Missed::NoRoom)?;
         // Before the claim, which keeps the reader from what comes behind it.
-        let crc = crc32fast::hash(payload.padded);
+        let mut crc = self.checksum.clone();
+        crc.update(payload.padded);
+        let crc = crc.finalize();
         let at = self.claim(payload.size(), 1)?;
         // Stable until the commit word is stored: the reader does not clear a segment with an open claim.
         let sequence = self.sequence.load(Relaxed);
@@ -580,6 +585,51 @@ unsafe impl Memory for Mapping {
         // SAFETY: in range and unshared by the caller's promise.
         unsafe { self.base.as_ptr().add(at).write_bytes(0, len) }
     }
+}
+
+/// What a clock said.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    pub(super) seconds: u64,
+    pub(super) nanos: u32,
+}
+
+/// The time since the Unix epoch; zero before it.
+#[cfg(unix)]
+#[inline]
+pub(super) fn wall_clock() -> Clock {
+    clock(libc::CLOCK_REALTIME)
+}
+
+/// The time since some moment in the past, which only grows.
+#[cfg(unix)]
+#[inline]
+pub(super) fn monotonic_clock() -> Clock {
+    clock(libc::CLOCK_MONOTONIC)
+}
+
+#[cfg(unix)]
+#[inline]
+fn clock(which: libc::clockid_t) -> Clock {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the call writes to `now` and to nothing else. It cannot fail for a clock that is there.
+    unsafe { libc::clock_gettime(which, &mut now) };
+    Clock { seconds: u64::try_from(now.tv_sec).unwrap_or(0), nanos: now.tv_nsec as u32 }
+}
+
+/// The time since the Unix epoch; zero before it.
+#[cfg(not(unix))]
+pub(super) fn wall_clock() -> Clock {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Clock { seconds: now.as_secs(), nanos: now.subsec_nanos() }
+}
+
+/// The time since the first call, which only grows.
+#[cfg(not(unix))]
+pub(super) fn monotonic_clock() -> Clock {
+    static FIRST: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    let now = FIRST.get_or_init(std::time::Instant::now).elapsed();
+    Clock { seconds: now.as_secs(), nanos: now.subsec_nanos() }
 }
 
 /// How many times this process image has come out of a `fork` as the child, from the first call on.

@@ -50,8 +50,8 @@ pub(super) struct Store {
 
 /// A segment, and its file where records are written to one.
 #[derive(Debug)]
-struct Slot {
-    segment: Segment<Mapping>,
+pub(super) struct Slot {
+    pub(super) segment: Segment<Mapping>,
     file: Option<SegmentFile>,
 }
 
@@ -84,7 +84,8 @@ impl Store {
         Self { how, salt, slots, blocks: AtomicU64::new(0), place }
     }
 
-    fn slot(&self, slot: usize) -> Option<&Slot> {
+    #[inline]
+    pub(super) fn slot(&self, slot: usize) -> Option<&Slot> {
         self.slots[slot].get().map(|slot| &**slot)
     }
 
@@ -245,7 +246,20 @@ impl Store {
         payload: Payload<'_>,
         expected: Option<u64>,
     ) -> std::result::Result<std::result::Result<u64, Missed>, Refused> {
-        let Some(made) = self.slot(slot) else { return Ok(Err(Missed::NoRoom)) };
+        match self.slot(slot) {
+            Some(made) => self.append_to(made, payload, expected),
+            None => Ok(Err(Missed::NoRoom)),
+        }
+    }
+
+    /// The same where the slot was looked up already.
+    #[inline]
+    pub(super) fn append_to(
+        &self,
+        made: &Slot,
+        payload: Payload<'_>,
+        expected: Option<u64>,
+    ) -> std::result::Result<std::result::Result<u64, Missed>, Refused> {
         match &made.file {
             None => Ok(made.segment.append(self.salt, payload, expected).map(|(sequence, _)| sequence)),
             Some(file) => self.write(&made.segment, file, &[payload], expected),

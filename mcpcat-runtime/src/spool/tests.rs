@@ -469,7 +469,7 @@ fn a_record_that_needs_a_definition_never_stands_without_one() {
         for n in 0..100_u32 {
             let mut record = [&n.to_le_bytes()[..], &[9; 200]].concat();
             spool
-                .append_defined(1, &mut record, &mark, || {
+                .append_defined(1, &mut record, &mark, fork_generation(), || {
                     made += 1;
                     (2, vec![8; 90])
                 })
@@ -537,11 +537,15 @@ fn a_kill_at_any_step_of_an_append_leaves_no_record_without_its_definition() {
     let placed = store.append_pair(0, payload(DEFINITION, &definition), payload(EVENT, &first), |sequence| {
         look();
         // The second does not see the mark yet.
-        spool.append_defined(EVENT, &mut event(), &mark, || (DEFINITION, vec![8; 32])).unwrap();
+        spool
+            .append_defined(EVENT, &mut event(), &mark, fork_generation(), || (DEFINITION, vec![8; 32]))
+            .unwrap();
         look();
         assert!(!mark.set(seen, spool.generation, sequence), "the second was first");
         // Now it does.
-        spool.append_defined(EVENT, &mut event(), &mark, || unreachable!("defined")).unwrap();
+        spool
+            .append_defined(EVENT, &mut event(), &mark, fork_generation(), || unreachable!("defined"))
+            .unwrap();
         look();
     });
     assert!(placed.unwrap().is_ok());
@@ -551,7 +555,9 @@ fn a_kill_at_any_step_of_an_append_leaves_no_record_without_its_definition() {
     for with_length in [false, true] {
         let _ = spool.log.segment(0).begin(spool.log.store().salt(), 32, with_length);
         look();
-        spool.append_defined(EVENT, &mut event(), &mark, || unreachable!("defined")).unwrap();
+        spool
+            .append_defined(EVENT, &mut event(), &mark, fork_generation(), || unreachable!("defined"))
+            .unwrap();
         look();
     }
     assert_eq!(looks.get(), (9, 5));

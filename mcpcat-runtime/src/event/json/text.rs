@@ -38,7 +38,6 @@ pub(super) fn push(out: &mut Vec<u8>, text: &str, max_text: usize, max_out: usiz
         push_escaped(out, text);
         return out.push(b'"');
     }
-    out.reserve(text.len() + 2);
     out.push(b'"');
     out.extend_from_slice(text.as_bytes());
     out.push(b'"');
@@ -64,7 +63,10 @@ fn is_plain(bytes: &[u8]) -> bool {
             u128::from_ne_bytes(marks) == 0
         }
         (None, Some(first), Some(last)) => {
-            special(u64::from_le_bytes(*first)) | special(u64::from_le_bytes(*last)) == 0
+            let mut lanes = [0; 16];
+            lanes[..8].copy_from_slice(first);
+            lanes[8..].copy_from_slice(last);
+            !lanes.iter().fold(false, |found, &byte| found | needs_escape(byte))
         }
         _ => special(short(bytes)) == 0,
     }
