@@ -150,15 +150,48 @@ pub struct Field {
     /// The section it goes into.
     pub place: Place,
     /// What stands before the value of a member that is not the first: `,"key":`, the key escaped.
-    pub(crate) member: Box<str>,
+    pub(crate) member: Lead,
     /// The same where it is the first parameter.
-    pub(crate) first_parameter: Box<str>,
+    pub(crate) first_parameter: Lead,
     /// Whether the built-in list of keys calls it sensitive.
     pub sensitive: bool,
     /// Whether the author marked it `redact`: its value is never read.
     pub redacted: bool,
     /// A parameter that neither its author nor the built-in list hides, as nearly every field is.
     pub(crate) plain: bool,
+}
+
+/// A text that stands before values.
+#[derive(Debug, Clone)]
+pub(crate) struct Lead {
+    text: Box<str>,
+    /// The text again, if it fits.
+    block: [u8; LEAD],
+}
+
+/// As long as the text before the values of most keys.
+const LEAD: usize = 32;
+
+impl Lead {
+    fn new(text: &str) -> Self {
+        let mut block = [0; LEAD];
+        if let Some(start) = block.get_mut(..text.len()) {
+            start.copy_from_slice(text.as_bytes());
+        }
+        Self { text: text.into(), block }
+    }
+
+    /// Appends it. A block is copied whole and then cut: its length is known to the compiler, so this is two stores and
+    /// no call.
+    #[inline]
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        if self.text.len() > LEAD {
+            return out.extend_from_slice(self.text.as_bytes());
+        }
+        let end = out.len() + self.text.len();
+        out.extend_from_slice(&self.block);
+        out.truncate(end);
+    }
 }
 
 impl Field {
@@ -176,8 +209,8 @@ impl Field {
         let redacted = letter.is_ascii_uppercase();
         let mut field = Self {
             place,
-            member: member.into(),
-            first_parameter: first_parameter.into(),
+            member: Lead::new(&member),
+            first_parameter: Lead::new(&first_parameter),
             sensitive: false,
             redacted,
             plain: false,
@@ -189,7 +222,7 @@ impl Field {
 
     /// The key as JSON text with its colon, escaped: `"key":`.
     pub fn fragment(&self) -> &str {
-        &self.member[1..]
+        &self.member.text[1..]
     }
 
     /// Its key.
@@ -292,6 +325,16 @@ mod tests {
             assert_eq!(all, expected.map(|(key, sensitive)| (key.to_owned(), sensitive)));
         }
         assert_eq!(SITE.details().fields[1].place, Place::Tag);
+    }
+
+    #[test]
+    fn what_stands_before_a_value_is_written_whole_at_any_length() {
+        for len in [0, 1, LEAD - 1, LEAD, LEAD + 1, 500] {
+            let text = "k".repeat(len);
+            let mut out = b"before".to_vec();
+            Lead::new(&text).write(&mut out);
+            assert_eq!(out, [b"before", text.as_bytes()].concat());
+        }
     }
 
     #[test]

@@ -293,7 +293,7 @@ impl Fields {
             true => &field.member,
             false => &field.first_parameter,
         };
-        self.sections[Section::Line as usize].extend_from_slice(member.as_bytes());
+        member.write(&mut self.sections[Section::Line as usize]);
         let room = self.room();
         let line = &mut self.sections[Section::Line as usize];
         self.mark = line.len();

@@ -63,10 +63,7 @@ fn is_plain(bytes: &[u8]) -> bool {
             u128::from_ne_bytes(marks) == 0
         }
         (None, Some(first), Some(last)) => {
-            let mut lanes = [0; 16];
-            lanes[..8].copy_from_slice(first);
-            lanes[8..].copy_from_slice(last);
-            !lanes.iter().fold(false, |found, &byte| found | needs_escape(byte))
+            special(u64::from_le_bytes(*first)) | special(u64::from_le_bytes(*last)) == 0
         }
         _ => special(short(bytes)) == 0,
     }
