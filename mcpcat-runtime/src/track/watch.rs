@@ -24,7 +24,6 @@ use crate::event::{ErrorInfo, Outcome as _};
 use crate::session::{InSession as _, Scope, Scoped};
 
 /// What is done about a request.
-#[expect(clippy::large_enum_variant, reason = "a box would cost every call an allocation")]
 pub(super) enum Watched {
     /// Its event has begun.
     Recorded { call: Call, ending: Ending, told: Option<Told>, payload: Payload, settles: Option<Client> },
