@@ -38,7 +38,7 @@ pub use mcpcat_runtime::{
     Entry, ErrorInfo, EventData, EventId, Fields, InSession, Loss, OnDisk, Outcome, Overflow, ParseIdError,
     ParseSessionIdError, PlanError, PublishError, Removal, RequestGuard, Scoped, Session, SessionId,
     SessionStrings, Stats, Target, TraceContext, Transport, TransportError, TransportRequest,
-    TransportResponse, Value, carry, catalog, explain, policy, privacy, publish_custom_event,
+    TransportResponse, Value, carry, catalog, consent, explain, policy, privacy, publish_custom_event,
 };
 #[cfg(feature = "rmcp")]
 pub use mcpcat_runtime::{

@@ -311,7 +311,7 @@ impl Live {
     fn new(session: Session, parent: Option<EventId>) -> Box<Self> {
         let mut live = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_else(Self::idle);
         live.start = EventStart::now(&session, parent);
-        live.fields.prepare(&session.core().config.policy);
+        session.core().prepare(&mut live.fields);
         live.slot.fill(Scope { session, parent: Some(live.start.id) });
         live.started = Moment::now();
         live.foreign_type = false;

@@ -191,12 +191,12 @@ fn emit_asking(
     let installed = if here.is_none() { Client::installed() } else { None };
     let process = installed.map(|client| Session::of_process(client.core()));
     let likely = here.or(process.as_ref());
-    let policy = match likely {
-        Some(session) => &session.core().config.policy,
-        None => &Arc::new(Policy::default()),
+    let buffers = || match likely {
+        Some(session) => session.core().fields(),
+        None => PooledFields::take(&Arc::new(Policy::default())),
     };
     let (mut emission, mut sound) = attempted.unwrap_or_else(|| {
-        let mut emission = Emission { loan: PooledFields::take(policy), target: None, project: None };
+        let mut emission = Emission { loan: buffers(), target: None, project: None };
         // The event may name another session; until that is known, nothing of one without consent is serialised.
         emission.loan.fields().mute(likely.is_some_and(|session| !session.records()));
         let sound = emission.attempt(callsite, write);
@@ -208,7 +208,7 @@ fn emit_asking(
         return;
     }
     let muted = emission.loan.fields().mute(false);
-    if emission.loan.restart(&session.core().config.policy) || muted {
+    if emission.loan.restart(&session.core().config.policy, session.core().is_names_only()) || muted {
         sound = emission.attempt(callsite, write);
     }
     if sound {

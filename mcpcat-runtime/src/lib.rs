@@ -55,6 +55,7 @@ pub mod internals {
 }
 
 // What users see, each item under one path; `mcpcat` exports it as it stands here.
+pub use client::consent;
 pub use client::{Client, ClientBuilder, ConfigError, Delivery, OnDisk, PublishError, SessionStrings};
 #[cfg(feature = "reqwest")]
 pub use delivery::HttpClient;

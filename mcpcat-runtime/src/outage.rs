@@ -71,6 +71,7 @@ async fn ten_minutes_of_outage_lose_nothing() {
         drain: Duration::ZERO,
         unanswered: Unanswered::nowhere(),
         scrubbed: None,
+        names_only: Arc::default(),
     }));
 
     let (began, real) = (Instant::now(), std::time::Instant::now());

@@ -8,9 +8,12 @@ use std::future::Future;
 use serde::Serialize;
 
 use crate::call::Call;
+use mcpcat_wire::event_type::is_product_method;
+
 use crate::client::Client;
 use crate::event::ErrorInfo;
 use crate::event::guard::user_code;
+use crate::event::names_only::{OTHER_METHOD, names_subject};
 use crate::session::{Session, Target};
 
 /// A request that is being answered. Made by [`Client::call`]; dropped before it has ended, it is recorded
@@ -69,8 +72,10 @@ impl Client {
 fn begin(session: Session, method: &str, name: &str) -> Call {
     let mut call = Call::request(session, method);
     if let Some(fields) = call.fields() {
-        fields.body_member("event_type", &format!("mcp:{method}"));
-        if !name.is_empty() {
+        let names_only = fields.is_names_only();
+        let known = if names_only && !is_product_method(method) { OTHER_METHOD } else { method };
+        fields.body_member("event_type", &format!("mcp:{known}"));
+        if !name.is_empty() && (!names_only || names_subject(method)) {
             fields.name(name);
         }
     }

@@ -25,20 +25,16 @@ impl StateDir {
 
     fn find_in(option: Option<PathBuf>, env: impl Fn(&str) -> Option<PathBuf>) -> Option<Self> {
         let set = |name: &str| env(name).filter(|value| !value.as_os_str().is_empty());
-        // By the XDG specification a relative path is invalid and ignored; a relative home means as little.
-        let absolute = |name: &str| set(name).filter(|path| path.is_absolute());
-        let platform = || {
-            if cfg!(windows) {
-                absolute("LOCALAPPDATA")
-            } else if cfg!(target_os = "macos") {
-                absolute("HOME").map(|home| home.join("Library/Application Support"))
-            } else {
-                absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
-            }
-        };
-        let base =
-            option.filter(|path| !path.as_os_str().is_empty()).or_else(|| set(VARIABLE)).or_else(platform)?;
+        let option = option.filter(|path| !path.as_os_str().is_empty());
+        let base = option.or_else(|| set(VARIABLE)).or_else(|| platform(&env))?;
         Some(Self { base })
+    }
+
+    /// The platform's, whatever the option and the variable say: what a user has chosen for all programs is there. `None`
+    /// when the environment names no home.
+    #[must_use]
+    pub fn of_platform() -> Option<Self> {
+        platform(|name| std::env::var_os(name).map(PathBuf::from)).map(|base| Self { base })
     }
 
     /// The directory of the user's state. It may be missing, and others may have files in it.
@@ -51,6 +47,18 @@ impl StateDir {
     #[must_use]
     pub fn ours(&self) -> PathBuf {
         self.base.join("mcpcat")
+    }
+}
+
+fn platform(env: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    // By the XDG specification a relative path is invalid and ignored; a relative home means as little.
+    let absolute = |name: &str| env(name).filter(|path| path.is_absolute());
+    if cfg!(windows) {
+        absolute("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        absolute("HOME").map(|home| home.join("Library/Application Support"))
+    } else {
+        absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
     }
 }
 

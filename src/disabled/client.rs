@@ -54,8 +54,8 @@ impl Client {
 
     /// That the feature `enable` is off.
     #[must_use]
-    pub fn off_reason(&self) -> Option<&str> {
-        Some("the feature `enable` of mcpcat is off")
+    pub fn off_reason(&self) -> Option<String> {
+        Some("the feature `enable` of mcpcat is off".to_owned())
     }
 
     /// All zero.
@@ -173,6 +173,7 @@ forget! {
     event_type(impl Into<String>);
     version_key(impl Into<String>);
     enabled(bool);
+    enabled_in_ci(bool);
     state_dir(impl Into<PathBuf>);
     session_strings(SessionStrings);
     request_timeout(Duration);
@@ -196,6 +197,16 @@ forget! {
 }
 
 impl ClientBuilder {
+    /// Changes nothing: nothing is recorded.
+    pub fn opt_in(self) -> Self {
+        self
+    }
+
+    /// Changes nothing: nothing is recorded.
+    pub fn names_only(self) -> Self {
+        self
+    }
+
     /// Forgets the header.
     pub fn header(self, _: impl Into<String>, _: impl AsRef<str>) -> Self {
         self

@@ -9,6 +9,7 @@
 
 mod catalog;
 mod client;
+pub mod consent;
 mod error;
 mod event;
 mod id;

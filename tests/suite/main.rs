@@ -4,12 +4,15 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bad_input;
+mod consent;
 mod conversations;
+mod credentials;
 mod delivery;
 #[cfg(unix)]
 mod draining;
 mod durability;
 mod flush_before_response;
+mod names_only;
 mod notices;
 mod oracle;
 mod own_transport;

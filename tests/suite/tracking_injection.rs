@@ -73,7 +73,7 @@ async fn nothing_is_injected_unless_asked_for() {
 async fn the_intent_is_asked_for_recorded_and_taken_out() {
     let collector = Collector::start().await;
     let client = collector.client();
-    let server = client.track(Echo).inject_intent_described("Why?").inject_session_handle();
+    let server = client.track(Echo).intent_described("Why?").session_handle();
     let alone = server.get_tool("echo").unwrap();
     let agent = connect(server).await;
     let listed = tool_named(&agent, "echo").await;
@@ -100,7 +100,7 @@ async fn the_intent_is_asked_for_recorded_and_taken_out() {
 async fn a_wish_is_answered_and_recorded() {
     let collector = Collector::start().await;
     let client = collector.client();
-    let server = client.track(Echo).inject_wish_tool().inject_intent();
+    let server = client.track(Echo).wish_tool().intent();
     assert_eq!(server.get_tool("get_more_tools").unwrap().name, "get_more_tools");
     let agent = connect(server).await;
     let tool = tool_named(&agent, "get_more_tools").await;
@@ -132,7 +132,7 @@ async fn a_handle_links_the_calls_of_a_stateless_client() {
     let client = collector.client();
     let tracker = client.clone();
     let config = StreamableHttpServerConfig::default().with_legacy_session_mode(false);
-    let url = serve(move || Ok(tracker.track(Echo).inject_session_handle().inject_agent_id()), config).await;
+    let url = serve(move || Ok(tracker.track(Echo).session_handle().agent_id()), config).await;
     let (first, second) = tokio::join!(agent(&url), agent(&url));
     let listed = tool_named(&first, "echo").await;
     assert_eq!(required(&listed), ["session_id", "agent_id"]);
@@ -223,9 +223,7 @@ async fn a_server_that_dispatches_by_hand_never_sees_what_was_injected() {
     let client = collector.client();
     let tracker = client.clone();
     let config = StreamableHttpServerConfig::default().with_legacy_session_mode(false);
-    let make = move || {
-        Ok(tracker.track(ByHand).inject_session_handle().inject_intent().inject_agent_id().inject_wish_tool())
-    };
+    let make = move || Ok(tracker.track(ByHand).session_handle().intent().agent_id().wish_tool());
     let url = serve(make, config).await;
     let (first, second) = tokio::join!(agent(&url), agent(&url));
     let given = |x: u32| json!({ "session_id": "start", "context": "why", "agent_id": "planner", "x": x });
@@ -277,7 +275,7 @@ async fn a_resolver_names_the_session_of_a_stateless_request() {
             }
             request.header("user-agent").map(|agent| format!(" {agent} "))
         };
-        Ok(tracker.track(Echo).resolve_session(resolver).inject_session_handle())
+        Ok(tracker.track(Echo).resolve_session(resolver).session_handle())
     };
     let url = serve(make, config).await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use mcpcat_wire::values::DEFAULT_BASE_URL;
 
+use super::choice::Choice;
 use super::connection::{Connection, ConnectionSettings};
-use super::consent::{self, Answer};
+use super::switch::{self, Answer, Off};
 use super::{Client, ConfigError, Delivery, OnDisk, SessionStrings};
 use crate::delivery::Loss;
 use crate::delivery::callback::LossHook;
@@ -30,9 +31,10 @@ const DEFAULT_SPOOL_DIR_BYTES: u64 = 256 << 20;
 ///
 /// What is not set comes from the environment: `MCPCAT_PROJECT_ID`, `AGENTCAT_API_URL` or
 /// `MCPCAT_API_URL`, `MCPCAT_TOKEN` or `MCPCAT_TOKEN_FILE`, `MCPCAT_PROXY`, `MCPCAT_ENABLED`, `DO_NOT_TRACK`,
-/// `MCPCAT_STATE_DIR`, `MCPCAT_SPOOL_DIR_BYTES`, `MCPCAT_SAMPLE`, `MCPCAT_DRY_RUN`, `MCPCAT_DRAIN_MS`. An empty
-/// variable counts as unset; one that cannot be used is an error. The two that ask for consent never are: whatever
-/// they hold that is not a clear yes to recording switches it off.
+/// `MCPCAT_PAYLOADS`, `MCPCAT_STATE_DIR`, `MCPCAT_SPOOL_DIR_BYTES`, `MCPCAT_SAMPLE`, `MCPCAT_DRY_RUN`, `MCPCAT_DRAIN_MS`.
+/// An empty variable counts as unset; one that cannot be used is an error. The three that ask for consent never are:
+/// whatever they hold that is not a clear yes to recording switches it off, or payloads out. What the user has chosen for
+/// all servers is a file: see [`consent`](crate::consent).
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ClientBuilder {
@@ -42,6 +44,9 @@ pub struct ClientBuilder {
     event_type: Option<String>,
     version_key: Option<String>,
     enabled: Option<bool>,
+    in_ci: bool,
+    opt_in: bool,
+    names_only: bool,
     state_dir: Option<PathBuf>,
     session_strings: SessionStrings,
     request_timeout: Duration,
@@ -69,8 +74,12 @@ pub(crate) struct Config {
     pub(crate) base: BaseUrl,
     pub(crate) connection: Connection,
     pub(crate) dialect: Dialect,
-    /// What switched recording off, in words; `None` where it is on.
-    pub(crate) off: Option<String>,
+    /// What an option or a variable has switched recording off by; `None` where none has.
+    pub(crate) off: Option<Off>,
+    /// What the user has chosen, which can change.
+    pub(crate) choice: Choice,
+    /// Payloads are left out.
+    pub(crate) names_only: bool,
     /// The variable that silences the notice of where events go.
     pub(crate) quiet: Option<OsString>,
     pub(crate) state_dir: Option<PathBuf>,
@@ -104,6 +113,9 @@ impl ClientBuilder {
             event_type: None,
             version_key: None,
             enabled: None,
+            in_ci: true,
+            opt_in: false,
+            names_only: false,
             state_dir: None,
             session_strings: SessionStrings::default(),
             request_timeout: Duration::from_secs(10),
@@ -148,6 +160,30 @@ impl ClientBuilder {
     /// can switch recording off (`MCPCAT_ENABLED=false`, `DO_NOT_TRACK=1`), never on again.
     pub fn enabled(mut self, enabled: bool) -> Self {
         self.enabled = Some(enabled);
+        self
+    }
+
+    /// Whether anything is recorded on a machine that builds and tests, which is one where the variable `CI` is set to
+    /// anything but a no. Default: yes.
+    pub fn enabled_in_ci(mut self, enabled: bool) -> Self {
+        self.in_ci = enabled;
+        self
+    }
+
+    /// Records nothing until the user has said yes: [`consent::set(true)`](crate::consent::set), by this server or by
+    /// another one of the same user. A no afterwards counts as ever.
+    pub fn opt_in(mut self) -> Self {
+        self.opt_in = true;
+        self
+    }
+
+    /// Records names of tools, prompts and events, outcomes, types of errors, durations, sizes and versions, and no
+    /// payload: no argument, answer, message, intent, tag, property or parameter, nobody's name, no URI. The environment's
+    /// `MCPCAT_PAYLOADS=none` asks for the same, and neither takes back what the other asks for.
+    ///
+    /// What earlier processes left on the disk is reduced in the same way before it is sent.
+    pub fn names_only(mut self) -> Self {
+        self.names_only = true;
         self
     }
 
@@ -330,7 +366,9 @@ impl ClientBuilder {
     /// An empty project, an unusable base URL, proxy, token, header or variable, an https address in a build without TLS,
     /// no HTTP client at all, or no thread to be had.
     pub fn build(self) -> Result<Client, ConfigError> {
-        Client::start(self.check(&environment)?)
+        let client = Client::start(self.check(&environment)?)?;
+        client.core().announce();
+        Ok(client)
     }
 
     /// The endpoint that these settings lead to, without building anything.
@@ -412,10 +450,12 @@ impl ClientBuilder {
                 None => DRAIN,
             },
         };
-        let off = consent::switched_off(self.enabled, environment);
+        let off = switch::switched_off(self.enabled, self.in_ci, environment);
+        let names_only = self.names_only || switch::asks_for_names_only(environment);
+        let choice = Choice::new(self.state_dir.clone(), self.opt_in);
         // What cannot be read asks for it: then nothing is sent.
         let dry_run = self.dry_run
-            || environment("MCPCAT_DRY_RUN").is_some_and(|value| consent::answer(&value) != Some(Answer::No));
+            || environment("MCPCAT_DRY_RUN").is_some_and(|value| switch::answer(&value) != Some(Answer::No));
         let connection = self.connection.resolve(dry_run, &text)?;
         let deadline = self.privacy.hook_deadline();
         Ok(Config {
@@ -424,6 +464,8 @@ impl ClientBuilder {
             connection,
             dialect,
             off,
+            choice,
+            names_only,
             quiet: environment(notice::QUIET),
             state_dir: self.state_dir,
             session_strings: self.session_strings,
@@ -445,6 +487,13 @@ impl ClientBuilder {
             sample,
             delivery: self.delivery,
         })
+    }
+}
+
+impl Config {
+    /// What has switched recording off, as it stands now; `None` where it is on.
+    pub(crate) fn off_now(&self) -> Option<Off> {
+        self.off.clone().or_else(|| self.choice.off())
     }
 }
 
@@ -506,7 +555,7 @@ mod tests {
             assert!(!on(builder().enabled(true), &[off]), "{off:?}");
         }
         assert!(!on(builder().enabled(false), &[("MCPCAT_ENABLED", "true")]));
-        let off = checked(builder(), &[("DO_NOT_TRACK", "1")]).unwrap().off.unwrap();
+        let off = checked(builder(), &[("DO_NOT_TRACK", "1")]).unwrap().off.unwrap().why;
         assert!(off.contains("DO_NOT_TRACK"), "{off}");
     }
 

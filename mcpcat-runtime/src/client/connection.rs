@@ -15,7 +15,11 @@ use crate::delivery::endpoint::mask;
 use crate::delivery::ingest::{Carrier, Ingest};
 use crate::delivery::transport::{DryRun, DynTransport, Isolated};
 #[cfg(feature = "reqwest")]
-use crate::delivery::transport::{HttpClient, Reqwest, Settings, Source, has_tls, refused_proxy};
+use crate::delivery::transport::{HttpClient, Reqwest, Settings, Source, has_tls, proxy_to, refused_proxy};
+
+/// What carries events in a build without an HTTP client.
+#[cfg(not(feature = "reqwest"))]
+const NO_WAY: &str = "by nothing: this build has no HTTP client";
 
 /// The text of a variable, `None` where it is unset or empty.
 type Variable<'a> = &'a dyn Fn(&'static str) -> Result<Option<String>, ConfigError>;
@@ -181,6 +185,30 @@ impl Connection {
     /// Whether nothing is sent.
     pub(super) fn is_dry_run(&self) -> bool {
         matches!(self.way, Way::DryRun)
+    }
+
+    /// The way to `base` in words, as far as it can be known: with the proxy in use, without its password.
+    pub(super) fn way_to(&self, base: &BaseUrl) -> String {
+        match &self.way {
+            Way::DryRun => "as a dry run, which prints to stderr and sends nothing".to_owned(),
+            Way::Own(_) => "by a transport of the program's own".to_owned(),
+            #[cfg(feature = "reqwest")]
+            Way::Reqwest { .. } if base.is_loopback() => "directly, on this machine".to_owned(),
+            #[cfg(feature = "reqwest")]
+            Way::Reqwest { proxy, client } => {
+                let proxy = proxy.as_ref().map(|proxy| proxy.0.to_string());
+                match (proxy_to(base, proxy), client) {
+                    (Some(proxy), _) => format!("through the proxy {}", mask(&proxy)),
+                    (None, Some(_)) => "directly, unless `http_client` names a proxy".to_owned(),
+                    (None, None) => "directly (proxy settings of the system are not read)".to_owned(),
+                }
+            }
+            #[cfg(not(feature = "reqwest"))]
+            Way::Nothing => {
+                let _ = base;
+                NO_WAY.to_owned()
+            }
+        }
     }
 
     /// Whether anything could be sent to `base`.

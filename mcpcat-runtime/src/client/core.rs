@@ -1,12 +1,21 @@
 //! What all handles and sessions of one client share: the spool, the ledger, the worker's mailbox and the
 //! counters that number sessions and events.
 
+mod live;
+mod switching;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Instant;
 
+use tokio::sync::Notify;
+
+use live::{Live, Lives};
+
+use super::ConfigError;
+use super::OnDisk;
 use super::config::Config;
-use super::{ConfigError, OnDisk};
+use super::consent;
 use crate::delivery::DropReason;
 use crate::delivery::Stats;
 use crate::delivery::dead_letters::DeadLetters;
@@ -15,15 +24,14 @@ use crate::delivery::mailbox::{Command, Mailbox, Reply, Scope};
 use crate::delivery::thread::{self, Running};
 use crate::delivery::unanswered::Unanswered;
 use crate::delivery::wait;
-use crate::delivery::worker::{self, Setup};
 use crate::event::EventId;
-use crate::event::fields::Fields;
+use crate::event::fields::{Fields, PooledFields};
 use crate::event::id;
 use crate::event::id::random_ksuid;
 use crate::event::record::{Definition, RecordKind};
 use crate::notice;
 use crate::sessions::Sessions;
-use crate::spool::{self, Backend, Mark, Reader, Refused, Spool, clock};
+use crate::spool::{self, Backend, Mark, Reader, Refused, clock};
 
 /// Clients of this process that record.
 static RECORDING: AtomicUsize = AtomicUsize::new(0);
@@ -39,10 +47,20 @@ pub(crate) struct Core {
     pub(crate) ledger: Arc<Ledger>,
     /// Distinguishes this client's run in the events it sends.
     pub(crate) instance: String,
-    /// `None` when recording is off.
-    live: Option<Live>,
-    /// What a forked child opened for itself; `None` if it could not.
-    forked: OnceLock<Option<Live>>,
+    /// Whether events are taken: nothing has said no, so far as this process knows.
+    on: AtomicBool,
+    /// Whether payloads are left out: see [`Fields::leave_payloads_out`].
+    names_only: Arc<AtomicBool>,
+    lives: Lives,
+    /// Which process image made the client.
+    generation: u64,
+    me: Weak<Self>,
+    /// Held while recording is switched off or on. By fork generation: see [`Self::turning`].
+    turning: [Mutex<()>; 4],
+    running: Mutex<Vec<Running>>,
+    stop_watching: Arc<Notify>,
+    /// Where events go has been said.
+    announced: AtomicBool,
     closed: AtomicBool,
     sequence: AtomicU64,
     references: AtomicU64,
@@ -50,102 +68,82 @@ pub(crate) struct Core {
     pub(crate) sessions: Sessions,
 }
 
-/// A log and the worker that delivers it. Of one process: a forked child has neither.
-struct Live {
-    spool: Arc<Spool>,
-    /// Behind a spool in memory: where the worker keeps what it has scrubbed.
-    scrubbed: Option<Arc<Spool>>,
-    mailbox: Arc<Mailbox>,
-    generation: u64,
-}
-
-impl Live {
-    /// In memory where descriptors are so short that the thread cannot be had beside files.
-    fn open(config: &Config, ledger: &Arc<Ledger>) -> std::io::Result<(Self, Running)> {
-        Self::open_in(config, ledger, config.backend).or_else(|error| {
-            if config.backend == Backend::Memory {
-                return Err(error);
-            }
-            let live = Self::open_in(config, ledger, Backend::Memory)?;
-            crate::notice::warn(format_args!(
-                "events are kept in memory and lost with the process: {error}; raise its limit of open files"
-            ));
-            Ok(live)
-        })
-    }
-
-    fn open_in(config: &Config, ledger: &Arc<Ledger>, backend: Backend) -> std::io::Result<(Self, Running)> {
-        let first = if rests_scrubbed(config) { Backend::Memory } else { backend };
-        let mut opened = spool::open(spool_options(config).backend(first));
-        let mut warnings = std::mem::take(&mut opened.warnings);
-        let mut scrubbed = None;
-        if rests_scrubbed(config) && backend != Backend::Memory {
-            let mut disk = spool::open(spool_options(config).backend(backend));
-            warnings.append(&mut disk.warnings);
-            // Where there is no disk, events are sent from the memory that they are in.
-            if disk.backend != Backend::Memory {
-                opened.adopter = disk.adopter;
-                scrubbed = Some((disk.spool, disk.reader));
-            }
-        }
-        let scrubbed_log = scrubbed.as_ref().map(|(spool, _)| Arc::clone(spool));
-        let mailbox = Arc::new(Mailbox::new());
-        let setup = Setup {
-            spool: Arc::clone(&opened.spool),
-            reader: opened.reader,
-            adopter: opened.adopter,
-            privacy: config.privacy.clone(),
-            project: config.project.to_string(),
-            ingest: Arc::new(config.connection.ingest(&config.base, config.request_timeout)),
-            dialect: config.dialect.clone(),
-            sample: config.sample,
-            ledger: Arc::clone(ledger),
-            mailbox: Arc::clone(&mailbox),
-            dead_letters: dead_letters(config),
-            on_loss: config.on_loss.clone(),
-            scrubbed,
-            drain: config.drain,
-            unanswered: unanswered(config),
-        };
-        let running = worker::spawn(setup)?;
-        for warning in &warnings {
-            notice::warn(warning);
-        }
-        super::exit::register(config.drain_at_exit);
-        let generation = spool::fork_generation();
-        Ok((Self { spool: opened.spool, scrubbed: scrubbed_log, mailbox, generation }, running))
-    }
-}
-
 impl Core {
-    pub(super) fn start(config: Config) -> Result<(Arc<Self>, Option<Running>), ConfigError> {
-        let ledger = Arc::new(Ledger::default());
-        let (live, running) = if config.off.is_none() {
-            let (live, running) = Live::open(&config, &ledger).map_err(ConfigError::Thread)?;
-            say_where(&config);
-            RECORDING.fetch_add(1, Ordering::Relaxed);
-            (Some(live), Some(running))
-        } else {
-            opt_out(&config);
-            (None, None)
-        };
-        Ok((Arc::new(Self::new(config, ledger, live)), running))
+    pub(super) fn start(config: Config) -> Result<Arc<Self>, ConfigError> {
+        let off = config.off_now();
+        let core = Self::new(config);
+        match off {
+            None => core.open().map_err(ConfigError::Thread)?,
+            Some(off) => core.clear(&off),
+        }
+        // What an option or a variable has switched off stays off.
+        if core.config.off.is_none() {
+            consent::register(&core.me);
+            core.watch();
+        }
+        Ok(core)
     }
 
-    fn new(config: Config, ledger: Arc<Ledger>, live: Option<Live>) -> Self {
+    fn new(config: Config) -> Arc<Self> {
         let instance = random_ksuid(clock::unix_micros(), spool::fork_generation());
-        Self {
+        Arc::new_cyclic(|me| Self {
+            names_only: Arc::new(AtomicBool::new(config.names_only)),
             config,
-            ledger,
+            ledger: Arc::default(),
             instance: instance.to_string(),
-            live,
-            forked: OnceLock::new(),
+            on: AtomicBool::new(false),
+            lives: Lives::default(),
+            generation: spool::fork_generation(),
+            me: Weak::clone(me),
+            turning: Default::default(),
+            running: Mutex::default(),
+            stop_watching: Arc::default(),
+            announced: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             sequence: AtomicU64::new(0),
             references: AtomicU64::new(1),
             marks: AtomicU64::new(1),
             sessions: Sessions::default(),
+        })
+    }
+
+    /// Waits for the end of what runs for this client, until the deadline.
+    pub(super) fn join(&self, deadline: Instant) {
+        if self.is_forked() {
+            // It runs in the parent alone; here there is nothing to wait for or to let go.
+            return;
         }
+        let running = std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
+        running.into_iter().for_each(|running| running.wait(deadline));
+    }
+
+    /// Whether payloads are left out.
+    #[inline]
+    pub(crate) fn is_names_only(&self) -> bool {
+        self.names_only.load(Ordering::Relaxed)
+    }
+
+    /// Leaves payloads out from now on.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn leave_payloads_out(&self) {
+        if !self.names_only.swap(true, Ordering::Relaxed) && self.announced.swap(false, Ordering::Relaxed) {
+            self.announce();
+        }
+    }
+
+    /// Buffers for an event.
+    #[inline]
+    pub(crate) fn fields(&self) -> PooledFields {
+        let mut fields = PooledFields::default();
+        self.prepare(&mut fields);
+        fields
+    }
+
+    /// Makes buffers fit for an event of this client.
+    #[inline]
+    pub(crate) fn prepare(&self, fields: &mut PooledFields) {
+        fields.prepare(&self.config.policy);
+        fields.fields().leave_payloads_out(self.is_names_only());
     }
 
     /// A core without a worker: whoever holds the reader is the delivery. For the recorder of tests.
@@ -153,62 +151,42 @@ impl Core {
         let opened = spool::open(spool_options(&config).backend(Backend::Memory));
         let mailbox = Arc::new(Mailbox::unattended());
         let generation = spool::fork_generation();
-        let live = Live { spool: opened.spool, scrubbed: None, mailbox, generation };
-        RECORDING.fetch_add(1, Ordering::Relaxed);
-        (Arc::new(Self::new(config, Arc::default(), Some(live))), opened.reader)
+        let core = Self::new(config);
+        core.lives.push(Live { spool: opened.spool, scrubbed: None, mailbox, generation });
+        core.take_events(true);
+        (core, opened.reader)
     }
 
     /// The log, for a test that is the delivery.
     #[cfg(test)]
-    pub(crate) fn spool(&self) -> Option<Arc<Spool>> {
-        self.live.as_ref().map(|live| Arc::clone(&live.spool))
+    pub(crate) fn spool(&self) -> Option<Arc<spool::Spool>> {
+        self.live().map(|live| Arc::clone(&live.spool))
     }
 
     /// Whether events go anywhere.
+    #[inline]
     pub(crate) fn records(&self) -> bool {
-        self.live.is_some()
+        self.on.load(Ordering::Acquire)
     }
 
-    /// This process's log and worker; `None` also in a forked child that has not published yet.
+    /// This process's newest log and worker; `None` also in a forked child that has not published yet.
+    #[inline]
     fn live(&self) -> Option<&Live> {
-        let (live, generation) = (self.live.as_ref()?, spool::fork_generation());
-        if live.generation == generation {
-            return Some(live);
-        }
-        self.forked.get()?.as_ref().filter(|forked| forked.generation == generation)
+        self.lives.newest().filter(|live| live.generation == spool::fork_generation())
     }
 
     /// The same for whoever publishes: a forked child opens its own.
     fn live_or_own(&self) -> Option<&Live> {
-        if self.is_forked() {
-            self.open_own();
+        if let Some(live) = self.live() {
+            return Some(live);
         }
+        self.open_own();
         self.live()
-    }
-
-    #[cold]
-    fn open_own(&self) {
-        self.forked.get_or_init(|| {
-            #[cfg(all(unix, feature = "signals"))]
-            super::signals::leave_alone();
-            // What the parent published is the parent's to deliver and to count.
-            self.ledger.restart();
-            if let Some(scrubbed) = self.live.as_ref().and_then(|live| live.scrubbed.as_ref()) {
-                scrubbed.leave_to_parent();
-            }
-            let opened = Live::open(&self.config, &self.ledger);
-            opened
-                .inspect_err(|error| {
-                    notice::error(format_args!("this forked child records nothing: {error}"));
-                })
-                .ok()
-                .map(|(live, _)| live)
-        });
     }
 
     /// Whether this is a forked child of the process that made the client.
     pub(super) fn is_forked(&self) -> bool {
-        self.live.as_ref().is_some_and(|live| live.generation != spool::fork_generation())
+        self.generation != spool::fork_generation()
     }
 
     pub(crate) fn next_sequence(&self) -> u64 {
@@ -249,7 +227,7 @@ impl Core {
     /// log.
     #[inline]
     pub(crate) fn is_ready(&self) -> bool {
-        self.records() && !self.is_forked()
+        self.records() && self.live().is_some()
     }
 
     /// Writes an event, with its session's definition where that is missing. Counted as published;
@@ -260,19 +238,16 @@ impl Core {
         mark: &Mark,
         definition: impl Fn() -> Definition,
     ) -> Result<(), DropReason> {
+        if !self.records() {
+            return Ok(());
+        }
         let generation = spool::fork_generation();
-        let live = match &self.live {
-            Some(live) if live.generation == generation => live,
-            Some(_) => match self.live_or_own() {
-                Some(forked) => forked,
-                None => {
-                    self.ledger.publish();
-                    return Err(DropReason::Forked);
-                }
-            },
-            None => return Ok(()),
+        let live = match self.lives.newest() {
+            Some(live) if live.generation == generation => Some(live),
+            _ => self.live_or_own(),
         };
         self.ledger.publish();
+        let Some(live) = live else { return Err(DropReason::Forked) };
         if self.closed.load(Ordering::Relaxed) {
             return Err(DropReason::Closed);
         }
@@ -350,10 +325,14 @@ impl Core {
     }
 
     pub(super) fn shutdown(&self, deadline: Instant, reply: Reply) {
-        let Some(live) = self.live() else { return reply(self.ledger.stats()) };
-        if !self.closed.swap(true, Ordering::Relaxed) {
-            RECORDING.fetch_sub(1, Ordering::Relaxed);
+        self.stop_watching.notify_one();
+        {
+            let _turning = self.turning();
+            if !self.closed.swap(true, Ordering::Relaxed) && self.records() {
+                RECORDING.fetch_sub(1, Ordering::Relaxed);
+            }
         }
+        let Some(live) = self.live() else { return reply(self.ledger.stats()) };
         if let Err(command) = live.mailbox.command(Command::Shutdown { deadline, reply }) {
             self.answer(command);
         }
@@ -373,14 +352,6 @@ impl Core {
         if let Some(reply) = command.into_reply() {
             reply(self.ledger.stats());
         }
-    }
-}
-
-/// Says where events go, once for each destination: nobody should have to guess.
-fn say_where(config: &Config) {
-    if !config.connection.is_dry_run() {
-        let text = format_args!("events of project `{}` go to {}", config.project, config.base);
-        notice::inform(text, config.quiet.as_deref());
     }
 }
 

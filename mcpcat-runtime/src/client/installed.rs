@@ -34,6 +34,13 @@ impl Client {
 /// The client of a project: the installed one if it is of that project, else the one that the process shares
 /// for this project and the environment's endpoint. The first becomes the default.
 pub(crate) fn for_project(project: &str) -> Result<Client, ConfigError> {
+    let client = for_project_quietly(project)?;
+    client.core().announce();
+    Ok(client)
+}
+
+/// The same, which says nothing yet of where events go: more settings follow.
+pub(crate) fn for_project_quietly(project: &str) -> Result<Client, ConfigError> {
     if let Some(client) = Client::installed().filter(|client| client.project() == project) {
         return Ok(client);
     }

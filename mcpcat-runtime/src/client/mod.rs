@@ -1,17 +1,20 @@
 //! The handle: what a program holds of the recording. Knows events, the spool and the worker, and nothing
 //! of sessions; those add their own methods above.
 
+mod choice;
 mod config;
 mod connection;
-mod consent;
+pub mod consent;
 mod core;
 mod exit;
 mod installed;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
+mod switch;
+mod watch;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use config::ClientBuilder;
@@ -19,10 +22,14 @@ pub(crate) use config::{Config, environment};
 pub(crate) use core::Core;
 pub(crate) use core::recording;
 pub(crate) use installed::for_project;
+#[cfg(feature = "rmcp")]
+pub(crate) use installed::for_project_quietly;
 pub use mcpcat_wire::values::{ConfigError, Delivery, OnDisk, PublishError, SessionStrings};
 
+use choice::Choice;
+
 use crate::delivery::Stats;
-use crate::delivery::thread::{self, Running};
+use crate::delivery::thread;
 use crate::delivery::wait;
 use crate::spool::Reader;
 
@@ -36,7 +43,6 @@ pub struct Client(Arc<Handle>);
 
 struct Handle {
     core: Arc<Core>,
-    worker: Mutex<Option<Running>>,
 }
 
 impl Client {
@@ -57,14 +63,15 @@ impl Client {
         if config.off.is_none() {
             config.connection.check(&config.base)?;
         }
-        let (core, worker) = Core::start(config)?;
-        Ok(Self(Arc::new(Handle { core, worker: Mutex::new(worker) })))
+        Ok(Self(Arc::new(Handle { core: Core::start(config)? })))
     }
 
     /// A client whose events are read by the caller instead of being delivered.
-    pub(crate) fn unattended(config: Config) -> (Self, Reader) {
+    pub(crate) fn unattended(mut config: Config) -> (Self, Reader) {
+        // Nothing leaves: nobody need be asked.
+        config.choice = Choice::default();
         let (core, reader) = Core::unattended(config);
-        (Self(Arc::new(Handle { core, worker: Mutex::new(None) })), reader)
+        (Self(Arc::new(Handle { core })), reader)
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
@@ -83,16 +90,16 @@ impl Client {
         self.core().config.base.to_string()
     }
 
-    /// Whether anything is recorded: `false` when the builder or the environment switched it off.
+    /// Whether anything is recorded: `false` when the builder, the environment or the user has switched it off.
     #[must_use]
     pub fn is_enabled(&self) -> bool {
-        self.core().config.off.is_none()
+        self.core().config.off_now().is_none()
     }
 
-    /// What switched recording off, the option or the variable, in words; `None` where it is on.
+    /// What has switched recording off, the option, the variable or the user's file, in words; `None` where it is on.
     #[must_use]
-    pub fn off_reason(&self) -> Option<&str> {
-        self.core().config.off.as_deref()
+    pub fn off_reason(&self) -> Option<String> {
+        self.core().config.off_now().map(|off| off.why)
     }
 
     /// What happened to the events so far, in one consistent snapshot.
@@ -195,19 +202,8 @@ impl Handle {
         let stats = self.core.shutdown_and_wait(deadline);
         // After its last answer it ends by itself; waiting for it makes that certain, and the end of the thread if it
         // was the last there.
-        self.join(deadline + wait::GRACE);
+        self.core.join(deadline + wait::GRACE);
         stats
-    }
-
-    fn join(&self, deadline: Instant) {
-        let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(worker) = worker else { return };
-        if self.core.is_forked() {
-            // It runs in the parent alone; here there is nothing to wait for or to let go.
-            std::mem::forget(worker);
-        } else {
-            worker.wait(deadline);
-        }
     }
 }
 

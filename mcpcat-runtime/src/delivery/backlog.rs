@@ -64,7 +64,7 @@ impl Backlog {
         while !self.done {
             let Some(log) = &mut self.current else {
                 match self.adopter.next() {
-                    Some(orphan) if orphan.is_expired() => give_up(orphan, ledger),
+                    Some(orphan) if orphan.is_expired() => give_up(orphan, ledger, DropReason::Expired),
                     Some(orphan) => self.current = Some(Log::new(orphan)),
                     None => self.done = true,
                 }
@@ -83,6 +83,19 @@ impl Backlog {
         None
     }
 
+    /// Deletes everything that was found and has not been handed out: its user has said no.
+    pub(super) fn discard(&mut self, ledger: &Ledger) {
+        if let Some(log) = self.current.take() {
+            ledger.drop_events(DropReason::OptedOut, log.waiting.len() as u64);
+            // What is handed out is counted by whoever has it.
+            give_up(log.orphan, ledger, DropReason::OptedOut);
+        }
+        while let Some(orphan) = if self.done { None } else { self.adopter.next() } {
+            give_up(orphan, ledger, DropReason::OptedOut);
+        }
+        self.done = true;
+    }
+
     pub(super) fn complete(&mut self, at: Position) {
         if let Some(log) = &mut self.current
             && log.outstanding.remove(&at)
@@ -92,8 +105,8 @@ impl Backlog {
     }
 }
 
-/// Counts what is too old to be sent, and deletes it.
-fn give_up(mut orphan: Orphan, ledger: &Ledger) {
+/// Counts what is not to be sent, and deletes it.
+fn give_up(mut orphan: Orphan, ledger: &Ledger, reason: DropReason) {
     let events = orphan
         .records()
         .filter(|record| {
@@ -102,9 +115,9 @@ fn give_up(mut orphan: Orphan, ledger: &Ledger) {
         .count() as u64;
     let damaged = orphan.damaged();
     ledger.adopt(events + damaged);
-    ledger.drop_events(DropReason::Expired, events);
+    ledger.drop_events(reason, events);
     ledger.drop_events(DropReason::Damaged, damaged);
-    if events > 0 {
+    if events > 0 && reason == DropReason::Expired {
         crate::notice::warn(format_args!("{events} events that had waited for too long are deleted"));
     }
     orphan.remove();

@@ -20,6 +20,7 @@ use crate::spool::{self, Manifest};
 
 /// Bytes of one file. What is refused beyond it is counted and not kept.
 const MOST_BYTES: u64 = 4 * 1024 * 1024;
+const DIRECTORY: &str = "dead-letters";
 
 /// The dead letters of one program, project and endpoint.
 #[derive(Debug, Clone)]
@@ -126,6 +127,17 @@ impl DeadLetters {
         };
         if let Err(error) = gone() {
             crate::notice::warn(format_args!("dead letters cannot be deleted: {error}"));
+        }
+    }
+}
+
+/// Deletes the dead letters of every program: their user has said no to all. Those of a live process are its own to delete.
+pub(crate) fn forget_all(state_dir: Option<PathBuf>) {
+    let Some(dir) = spool::own_dir_beside(state_dir, DIRECTORY) else { return };
+    for found in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = found.path();
+        if path.extension().is_some_and(|extension| extension == "ndjson" || extension == "new") {
+            let _ = std::fs::remove_file(path);
         }
     }
 }

@@ -179,6 +179,27 @@ impl Intake {
         }
     }
 
+    /// Gives up everything in the log; how many events that were.
+    pub(super) fn discard(&mut self, flushes: &mut Flushes) -> u64 {
+        let mut events = 0;
+        while let Some(item) = self.read(flushes) {
+            if let Origin::Own(at) = item.origin {
+                self.complete(at);
+                events += 1;
+            }
+        }
+        for held in std::mem::take(&mut self.held) {
+            self.complete(held.at);
+            events += 1;
+        }
+        events
+    }
+
+    /// Whether every record of the log is marked as done, those among them that are just being written.
+    pub(super) fn is_cleared(&self) -> bool {
+        self.spool.pending() == 0
+    }
+
     /// The events whose session has been named, and those that have waited too long for it.
     pub(super) fn release_held(&mut self, patience: Duration) -> Vec<Item> {
         let now = Instant::now();

@@ -151,6 +151,8 @@ pub(crate) enum Command {
     MarkRefused(u64),
     /// Send the dead letters again, and say how many there are.
     Resend(Box<dyn FnOnce(u64) + Send>),
+    /// The user has said no: give up everything that waits, send nothing more, end the worker.
+    Discard,
     /// Deliver what there is until the deadline, answer, end the worker.
     Shutdown { deadline: std::time::Instant, reply: Reply },
 }
@@ -159,7 +161,7 @@ impl Command {
     pub(crate) fn into_reply(self) -> Option<Reply> {
         match self {
             Self::Flush { reply, .. } | Self::Shutdown { reply, .. } => Some(reply),
-            Self::MarkRefused(_) | Self::Resend(_) => None,
+            Self::MarkRefused(_) | Self::Resend(_) | Self::Discard => None,
         }
     }
 }
@@ -170,6 +172,7 @@ impl std::fmt::Debug for Command {
             Self::Flush { .. } => "Flush",
             Self::MarkRefused(_) => "MarkRefused",
             Self::Resend(_) => "Resend",
+            Self::Discard => "Discard",
             Self::Shutdown { .. } => "Shutdown",
         })
     }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 // The runtime's clock, which tests let run ahead.
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::DropReason;
@@ -39,6 +40,8 @@ enum Attempt {
     Many(Vec<Item>, Answer, Option<Bytes>),
     /// Privacy kept every one of them back.
     Nothing,
+    /// The user said no meanwhile.
+    Cancelled(Vec<Item>),
 }
 
 /// An attempt, and the events that privacy kept back from it.
@@ -66,6 +69,8 @@ pub(super) struct Outbox {
     gate_untold: bool,
     successes: u64,
     unanswered: Unanswered,
+    /// The user has said no: requests in flight are broken off, and none begins.
+    cancelled: watch::Sender<bool>,
     /// An earlier process had no answer, or this one has had none when it should have: not expected any more.
     is_unanswered: bool,
     /// The endpoint has taken something of this process, or refused it for itself.
@@ -94,6 +99,7 @@ impl Outbox {
             is_unanswered: unanswered.is_remembered(),
             unanswered,
             answered: false,
+            cancelled: watch::Sender::new(false),
         }
     }
 
@@ -143,6 +149,24 @@ impl Outbox {
     /// Whether the endpoint is known to fail.
     pub(super) fn fails(&self) -> bool {
         self.throttle.paused_until().is_some() || (self.is_unanswered && !self.answered)
+    }
+
+    /// Sends nothing more. Requests in flight are broken off; they may have arrived.
+    pub(super) fn cancel(&mut self) {
+        self.cancelled.send_replace(true);
+    }
+
+    /// Gives up everything that is not in flight.
+    pub(super) fn discard(&mut self, sources: &mut Sources) {
+        let gated: Vec<_> = self.gate.heard(false).collect();
+        let waiting = std::mem::take(&mut self.retries);
+        waiting.into_iter().chain(gated).for_each(|item| self.give_up(&item, sources));
+    }
+
+    /// An event that its user does not want sent.
+    pub(super) fn give_up(&mut self, item: &Item, sources: &mut Sources) {
+        sources.ended(item.origin);
+        self.ledger.drop_event(DropReason::OptedOut);
     }
 
     /// To be sent as soon as there is room.
@@ -200,9 +224,13 @@ impl Outbox {
     fn ask(&mut self) {
         self.gate.set_asking(true);
         let ingest = Arc::clone(&self.ingest);
+        let cancelled = self.cancelled.subscribe();
         self.in_flight.push(Box::pin(async move {
-            let (answer, offers) = ingest.ask().await;
-            Ended { attempt: Attempt::Asked(answer, offers), withheld: Vec::new() }
+            let attempt = match unless(cancelled, ingest.ask()).await {
+                Some((answer, offers)) => Attempt::Asked(answer, offers),
+                None => Attempt::Nothing,
+            };
+            Ended { attempt, withheld: Vec::new() }
         }));
     }
 
@@ -210,14 +238,21 @@ impl Outbox {
         let ingest = Arc::clone(&self.ingest);
         let privacy = Arc::clone(&self.privacy);
         let ledger = Arc::clone(&self.ledger);
+        let cancelled = self.cancelled.subscribe();
         self.in_flight.push(Box::pin(async move {
             let item = match item.scrub(&privacy).await {
                 Ok(item) => item,
                 Err(withheld) => return Ended { attempt: Attempt::Nothing, withheld: vec![withheld] },
             };
-            ledger.request();
-            let (answer, offers) = ingest.post(item.body.clone()).await;
-            Ended { attempt: Attempt::One(item, answer, offers), withheld: Vec::new() }
+            let send = async {
+                ledger.request();
+                ingest.post(item.body.clone()).await
+            };
+            let attempt = match unless(cancelled, send).await {
+                Some((answer, offers)) => Attempt::One(item, answer, offers),
+                None => Attempt::Cancelled(vec![item]),
+            };
+            Ended { attempt, withheld: Vec::new() }
         }));
     }
 
@@ -242,6 +277,7 @@ impl Outbox {
         let ingest = Arc::clone(&self.ingest);
         let privacy = Arc::clone(&self.privacy);
         let ledger = Arc::clone(&self.ledger);
+        let cancelled = self.cancelled.subscribe();
         self.in_flight.push(Box::pin(async move {
             let (mut scrubbed, mut withheld) = (Vec::with_capacity(items.len()), Vec::new());
             if hooked {
@@ -259,10 +295,16 @@ impl Outbox {
             if scrubbed.is_empty() {
                 return Ended { attempt: Attempt::Nothing, withheld };
             }
-            ledger.request();
-            let lines = batch::lines(scrubbed.iter().map(|item| &item.body));
-            let (answer, body) = ingest.post_batch(&offer, lines).await;
-            Ended { attempt: Attempt::Many(scrubbed, answer, body), withheld }
+            let send = async {
+                ledger.request();
+                let lines = batch::lines(scrubbed.iter().map(|item| &item.body));
+                ingest.post_batch(&offer, lines).await
+            };
+            let attempt = match unless(cancelled, send).await {
+                Some((answer, body)) => Attempt::Many(scrubbed, answer, body),
+                None => Attempt::Cancelled(scrubbed),
+            };
+            Ended { attempt, withheld }
         }));
     }
 
@@ -284,6 +326,7 @@ impl Outbox {
             Attempt::Asked(answer, offers) => self.asked(&answer, offers.any_type, sources),
             Attempt::Many(items, answer, body) => self.conclude_many(items, &answer, body, sources),
             Attempt::Nothing => {}
+            Attempt::Cancelled(items) => items.iter().for_each(|item| self.give_up(item, sources)),
         }
     }
 
@@ -489,6 +532,16 @@ impl Outbox {
     fn report(&self, text: String) {
         crate::notice::warn(&text);
         self.ledger.fail(text);
+    }
+}
+
+/// What a request ends with, unless it is cancelled before.
+async fn unless<T>(mut cancelled: watch::Receiver<bool>, request: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        // The other end lives as long as whoever waits for this.
+        _ = cancelled.wait_for(|cancelled| *cancelled) => None,
+        ended = request => Some(ended),
     }
 }
 

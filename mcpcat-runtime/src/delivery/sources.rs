@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
@@ -15,7 +16,7 @@ use super::item::{Item, Origin};
 use super::ledger::Ledger;
 use super::scrubbing::{Kept, Scrubbed, Scrubbing};
 use crate::event::EventId;
-use crate::event::wire;
+use crate::event::{names_only, wire};
 
 pub(super) struct Sources {
     pub(super) intake: Intake,
@@ -27,6 +28,8 @@ pub(super) struct Sources {
     pub(super) ledger: Arc<Ledger>,
     /// The user has hooks: what an earlier process scrubbed without them goes through them.
     pub(super) hooked: bool,
+    /// Payloads are left out of what earlier processes wrote in full.
+    pub(super) names_only: Arc<AtomicBool>,
 }
 
 /// Dead letters on their way again. They stay in their file until they have arrived.
@@ -86,14 +89,23 @@ impl Sources {
         Some(match event.what {
             What::Event { header, members, session } => {
                 let body = wire::body(self.intake.dialect(), &header, &members, &session);
-                Item::new(origin, header.id, header.foreign_type, Bytes::from(body))
+                Item::new(origin, header.id, header.foreign_type, self.reduced(Bytes::from(body)))
             }
             What::Scrubbed { id, body, hooked, foreign_type } => {
                 // The stricter of two processes: hooks that it has not seen see it now.
                 let scrubbed = hooked || !self.hooked;
-                Item { scrubbed, ..Item::new(origin, id, foreign_type, Bytes::from(body)) }
+                let body = self.reduced(Bytes::from(body));
+                Item { scrubbed, ..Item::new(origin, id, foreign_type, body) }
             }
         })
+    }
+
+    /// What is left of a body that an earlier process wrote, where payloads are left out now.
+    fn reduced(&self, body: Bytes) -> Bytes {
+        if !self.names_only.load(Ordering::Relaxed) {
+            return body;
+        }
+        Bytes::from(names_only::reduce(&body, &self.intake.dialect().version_key))
     }
 
     /// The next event of this process.
@@ -111,7 +123,7 @@ impl Sources {
             scrubbed: true,
             // What was refused once is not worth a whole batch's refusal.
             alone: true,
-            ..Item::new(Origin::DeadLetter, id, dead_letters::is_foreign_type(&body), body)
+            ..Item::new(Origin::DeadLetter, id, dead_letters::is_foreign_type(&body), self.reduced(body))
         };
         letters.into_iter().map(item).collect()
     }
@@ -134,6 +146,22 @@ impl Sources {
             scrubbing.start(item);
         }
         send
+    }
+
+    /// Gives up everything that waits: the user has said no. What is being scrubbed is given up when it comes back.
+    pub(super) fn discard(&mut self) {
+        let mut events = self.intake.discard(&mut self.flushes);
+        let roomless = self.scrubbing.as_mut().map(Scrubbing::take_roomless).unwrap_or_default();
+        events += roomless.len() as u64;
+        roomless.into_iter().for_each(|item| self.ended(item.origin));
+        if let Some(scrubbing) = &mut self.scrubbing {
+            while let Some((at, number, ..)) = scrubbing.log_mut().next() {
+                scrubbing.log_mut().complete(at, number);
+                events += 1;
+            }
+        }
+        self.ledger.drop_events(DropReason::OptedOut, events);
+        self.backlog.discard(&self.ledger);
     }
 
     /// A scrubbed event goes to the disk; returned if it is to be sent from memory.

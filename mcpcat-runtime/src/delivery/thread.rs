@@ -73,7 +73,7 @@ impl Running {
 }
 
 /// Runs a task on the thread, which is started if there is none.
-pub(super) fn run<F>(make: impl FnOnce() -> F + Send + 'static) -> io::Result<Running>
+pub(crate) fn run<F>(make: impl FnOnce() -> F + Send + 'static) -> io::Result<Running>
 where
     F: Future<Output = ()> + Send + 'static,
 {

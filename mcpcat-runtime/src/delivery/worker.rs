@@ -66,6 +66,8 @@ pub(crate) struct Setup {
     /// How long the end of the process may wait for this client's events.
     pub(crate) drain: Duration,
     pub(crate) unanswered: Unanswered,
+    /// Payloads are left out of what earlier processes wrote in full.
+    pub(crate) names_only: Arc<AtomicBool>,
 }
 
 /// Starts the worker. It ends after [`Command::Shutdown`].
@@ -113,6 +115,8 @@ struct Worker {
     /// Since when the process is ending.
     ending_since: Option<Instant>,
     prepared: Instant,
+    /// The user has said no: what waits is given up.
+    discards: bool,
 }
 
 impl Worker {
@@ -138,6 +142,7 @@ impl Worker {
             resent: Resent::new(setup.dead_letters),
             ledger: Arc::clone(&ledger),
             hooked,
+            names_only: setup.names_only,
         };
         let outbox = Outbox::new(setup.ingest, privacy, Arc::clone(&ledger), setup.unanswered);
         Self {
@@ -151,6 +156,7 @@ impl Worker {
             drain: setup.drain,
             ending_since: None,
             prepared: Instant::now(),
+            discards: false,
         }
     }
 
@@ -158,6 +164,10 @@ impl Worker {
         self.sources.prepare();
         loop {
             self.take_commands();
+            if self.discards {
+                self.discard().await;
+                break;
+            }
             self.release_held();
             for item in self.sources.scrub_ahead() {
                 self.outbox.push(item);
@@ -194,6 +204,7 @@ impl Worker {
                     }
                     self.sources.flushes.add(mark, scope, deadline.into(), reply);
                 }
+                Command::Discard => self.discards = true,
                 Command::MarkRefused(mark) => self.sources.flushes.mark_refused(mark),
                 Command::Resend(reply) => {
                     let letters = self.sources.resend();
@@ -207,6 +218,32 @@ impl Worker {
                         earlier(self.ledger.stats());
                     }
                 }
+            }
+        }
+    }
+
+    /// Gives up everything that waits, and waits itself for what hooks and requests still hold: they are broken off or
+    /// have a deadline. The log is closed by then, so that what a publisher was writing meanwhile is given up too.
+    async fn discard(&mut self) {
+        self.outbox.cancel();
+        self.sources.resent.file.forget();
+        let mailbox = Arc::clone(&self.mailbox);
+        let mut end = None;
+        loop {
+            self.sources.discard();
+            self.outbox.discard(&mut self.sources);
+            self.sources.close();
+            if self.sources.is_idle() && self.outbox.is_empty() {
+                let now = Instant::now();
+                if self.sources.intake.is_cleared() || now >= *end.get_or_insert(now + SETTLE) {
+                    break;
+                }
+            }
+            match self.sleep(&mailbox, Some(Instant::now() + POLL)).await {
+                Some(Done::Sent(ended)) => self.outbox.conclude(ended, &mut self.sources),
+                Some(Done::Scrubbed(Ok(item))) => self.outbox.give_up(&item, &mut self.sources),
+                Some(Done::Scrubbed(Err(withheld))) => self.outbox.withhold(withheld, &mut self.sources),
+                None => {}
             }
         }
     }

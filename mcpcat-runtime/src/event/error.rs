@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::guard::{self, HELD_BYTES, user_code};
+use super::names_only;
 
 /// Causes kept of one error's `source()` chain. The official SDKs keep as many.
 const MAX_CHAIN: usize = 10;
@@ -115,6 +116,17 @@ impl ErrorInfo {
     pub fn with_chain(mut self, source: Option<&(dyn Error + 'static)>) -> Self {
         self.add_chain(source);
         self
+    }
+
+    /// What is left of it where no payload is recorded: its type, and a code that is a number.
+    pub(crate) fn without_payload(self) -> Self {
+        Self {
+            message: names_only::NO_MESSAGE.to_owned(),
+            type_name: self.type_name.filter(|name| names_only::is_type_name(name)),
+            code: self.code.filter(Value::is_number),
+            chain: Vec::new(),
+            details: platform(),
+        }
     }
 
     fn add_chain(&mut self, source: Option<&(dyn Error + 'static)>) {

@@ -80,6 +80,11 @@ enum Section {
     Body,
 }
 
+/// Whoever the event is of must not be recorded: nothing is serialised.
+const MUTED: u8 = 1;
+/// No payload is recorded.
+const NAMES_ONLY: u8 = 2;
+
 const SECTIONS: usize = 8;
 /// What stands around the sections beside the line, when there is something in them. `Bare` is a case of its own.
 const SIDES: [(Section, &[u8], &[u8]); 6] = [
@@ -115,8 +120,8 @@ pub struct Fields {
     is_error: Option<bool>,
     has_error: bool,
     problems: Vec<String>,
-    /// Whoever the event is of must not be recorded: nothing is serialised.
-    muted: bool,
+    /// Whose values are left alone: [`MUTED`], [`NAMES_ONLY`] or both.
+    skips: u8,
     /// The body of their call has asked for them.
     asked: bool,
 }
@@ -177,12 +182,41 @@ impl Fields {
 
     /// Whether values are left alone from here on; whether they were.
     pub(crate) fn mute(&mut self, muted: bool) -> bool {
-        std::mem::replace(&mut self.muted, muted)
+        let before = self.skips & MUTED != 0;
+        self.skips = self.skips & !MUTED | if muted { MUTED } else { 0 };
+        before
+    }
+
+    /// Whether names are all that is written from here on: parameters, tags, properties, messages, responses and what
+    /// errors say are left alone. What this crate says of an event itself is a [`fact`](Self::fact).
+    #[inline]
+    pub(crate) fn leave_payloads_out(&mut self, names_only: bool) {
+        self.skips = self.skips & !NAMES_ONLY | if names_only { NAMES_ONLY } else { 0 };
+    }
+
+    pub(crate) fn is_names_only(&self) -> bool {
+        self.skips & NAMES_ONLY != 0
+    }
+
+    /// Adds a property that holds nothing of anybody's: a word or a number of this crate's own.
+    pub(crate) fn fact<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
+        let names_only = self.skips & NAMES_ONLY;
+        self.skips ^= names_only;
+        self.keyed(Place::Property, key, &value as &dyn Value);
+        self.skips |= names_only;
+    }
+
+    /// Adds how many bytes of JSON a value has, as a [`fact`](Self::fact).
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn size<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
+        if let Some(Some(bytes)) = user_code(|| json_bytes(value)) {
+            self.fact(key, &bytes);
+        }
     }
 
     /// Sets the response.
     pub fn response(&mut self, value: &dyn Value) {
-        if self.muted {
+        if self.skips != 0 {
             return;
         }
         self.cleared(Section::Response);
@@ -191,7 +225,7 @@ impl Fields {
 
     /// Sets the message: one sentence for a reader of the timeline.
     pub fn message<T: fmt::Display + ?Sized>(&mut self, text: &T) {
-        if self.muted {
+        if self.skips != 0 {
             return;
         }
         let limit = self.policy.limits.message_bytes;
@@ -220,8 +254,11 @@ impl Fields {
 
     /// Attaches an error. The event counts as failed unless [`is_error`](Self::is_error) says otherwise.
     pub fn error(&mut self, mut error: ErrorInfo) {
-        if self.muted {
+        if self.skips & MUTED != 0 {
             return;
+        }
+        if self.is_names_only() {
+            error = error.without_payload();
         }
         cut_to(&mut error.message, self.policy.limits.message_bytes);
         for cause in &mut error.chain {
@@ -234,7 +271,7 @@ impl Fields {
 
     /// Adds everything that `data` records.
     pub fn data<T: super::EventData + ?Sized>(&mut self, data: &T) {
-        if !self.muted {
+        if self.skips & MUTED == 0 {
             data.record(self);
         }
     }
@@ -256,7 +293,7 @@ impl Fields {
 
     /// The values of some of a callsite's fields.
     fn declared(&mut self, fields: &[Field], values: &[&dyn Value]) {
-        if self.muted {
+        if self.skips != 0 {
             return;
         }
         let built_in = self.policy.keys.is_built_in();
@@ -337,6 +374,9 @@ impl Fields {
     /// Adds a declared field whose value must never be read.
     #[doc(hidden)]
     pub fn redacted(&mut self, callsite: &'static Callsite, index: usize) {
+        if self.skips != 0 {
+            return;
+        }
         if let Some(field) = callsite.details().fields.get(index) {
             self.hide(field);
         }
@@ -370,19 +410,24 @@ impl Fields {
     }
 
     pub(super) fn held_response(&mut self, held: &Result<String, String>) {
+        if self.skips != 0 {
+            return;
+        }
         self.cleared(Section::Response);
         self.write_to(Section::Response, "response", &Raw(held.as_deref().unwrap_or("null")));
         self.note("response", held);
     }
 
     fn note(&mut self, key: &str, held: &Result<String, String>) {
-        if let Err(why) = held {
+        if let Err(why) = held.as_ref().map_err(String::as_str)
+            && self.skips == 0
+        {
             self.problem(key, why);
         }
     }
 
     fn keyed<W: Write + ?Sized>(&mut self, place: Place, key: &str, value: &W) {
-        if self.muted {
+        if self.skips != 0 {
             return;
         }
         if self.policy.keys.redacts(key) {
@@ -479,7 +524,7 @@ impl Fields {
     }
 
     fn all_parameters<W: Write + ?Sized>(&mut self, value: &W) {
-        if self.muted {
+        if self.skips != 0 {
             return;
         }
         let mut bare = std::mem::take(self.cleared(Section::Bare));
@@ -578,7 +623,7 @@ impl Fields {
             is_error: None,
             has_error: false,
             problems: Vec::new(),
-            muted: false,
+            skips: 0,
             asked: false,
         }
     }
@@ -600,7 +645,7 @@ impl Fields {
         self.is_error = None;
         self.has_error = false;
         self.problems.clear();
-        self.muted = false;
+        self.skips = 0;
     }
 }
 
@@ -673,12 +718,13 @@ impl PooledFields {
     }
 
     /// Begins anew under another policy, if it is another.
-    pub(crate) fn restart(&mut self, policy: &Arc<Policy>) -> bool {
+    pub(crate) fn restart(&mut self, policy: &Arc<Policy>, names_only: bool) -> bool {
         let fields = self.fields();
-        let other = !Arc::ptr_eq(&fields.policy, policy);
+        let other = !Arc::ptr_eq(&fields.policy, policy) || fields.is_names_only() != names_only;
         if other {
             fields.reset();
             fields.policy = Arc::clone(policy);
+            fields.leave_payloads_out(names_only);
         }
         other
     }
@@ -731,6 +777,26 @@ fn attempt<W: Write + ?Sized>(
             Err(PANICKED.to_owned())
         }
     }
+}
+
+/// Bytes of a value's JSON, counted up to a mebibyte, without keeping them.
+#[cfg(feature = "rmcp")]
+fn json_bytes<T: Serialize + ?Sized>(value: &T) -> Option<u64> {
+    const MOST: u64 = 1 << 20;
+    struct Count(u64);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len() as u64;
+            if self.0 > MOST { Err(std::io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes.len()) }
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    let written = serde_json::to_writer(&mut count, value);
+    (written.is_ok() || count.0 > MOST).then(|| count.0.min(MOST))
 }
 
 fn separate(out: &mut Vec<u8>) {

@@ -10,6 +10,7 @@ pub(crate) mod fields;
 pub(crate) mod guard;
 pub(crate) mod id;
 pub mod json;
+pub(crate) mod names_only;
 pub(crate) mod outcome;
 pub(crate) mod record;
 pub(crate) mod text;

@@ -2,7 +2,6 @@
 
 use super::{EventStart, Session};
 use crate::client::{Client, ClientBuilder, environment};
-use crate::event::fields::PooledFields;
 use crate::event::{EventData, wire};
 use crate::privacy::Explained;
 
@@ -34,7 +33,7 @@ impl Client {
         if !session.records() {
             return Explained::nothing("consent");
         }
-        let mut loan = PooledFields::take(&core.config.policy);
+        let mut loan = core.fields();
         event.record(loan.fields());
         let start = EventStart::now(&session, session.ambient_parent());
         let fields = loan.fields();

@@ -33,6 +33,7 @@ use crate::client::Core;
 use crate::delivery::DropReason;
 use crate::event::fields::Fields;
 use crate::event::guard::{cut_to, user_code};
+use crate::event::names_only;
 use crate::event::record::{Actor, Definition, Header};
 use crate::privacy::Asked;
 use crate::spool::{self, Mark, clock};
@@ -240,7 +241,7 @@ impl Session {
             name: actor.name.as_deref().map(bounded),
             data: actor.data.clone(),
         });
-        Definition {
+        let mut definition = Definition {
             reference: self.reference(),
             project: self.core.config.project.to_string(),
             session_id: Some(session_id),
@@ -253,7 +254,11 @@ impl Session {
             actor,
             tags: values.tags,
             properties: values.properties,
+        };
+        if self.core.is_names_only() {
+            names_only::reduce_session(&mut definition);
         }
+        definition
     }
 
     fn awaited(&self) -> Option<&Awaited> {
@@ -292,7 +297,7 @@ impl Session {
             if !failed && self.id().is_some_and(|id| !self.core.config.sample.keeps(id.as_str())) {
                 return false;
             }
-            fields.property("mcpcat_sample_rate", &rate);
+            fields.fact("mcpcat_sample_rate", &rate);
         }
         true
     }

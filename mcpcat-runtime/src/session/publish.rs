@@ -64,7 +64,8 @@ impl Session {
 
     fn make(core: &Arc<Core>, text: &str) -> Self {
         let id = match core.config.session_strings {
-            SessionStrings::Verbatim => SessionId::verbatim(text),
+            // What a string of the author's says is no name of ours.
+            SessionStrings::Verbatim if !core.is_names_only() => SessionId::verbatim(text),
             _ => SessionId::derive(text, &core.config.project),
         };
         Self::named(core, id, Some(text))
@@ -91,7 +92,7 @@ impl Session {
         if !self.records_event() {
             return Ok(EventStart::now(self, parent).id);
         }
-        let mut loan = PooledFields::take(&self.core.config.policy);
+        let mut loan = self.core.fields();
         // A value's `Serialize` is the author's code: its panic must not become the host's.
         if user_code(|| write(loan.fields())).is_none() {
             self.count_panicked();
@@ -119,7 +120,7 @@ impl Session {
     #[inline]
     pub(crate) fn quick_loan(&self) -> Option<PooledFields> {
         let asks = self.core.config.consent.is_some() || !self.core.is_ready();
-        (!asks).then(|| PooledFields::take(&self.core.config.policy))
+        (!asks).then(|| self.core.fields())
     }
 
     /// The part of [`publish_recorded`](Self::publish_recorded) that runs no code but this library's: nothing is
@@ -188,6 +189,7 @@ impl EventStart {
 /// The session that an event without any belongs to, if a client is installed: its process's own.
 pub(crate) fn of_installed() -> Option<Session> {
     let client = Client::installed()?;
+    client.core().announce();
     client.core().ledger.unattributed();
     Some(Session::of_process(client.core()))
 }
@@ -216,6 +218,7 @@ impl Client {
     }
 
     pub(crate) fn resolve(&self, target: Target<'_>) -> Result<Session, PublishError> {
+        self.core().announce();
         match target.0 {
             Kind::Text(text) if text.is_empty() => {
                 self.core().ledger.unattributed();
@@ -241,6 +244,7 @@ fn resolved(target: Kind<'_>, project: &str) -> Result<Session, PublishError> {
         Kind::Session(session) => session,
         #[cfg(feature = "rmcp")]
         Kind::Process(client) => {
+            client.core().announce();
             client.core().ledger.unattributed();
             Session::of_process(client.core())
         }

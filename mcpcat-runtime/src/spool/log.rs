@@ -168,7 +168,7 @@ impl Log {
         &self,
         payload: Payload<'_>,
         mark: &Mark,
-        generation: u64,
+        era: u64,
         define: &mut dyn FnMut() -> (u8, Vec<u8>),
         overtaken: &mut Option<u8>,
     ) -> Result<Appended, Refused> {
@@ -177,8 +177,8 @@ impl Log {
             let slot = self.current.load(Acquire);
             let made = self.store.slot(slot);
             let sequence = made.map_or(0, |made| made.segment.sequence());
-            let Some(made) = made.filter(|_| mark.load().is_of(generation, sequence)) else {
-                return self.append_with_definition(payload, mark, generation, define, overtaken, rolled);
+            let Some(made) = made.filter(|_| mark.load().is_of(era, sequence)) else {
+                return self.append_with_definition(payload, mark, era, define, overtaken, rolled);
             };
             // Only where the definition is: the segment may have been freed and opened again since.
             match self.store.append_to(made, payload, Some(sequence))? {
@@ -195,7 +195,7 @@ impl Log {
         &self,
         payload: Payload<'_>,
         mark: &Mark,
-        generation: u64,
+        era: u64,
         define: &mut dyn FnMut() -> (u8, Vec<u8>),
         overtaken: &mut Option<u8>,
         mut rolled: bool,
@@ -212,7 +212,7 @@ impl Log {
         loop {
             let slot = self.current.load(Acquire);
             let marked = |sequence| {
-                if !mark.set(seen, generation, sequence) {
+                if !mark.set(seen, era, sequence) {
                     *overtaken = Some(kind);
                 }
             };

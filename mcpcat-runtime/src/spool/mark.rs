@@ -4,15 +4,16 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
 /// The low bits are the segment, plus one, that the newest definition is in; 0 asks for another. Segments of different
-/// fork generations differ. The high bits count how often what is defined has changed.
+/// spools differ, by their eras. The high bits count how often what is defined has changed.
 #[derive(Debug, Default)]
 pub(crate) struct Mark(AtomicU64);
 
 const SEGMENT: u64 = (1 << 48) - 1;
 const CHANGE: u64 = 1 << 48;
 
-fn place(generation: u64, segment: u64) -> u64 {
-    ((generation << 40 | segment) + 1) & SEGMENT
+/// Of the bits for the segment 16 are the era's: a client that was off and is on again has another spool.
+fn place(era: u64, segment: u64) -> u64 {
+    ((era << 32 | segment) + 1) & SEGMENT
 }
 
 /// What a mark said at one moment.
@@ -21,8 +22,8 @@ pub(super) struct Seen(u64);
 
 impl Seen {
     /// Whether the definition is in this segment.
-    pub(super) fn is_of(self, generation: u64, segment: u64) -> bool {
-        self.0 & SEGMENT == place(generation, segment)
+    pub(super) fn is_of(self, era: u64, segment: u64) -> bool {
+        self.0 & SEGMENT == place(era, segment)
     }
 }
 
@@ -43,8 +44,8 @@ impl Mark {
     /// nobody else has written it; else what was written may be older than what stands before it. Release: who sees
     /// the mark and then appends comes after the definition.
     #[must_use]
-    pub(super) fn set(&self, seen: Seen, generation: u64, segment: u64) -> bool {
-        let new = seen.0 & !SEGMENT | place(generation, segment);
+    pub(super) fn set(&self, seen: Seen, era: u64, segment: u64) -> bool {
+        let new = seen.0 & !SEGMENT | place(era, segment);
         self.0.compare_exchange(seen.0, new, AcqRel, Relaxed).is_ok()
     }
 }

@@ -41,8 +41,8 @@ mod sync;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -71,6 +71,9 @@ pub struct Opened {
     pub warnings: Vec<String>,
 }
 
+/// Spools that this process image has opened.
+static OPENED: AtomicU64 = AtomicU64::new(0);
+
 /// Opens a spool. Never fails: what cannot be on disk is kept in memory, and a warning says why.
 pub fn open(options: Options) -> Opened {
     fence::register();
@@ -81,6 +84,7 @@ pub fn open(options: Options) -> Opened {
         log,
         run: Mutex::new(run),
         generation,
+        era: OPENED.fetch_add(1, Relaxed) & 0xffff,
         left: AtomicBool::new(false),
         overflow: options.overflow,
         stall: options.stall,
@@ -96,6 +100,8 @@ pub struct Spool {
     /// Behind the log: files are closed before the run is deleted.
     run: Mutex<Option<run_dir::Run>>,
     generation: u64,
+    /// Tells its segments from those of this process's other spools in a [`Mark`].
+    era: u64,
     /// Whether this is a forked child that has let go of its parent's run.
     left: AtomicBool,
     overflow: Overflow,
@@ -130,7 +136,7 @@ impl Spool {
     ) -> Result<Appended, Refused> {
         let mut overtaken = None;
         let appended = self.append_padded(kind, record, generation, |payload| {
-            self.log.append_defined(payload, mark, generation, &mut define, &mut overtaken)
+            self.log.append_defined(payload, mark, self.era, &mut define, &mut overtaken)
         });
         if let Some(kind) = overtaken {
             // Nothing is lost without it: the record has a definition, if an older one.
@@ -152,7 +158,7 @@ impl Spool {
         loop {
             let seen = mark.load();
             let appended = self.append_record(kind, &mut make())?;
-            if mark.set(seen, self.generation, appended.segment) || attempt == ATTEMPTS {
+            if mark.set(seen, self.era, appended.segment) || attempt == ATTEMPTS {
                 return Ok(appended);
             }
             attempt += 1;
@@ -361,6 +367,12 @@ pub(crate) fn forget(state_dir: Option<PathBuf>, manifest: &Manifest) -> usize {
     StateDir::find(state_dir).map_or(0, |state| recovery::forget(&state, manifest))
 }
 
+/// Deletes every run in the state directory that no live process holds, whoever made it: its user has said no to all
+/// servers. How many there were.
+pub(crate) fn forget_all(state_dir: Option<PathBuf>) -> usize {
+    StateDir::find(state_dir).map_or(0, |state| recovery::forget_all(&state))
+}
+
 /// From now on a write that is longer than this process may make a file is an error for this thread, and no signal.
 pub(crate) fn no_file_size_signal() {
     region::NoFileSizeSignal::new().forever();
@@ -376,9 +388,28 @@ pub(crate) fn private_dir_beside(state_dir: Option<PathBuf>, name: &str) -> io::
     Ok(dir)
 }
 
+/// Makes `<state>/mcpcat` where it is missing, for this user alone.
+pub(crate) fn private_state_dir(state: &StateDir) -> io::Result<PathBuf> {
+    file::private_path(state.base())?;
+    let ours = state.ours();
+    file::private_dir(&ours)?;
+    Ok(ours)
+}
+
+/// Tells that something in one of some directories was made or taken away. `None` where the system cannot.
+pub(crate) fn watch_dirs(dirs: &[PathBuf]) -> Option<region::DirWatch> {
+    region::DirWatch::new(dirs).ok()
+}
+
 /// Whether that directory is there; nothing is made.
 pub(crate) fn exists_beside(state_dir: Option<PathBuf>, name: &str) -> bool {
     StateDir::find(state_dir).is_some_and(|state| state.ours().join(name).exists())
+}
+
+/// That directory, if it is there and nobody else can write to it; nothing is made.
+pub(crate) fn own_dir_beside(state_dir: Option<PathBuf>, name: &str) -> Option<PathBuf> {
+    let dir = StateDir::find(state_dir)?.ours().join(name);
+    file::check_dir(&dir).is_ok().then_some(dir)
 }
 
 /// Opens a regular file of this user alone.

@@ -118,6 +118,16 @@ pub(super) fn forget(state: &StateDir, manifest: &Manifest) -> usize {
     own.chain(former).filter_map(|path| Run::adopt(&path)).map(Run::remove).count()
 }
 
+/// The same for all runs, of whatever program. One of a later version is left alone: its format says whether it is held.
+pub(super) fn forget_all(state: &StateDir) -> usize {
+    let (root, former_root, none) = (run_dir::root_of(state), run_dir::former_root_of(state), HashSet::new());
+    let is_ours = |root: &Path| file::check_dir(root).is_ok();
+    let runs = is_ours(&root).then(|| run_dir::names(&root)).into_iter().flatten().map(|(path, _)| path);
+    let former = is_ours(&former_root).then(|| run_dir::former_runs(&former_root, &none));
+    let former = former.into_iter().flatten().map(|(path, _)| path);
+    runs.chain(former).filter_map(|path| Run::adopt(&path)).map(Run::remove).count()
+}
+
 /// A run whose process is gone: an iterator over the records that are not complete. While this value lives, no
 /// other process adopts the run.
 #[derive(Debug)]

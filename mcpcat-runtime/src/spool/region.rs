@@ -882,3 +882,62 @@ pub(super) fn is_in_program() -> bool {
 pub(super) fn is_in_program() -> bool {
     true
 }
+
+/// Tells of what is made in directories and taken away, without a look at them in between: inotify.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[derive(Debug)]
+pub(crate) struct DirWatch(std::fs::File);
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+impl DirWatch {
+    /// # Errors
+    /// There are no more watches or descriptors, or one of the directories is not there.
+    pub(super) fn new(dirs: &[std::path::PathBuf]) -> std::io::Result<Self> {
+        use std::os::fd::{AsRawFd as _, FromRawFd as _};
+        use std::os::unix::ffi::OsStrExt as _;
+        const WHAT: u32 = libc::IN_CREATE
+            | libc::IN_DELETE
+            | libc::IN_MOVED_FROM
+            | libc::IN_MOVED_TO
+            | libc::IN_DELETE_SELF
+            | libc::IN_MOVE_SELF
+            | libc::IN_ONLYDIR;
+        // SAFETY: takes flags and returns a descriptor or -1.
+        let descriptor = unsafe { libc::inotify_init1(libc::IN_CLOEXEC | libc::IN_NONBLOCK) };
+        if descriptor < 0 {
+            return Err(std::io::Error::last_os_error());
+        }
+        // SAFETY: a descriptor that was just made and that nobody else knows.
+        let watch = Self(unsafe { std::fs::File::from_raw_fd(descriptor) });
+        for dir in dirs {
+            let path = std::ffi::CString::new(dir.as_os_str().as_bytes())?;
+            // SAFETY: an open descriptor of inotify, and a path that ends with a zero and lives as long as the call.
+            if unsafe { libc::inotify_add_watch(watch.0.as_raw_fd(), path.as_ptr(), WHAT) } < 0 {
+                return Err(std::io::Error::last_os_error());
+            }
+        }
+        Ok(watch)
+    }
+
+    /// Until something has changed. On the delivery thread.
+    pub(crate) async fn changed(self) -> std::io::Result<()> {
+        // A pipe to tokio: what can be waited for until it is readable, and nothing else is done with it.
+        tokio::net::unix::pipe::Receiver::from_owned_fd_unchecked(self.0.into())?.readable().await
+    }
+}
+
+/// Not written for this system.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[derive(Debug)]
+pub(crate) struct DirWatch;
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+impl DirWatch {
+    pub(super) fn new(_: &[std::path::PathBuf]) -> std::io::Result<Self> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) async fn changed(self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

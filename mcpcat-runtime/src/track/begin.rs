@@ -20,6 +20,7 @@ use super::watch::Watched;
 use super::whose::Whose;
 use crate::call::Call;
 use crate::client::Client;
+use crate::event::names_only::{OTHER_METHOD, names_subject};
 use crate::session::{InSession as _, Scope, Scoped, Session};
 
 /// What a request is about.
@@ -108,24 +109,37 @@ impl<H: ServerHandler> Tracked<H> {
             return Watched::Inside { scope, told, settles: None };
         }
         let named = found.session.knows_client();
-        let trace = options.trace(context);
+        let names_only = client.core().is_names_only();
+        let trace = if names_only { None } else { options.trace(context) };
         let hooks = &options.hooks;
-        let asks = hooks.concern(&found.session);
+        let asks = !names_only && hooks.concern(&found.session);
         if asks || trace.is_some() {
             found.session = found.session.viewed(trace, asks);
         }
         if asks {
             hooks.ask(&found.session, info().into_owned());
         }
-        let payload = options.payload(method.name, subject.name);
+        let payload = if names_only { Payload::Nothing } else { options.payload(method.name, subject.name) };
+        let mut name = subject.name.filter(|_| !names_only || names_subject(method.name));
+        // Its client has made up what the server does not know by this name.
+        let made_up = name.filter(|name| names_only && !self.has_tool(name));
+        if made_up.is_some() {
+            name = None;
+        }
         let mut call = Call::request(found.session, method.name);
         if let Some(fields) = call.fields() {
             match method.event_type {
                 Some(event_type) => fields.body_member("event_type", &event_type),
-                None => fields.body_member("event_type", &format!("mcp:{}", method.name)),
+                None => {
+                    let known = if names_only { OTHER_METHOD } else { method.name };
+                    fields.body_member("event_type", &format!("mcp:{known}"));
+                }
             }
-            if let Some(name) = subject.name {
+            if let Some(name) = name {
                 fields.name(name);
+            }
+            if names_only {
+                fields.size("mcpcat_request_bytes", params);
             }
             let extra = Extra { id: &context.id, extensions: &context.extensions };
             match payload {
@@ -137,8 +151,8 @@ impl<H: ServerHandler> Tracked<H> {
             }
             match found.link {
                 Link::Named => {}
-                Link::Conversation => fields.property("mcpcat_session", "conversation"),
-                Link::Nothing => fields.property("mcpcat_session", "unlinked"),
+                Link::Conversation => fields.fact("mcpcat_session", "conversation"),
+                Link::Nothing => fields.fact("mcpcat_session", "unlinked"),
             }
             whose.note(options, project, fields);
             let reported = subject.sent.and_then(|sent| sent.model.as_deref());
@@ -157,7 +171,8 @@ impl<H: ServerHandler> Tracked<H> {
             }
         }
         let ending = Ending::of(context, found.single, method.lasts);
-        Watched::Recorded { call, ending, told, payload, settles }
+        let made_up = made_up.map(Into::into);
+        Watched::Recorded { call, ending, told, payload, settles, made_up }
     }
 
     /// The scope of a notification: no event, but the session of what is published while it is handled.

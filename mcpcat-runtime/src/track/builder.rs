@@ -39,13 +39,13 @@ impl<H> Tracked<H> {
     /// `list_tools` is asked at the first call of a tool; on a stateless service, where each request has a
     /// wrapper of its own, at every call.
     #[must_use]
-    pub fn inject_intent(self) -> Self {
+    pub fn intent(self) -> Self {
         self.configure(|options| options.injection.intent = Some(None))
     }
 
     /// [`intent`](Self::intent) with a description of your own for the parameter.
     #[must_use]
-    pub fn inject_intent_described(self, description: impl Into<Arc<str>>) -> Self {
+    pub fn intent_described(self, description: impl Into<Arc<str>>) -> Self {
         let description = description.into();
         self.configure(|options| options.injection.intent = Some(Some(description)))
     }
@@ -53,7 +53,7 @@ impl<H> Tracked<H> {
     /// Adds a tool `get_more_tools`, with which an agent says what tool it misses. It is answered here and
     /// recorded as a tool call whose `user_intent` is the wish. A tool of that name in the server stays.
     #[must_use]
-    pub fn inject_wish_tool(self) -> Self {
+    pub fn wish_tool(self) -> Self {
         self.configure(|options| options.injection.wish_tool = true)
     }
 
@@ -65,14 +65,14 @@ impl<H> Tracked<H> {
     /// The session of such a call is the one whose id was sent; whoever knows an id can write into its
     /// session. Events carry how they were linked in the tag `agentcat_session_id_source`.
     #[must_use]
-    pub fn inject_session_handle(self) -> Self {
+    pub fn session_handle(self) -> Self {
         self.configure(|options| options.injection.session_handle = true)
     }
 
     /// Tells the agents of one conversation apart: a required parameter `agent_id` is added to the tools'
     /// schemas, recorded as the tag `agentcat_agent_id`, and taken out before the tool runs.
     #[must_use]
-    pub fn inject_agent_id(self) -> Self {
+    pub fn agent_id(self) -> Self {
         self.configure(|options| options.injection.agent_id = true)
     }
 

@@ -316,6 +316,9 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         async move {
             let listing = async move { self.handler().list_tools(request, context).await };
             let mut listed = watch(call, listing).await;
+            if let (Some(options), Ok(list)) = (self.learning(), &listed) {
+                list.tools.iter().for_each(|tool| options.injection.tools.learn(tool));
+            }
             if let (Some((options, wanted)), Ok(list)) = (injecting, &mut listed) {
                 for tool in &mut list.tools {
                     decorate(tool, &options.injection, wanted);

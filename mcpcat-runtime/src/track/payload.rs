@@ -102,6 +102,9 @@ pub(super) trait Answer {
 }
 
 fn respond<T: Serialize>(fields: &mut Fields, answer: &T, payload: Payload) {
+    if fields.is_names_only() {
+        return fields.size("mcpcat_response_bytes", answer);
+    }
     match payload {
         Payload::All => fields.response(answer),
         Payload::Shape => fields.response(&Shape(answer)),

@@ -11,7 +11,7 @@ use super::connection::{Asked, Connection, peer_of};
 use super::inject::Injected;
 use super::options::Options;
 use super::whose::Whose;
-use crate::client::{Client, for_project};
+use crate::client::{Client, for_project_quietly};
 use crate::notice;
 use crate::session::{Kind, Peer, Session, Target};
 
@@ -30,7 +30,7 @@ use crate::session::{Kind, Peer, Session, Target};
 /// ```
 #[must_use = "the wrapper has to be served instead of the handler"]
 pub fn track<H: Handler>(handler: H, project: impl AsRef<str>) -> Tracked<H> {
-    let client = for_project(project.as_ref()).map_err(|error| {
+    let client = for_project_quietly(project.as_ref()).map_err(|error| {
         notice::error(format_args!("the server is served untracked: {error}"));
         Arc::from(error.to_string())
     });
@@ -94,6 +94,27 @@ pub enum Status {
 }
 
 impl<H> Tracked<H> {
+    /// Records names of tools, prompts and events, outcomes, types of errors, durations, sizes and versions, and no
+    /// payload: see [`ClientBuilder::names_only`](crate::client::ClientBuilder::names_only). It holds for all that this
+    /// server's client records from now on, events of the server's code among it.
+    ///
+    /// The name of a tool is recorded where the server knows it ([`get_tool`](ServerHandler::get_tool), or its listing)
+    /// or has answered the call well. Hooks for identities, tags, properties and traces are not asked.
+    ///
+    /// ```no_run
+    /// # use rmcp::ServerHandler;
+    /// # fn serve(handler: impl ServerHandler) {
+    /// let server = mcpcat_runtime::track::track(handler, "proj_abc123xyz").names_only();
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn names_only(self) -> Self {
+        if let Ok(client) = &self.shared.client {
+            client.core().leave_payloads_out();
+        }
+        self
+    }
+
     fn new(handler: H, client: Result<Client, Arc<str>>) -> Self {
         super::version::warn_if_newer();
         Self { handler, options: Arc::default(), shared: Arc::new(Shared::new(client)) }
@@ -160,7 +181,7 @@ impl Shared {
         match &self.client {
             Ok(client) => match client.off_reason() {
                 None => Status::Recording,
-                Some(reason) => Status::Off { reason: reason.to_owned() },
+                Some(reason) => Status::Off { reason },
             },
             Err(reason) => Status::Untracked { reason: reason.to_string() },
         }
@@ -205,7 +226,20 @@ impl<H: ServerHandler> Tracked<H> {
 
     /// The client, where anything is recorded.
     pub(super) fn recorder(&self) -> Option<&Client> {
-        self.shared.client.as_ref().ok().filter(|client| client.core().records())
+        let client = self.shared.client.as_ref().ok().filter(|client| client.core().records())?;
+        // By now it has all of its settings.
+        client.core().announce();
+        Some(client)
+    }
+
+    /// Whether the server has a tool of this name, going by what it says of its tools or has listed.
+    pub(super) fn has_tool(&self, name: &str) -> bool {
+        self.handler.get_tool(name).is_some() || self.options.injection.tools.knows(name)
+    }
+
+    /// The options, where names of tools are to be told from what clients make up.
+    pub(super) fn learning(&self) -> Option<&Options> {
+        self.recorder().filter(|client| client.core().is_names_only()).map(|_| &*self.options)
     }
 
     /// The options, where tools shall look different to clients.

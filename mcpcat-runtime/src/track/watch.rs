@@ -26,7 +26,15 @@ use crate::session::{InSession as _, Scope, Scoped};
 /// What is done about a request.
 pub(super) enum Watched {
     /// Its event has begun.
-    Recorded { call: Call, ending: Ending, told: Option<Told>, payload: Payload, settles: Option<Client> },
+    Recorded {
+        call: Call,
+        ending: Ending,
+        told: Option<Told>,
+        payload: Payload,
+        settles: Option<Client>,
+        /// A name that nobody knows yet: it is the event's if the server answers to it.
+        made_up: Option<Box<str>>,
+    },
     /// It runs in its session and is no event.
     Inside { scope: Scope, told: Option<Told>, settles: Option<Client> },
     /// Nothing is recorded at all.
@@ -50,8 +58,8 @@ where
     F: Future<Output = Result<A, ErrorData>>,
 {
     let (running, open, settles) = match watched {
-        Watched::Recorded { call, ending, payload, settles, .. } => {
-            (call.scope(handler), Some(Open { call: Some(call), ending, payload }), settles)
+        Watched::Recorded { call, ending, payload, settles, made_up, .. } => {
+            (call.scope(handler), Some(Open { call: Some(call), ending, payload, made_up }), settles)
         }
         Watched::Inside { scope, settles, .. } => (scope.wrap(handler), None, settles),
         Watched::Untouched => (handler.in_current_session(), None, None),
@@ -115,6 +123,7 @@ struct Open {
     call: Option<Call>,
     ending: Ending,
     payload: Payload,
+    made_up: Option<Box<str>>,
 }
 
 impl Open {
@@ -122,10 +131,14 @@ impl Open {
     fn conclude<A: Answer>(&mut self, ended: thread::Result<Result<A, ErrorData>>) -> Result<A, ErrorData> {
         match ended {
             Ok(Ok(answer)) => {
+                let failure = answer.failure();
                 if let Some(fields) = self.call.as_mut().and_then(Call::fields) {
                     answer.record(fields, self.payload);
+                    if let Some(name) = self.made_up.take().filter(|_| failure.is_none()) {
+                        fields.name(&name);
+                    }
                 }
-                self.finish(answer.failure());
+                self.finish(failure);
                 Ok(answer)
             }
             Ok(Err(error)) => {
@@ -145,7 +158,7 @@ impl Open {
     fn finish(&mut self, failure: Option<ErrorInfo>) {
         let Some(mut call) = self.call.take() else { return };
         if let (Some(how), Some(fields)) = (self.ending.of_lasting(), call.fields()) {
-            fields.property("mcpcat_ended", how);
+            fields.fact("mcpcat_ended", how);
         }
         // Whatever a handler says when its client has hung up on a subscription: nothing has failed.
         let failure = failure.filter(|_| !self.ending.is_clients_end());

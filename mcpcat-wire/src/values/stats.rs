@@ -31,11 +31,13 @@ pub enum DropReason {
     /// It had waited on disk for a week without a process that could deliver it. Also events of other programs, which
     /// the process counts that deletes them.
     Expired,
+    /// Its user said no to recording while it waited: see `consent`.
+    OptedOut,
 }
 
 impl DropReason {
     /// Every reason, in the order of the ledger.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::SpoolFull,
         Self::TooLarge,
         Self::Rejected,
@@ -48,6 +50,7 @@ impl DropReason {
         Self::SpoolFailed,
         Self::Evicted,
         Self::Expired,
+        Self::OptedOut,
     ];
 
     /// The reason in a word, as logs and metrics write it.
@@ -66,6 +69,7 @@ impl DropReason {
             Self::SpoolFailed => "spool_failed",
             Self::Evicted => "evicted",
             Self::Expired => "expired",
+            Self::OptedOut => "opted_out",
         }
     }
 }

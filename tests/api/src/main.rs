@@ -18,7 +18,7 @@ type Failure = Box<dyn std::error::Error>;
 const AS_RUSTDOC: &str = "MCPCAT_API_AS_RUSTDOC";
 
 /// The modules of the facade.
-const MODULES: [&str; 3] = ["policy", "privacy", "testing"];
+const MODULES: [&str; 4] = ["consent", "policy", "privacy", "testing"];
 
 /// The packages that the facade's items stand in.
 const OURS: [&str; 3] = ["mcpcat", "mcpcat-runtime", "mcpcat-wire"];

@@ -27,8 +27,8 @@ impl ServerHandler for Counter {
 /// Serves it, on one thread.
 pub async fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let server = mcpcat::track(Counter::default(), "proj_local")
-        .inject_intent()
-        .inject_wish_tool()
+        .intent()
+        .wish_tool()
         .identify(async |_| Some(mcpcat::Identity::new("somebody")))
         .record(|method| method == "tools/call");
     server.serve(rmcp::transport::stdio()).await?.waiting().await?;

@@ -23,7 +23,7 @@ pub use message::{TransportError, TransportRequest, TransportResponse};
 #[cfg(feature = "reqwest")]
 pub use reqwest::HttpClient;
 #[cfg(feature = "reqwest")]
-pub(crate) use reqwest::{Reqwest, Settings, Source, has_tls, refused_proxy};
+pub(crate) use reqwest::{Reqwest, Settings, Source, has_tls, proxy_to, refused_proxy};
 
 /// Sends requests for the delivery: what stands between events and the network.
 ///

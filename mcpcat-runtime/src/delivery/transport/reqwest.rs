@@ -95,16 +95,7 @@ impl fmt::Debug for Settings {
 impl Settings {
     /// The proxy on the way, as far as it can be known: settings of the host's own client are not asked.
     fn proxy_in_use(&self) -> Option<String> {
-        if self.base.is_loopback() {
-            return None;
-        }
-        match &self.proxy {
-            Some(proxy) => Some(proxy.clone()),
-            None => {
-                let there = self.base.text().parse().ok()?;
-                Matcher::from_system().intercept(&there).map(|proxy| proxy.uri().to_string())
-            }
-        }
+        proxy_to(&self.base, self.proxy.clone())
     }
 
     fn build(&self) -> Result<Client, TransportError> {
@@ -225,6 +216,17 @@ pub(crate) fn refused_proxy(proxy: &str) -> Option<String> {
         other => Some(format!("its scheme is `{other}`: http, https and socks5 are known")),
     }
     .or_else(|| Proxy::all(proxy).err().map(|error| error.without_url().to_string()))
+}
+
+/// The proxy on the way to an address: the one that was named, else the environment's, and none on this machine.
+pub(crate) fn proxy_to(base: &BaseUrl, named: Option<String>) -> Option<String> {
+    if base.is_loopback() {
+        return None;
+    }
+    named.or_else(|| {
+        let there = base.text().parse().ok()?;
+        Matcher::from_system().intercept(&there).map(|proxy| proxy.uri().to_string())
+    })
 }
 
 /// What clients of one process share a client by.
