@@ -308,7 +308,7 @@ fn grow(data: &Path, bytes: u64) -> i64 {
 
 #[test]
 fn whatever_kills_the_upgrade_every_event_is_there() {
-    let bytes = std::env::var("MCPCAT_UPGRADE_BYTES").map_or(6_000_000, |bytes| bytes.parse().unwrap());
+    let bytes = std::env::var("MCPCAT_UPGRADE_BYTES").map_or(3_000_000, |bytes| bytes.parse().unwrap());
     let mut seed = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64 | 1;
     println!("seed {seed}");
     let mut random = move |below: u64| {
