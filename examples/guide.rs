@@ -1,7 +1,7 @@
 //! A server with one tool, tracked.
 
 use rmcp::handler::server::wrapper::Parameters;
-use rmcp::{ServerHandler, ServiceExt as _, schemars, tool, tool_handler, tool_router, transport::stdio};
+use rmcp::{ServerHandler, schemars, tool, tool_handler, tool_router, transport::stdio};
 
 #[derive(Clone)]
 struct Shop;

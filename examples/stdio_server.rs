@@ -11,7 +11,7 @@ use mcpcat::emit;
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{CallToolResult, ContentBlock};
 use rmcp::transport::stdio;
-use rmcp::{ServiceExt as _, schemars, tool, tool_handler, tool_router};
+use rmcp::{schemars, tool, tool_handler, tool_router};
 use serde::Deserialize;
 use std::time::Duration;
 

@@ -42,9 +42,11 @@ pub use mcpcat_runtime::{
 };
 #[cfg(feature = "rmcp")]
 pub use mcpcat_runtime::{
-    Convention, HookAnswer, Identity, Payload, Principal, RequestInfo, ServerHandle, Source, Status, Tracked,
-    Trust, recorded_by_default, track,
+    Convention, Feedback, FeedbackTool, HookAnswer, Identity, Payload, Principal, RequestInfo, ServerHandle,
+    Source, Status, Tracked, Trust, WishTool, recorded_by_default, track,
 };
+#[cfg(feature = "streamable-http")]
+pub use mcpcat_runtime::{Sessions, sessions};
 
 // What generated code calls.
 mcpcat_macros::private! {
@@ -77,6 +79,22 @@ pub use mcpcat_macros::emit as __emit;
 macro_rules! emit {
     ($($event:tt)*) => {
         $crate::__emit!($crate; $($event)*)
+    };
+}
+
+/// Name and version of the crate that it is written in, for [`Tracked::server_info`].
+///
+/// ```no_run
+/// # use rmcp::ServerHandler;
+/// # fn serve(handler: impl ServerHandler) {
+/// let server = mcpcat::track(handler, "proj_abc123xyz").server_info(mcpcat::server_info!());
+/// # }
+/// ```
+#[cfg(feature = "rmcp")]
+#[macro_export]
+macro_rules! server_info {
+    () => {
+        (::core::env!("CARGO_PKG_NAME"), ::core::env!("CARGO_PKG_VERSION"))
     };
 }
 

@@ -6,6 +6,7 @@ mod future;
 use std::cell::Cell;
 use std::future::Future;
 use std::thread;
+use std::time::Duration;
 
 use mcpcat_wire::event_type::is_product_method;
 
@@ -35,6 +36,8 @@ struct Live {
     slot: Slot,
     start: EventStart,
     started: Moment,
+    /// How long it took, where that is known before it is finished.
+    elapsed: Option<Duration>,
     fields: PooledFields,
     /// The product has no type for it.
     foreign_type: bool,
@@ -61,12 +64,48 @@ impl Call {
 
     /// Begins a request of this method that a tracker observes; the tracker writes its type.
     pub(crate) fn request(session: Session, method: &str) -> Self {
+        Self::request_under(session, method, None)
+    }
+
+    /// The same for a request that belongs to another event.
+    pub(crate) fn request_under(session: Session, method: &str, parent: Option<EventId>) -> Self {
         let live = session.records_event().then(|| {
-            let mut live = Live::new(session, None);
+            let mut live = Live::new(session, parent);
             live.foreign_type = !is_product_method(method);
             live
         });
         Self { callsite: None, live }
+    }
+
+    /// It began this long ago.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn began(&mut self, ago: Duration) {
+        if let Some(live) = &mut self.live {
+            live.start.shift(ago);
+            live.started = live.started.earlier(ago);
+        }
+    }
+
+    /// Its work has ended; it is finished later.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn stop(&mut self) {
+        if let Some(live) = &mut self.live {
+            live.elapsed = Some(live.started.elapsed());
+        }
+    }
+
+    /// The session and the id that its event has, and how long ago it began.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn identity(&self) -> Option<(&Session, EventId, Duration)> {
+        let live = self.live.as_ref()?;
+        Some((&live.slot.scope()?.session, live.start.id, live.started.elapsed()))
+    }
+
+    /// Ends without an event.
+    pub(crate) fn forget(mut self) {
+        if let Some(live) = self.live.take() {
+            live.put_back();
+        }
     }
 
     /// Takes the beginning back: the work has not begun yet.
@@ -314,6 +353,7 @@ impl Live {
         session.core().prepare(&mut live.fields);
         live.slot.fill(Scope { session, parent: Some(live.start.id) });
         live.started = Moment::now();
+        live.elapsed = None;
         live.foreign_type = false;
         live.begun = true;
         live.unwinding = thread::panicking();
@@ -327,6 +367,7 @@ impl Live {
             slot: Slot::new(None),
             start: EventStart::NONE,
             started: Moment::now(),
+            elapsed: None,
             fields: PooledFields::default(),
             foreign_type: false,
             begun: false,
@@ -344,7 +385,7 @@ impl Live {
 
     #[inline]
     fn finish(&mut self, callsite: Option<&'static Callsite>, error: Option<ErrorInfo>) {
-        let elapsed = self.started.elapsed();
+        let elapsed = self.elapsed.unwrap_or_else(|| self.started.elapsed());
         self.slot.leave();
         let Some(scope) = self.slot.scope() else { return };
         let session = &scope.session;

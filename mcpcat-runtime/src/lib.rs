@@ -72,9 +72,11 @@ pub use session::{
 pub use spool::{Backend, Overflow};
 #[cfg(feature = "rmcp")]
 pub use track::{
-    Convention, HookAnswer, Identity, Payload, Principal, RequestInfo, ServerHandle, Source, Status, Tracked,
-    Trust, recorded_by_default, track,
+    Convention, Feedback, FeedbackTool, HookAnswer, Identity, Payload, Principal, RequestInfo, ServerHandle,
+    Source, Status, Tracked, Trust, WishTool, recorded_by_default, track,
 };
+#[cfg(feature = "streamable-http")]
+pub use track::{Sessions, sessions};
 
 #[cfg(test)]
 mod outage;

@@ -13,7 +13,10 @@ use crate::event::record::Actor;
 use crate::privacy::consent::Known;
 use crate::spool::Mark;
 
+pub(crate) mod causes;
 mod id;
+#[cfg(feature = "rmcp")]
+pub(crate) mod open_calls;
 
 /// What the clones of a session share. Apart from the core, so that the client can keep sessions without
 /// keeping itself alive.
@@ -57,7 +60,6 @@ pub(crate) struct Facts {
     pub(crate) client: Option<Peer>,
     pub(crate) server: Option<Peer>,
     pub(crate) actor: Option<Actor>,
-
     /// Who an authentication layer says is behind it. Asked about consent, and written nowhere.
     pub(crate) principal: Option<Box<str>>,
 }
@@ -109,4 +111,8 @@ pub(crate) struct Sessions {
     /// A connection of one client has made the process's session its own.
     pub(crate) claimed: AtomicBool,
     pub(crate) warned: AtomicBool,
+    pub(crate) causes: causes::Causes,
+    /// Calls that go on in a later request.
+    #[cfg(feature = "rmcp")]
+    pub(crate) open_calls: open_calls::OpenCalls,
 }

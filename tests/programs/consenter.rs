@@ -14,7 +14,7 @@ use rmcp::model::{
     GetPromptResponse, ReadResourceRequestParams, ReadResourceResponse,
 };
 use rmcp::service::RequestContext;
-use rmcp::{RoleServer, ServerHandler, ServiceExt as _, tool, tool_handler, tool_router, transport::stdio};
+use rmcp::{RoleServer, ServerHandler, tool, tool_handler, tool_router, transport::stdio};
 use serde_json::{Value, json};
 
 #[derive(Clone)]

@@ -4,6 +4,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bad_input;
+mod calls_kill;
+mod calls_once;
+mod calls_tree;
+mod calls_wire;
+mod calls_words;
 mod consent;
 mod conversations;
 mod credentials;

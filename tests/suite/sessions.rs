@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rmcp::ServiceExt as _;
 use rmcp::service::{RoleClient, RunningService};
 use rmcp::transport::StreamableHttpClientTransport;
+use rmcp::transport::streamable_http_server::session::SessionManager;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::{Value, json};
@@ -16,6 +17,21 @@ pub async fn serve<H: rmcp::ServerHandler>(
     config: StreamableHttpServerConfig,
 ) -> String {
     let service = StreamableHttpService::new(make, Arc::new(LocalSessionManager::default()), config);
+    serve_service(service).await
+}
+
+/// The same with the seam at its sessions.
+pub async fn serve_observed<H: rmcp::ServerHandler>(
+    make: impl Fn() -> Result<H, std::io::Error> + Send + Sync + 'static,
+    config: StreamableHttpServerConfig,
+) -> String {
+    let manager = mcpcat_runtime::sessions(LocalSessionManager::default());
+    serve_service(StreamableHttpService::new(make, Arc::new(manager), config)).await
+}
+
+async fn serve_service<H: rmcp::ServerHandler, M: SessionManager>(
+    service: StreamableHttpService<H, M>,
+) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/mcp", listener.local_addr().unwrap());
     let router = axum::Router::new().nest_service("/mcp", service);

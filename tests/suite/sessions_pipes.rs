@@ -106,7 +106,8 @@ async fn half_an_hour_without_a_request_ends_the_session_of_a_pipe() {
     const MINUTE: Duration = Duration::from_secs(60);
     let collector = Collector::start().await;
     let client = collector.client();
-    let (idle, busy) = tokio::join!(pipe(client.track(Sample), "idle"), pipe(client.track(Sample), "busy"));
+    let server = || client.track(Sample).server_info(("sample", "1"));
+    let (idle, busy) = tokio::join!(pipe(server(), "idle"), pipe(server(), "busy"));
     let greet = |name: &'static str| call("greet", json!({ "name": name }));
     idle.call_tool(greet("before")).await.unwrap();
     for _ in 0..4 {
@@ -127,7 +128,7 @@ async fn half_an_hour_without_a_request_ends_the_session_of_a_pipe() {
         let call = bodies.iter().find(|body| body["id"] == event["parent_id"]).unwrap();
         assert_eq!(call["session_id"], event["session_id"], "a call and its event stay together");
         // The new session knows its two ends: there is no handshake in it.
-        assert_eq!((&event["client_name"], &event["server_name"]), (&json!("idle"), &json!("rmcp")));
+        assert_eq!((&event["client_name"], &event["server_name"]), (&json!("idle"), &json!("sample")));
         event["session_id"].clone()
     };
     assert_ne!(session("before"), session("after"));

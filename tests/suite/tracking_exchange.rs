@@ -3,7 +3,7 @@
 use rmcp::transport::streamable_http_server::StreamableHttpServerConfig;
 use serde_json::{Value, json};
 
-use crate::sessions::serve;
+use crate::sessions::{serve, serve_observed};
 use crate::support::{Collector, PATIENCE, Sample};
 
 const MODERN: &str = "2026-07-28";
@@ -77,14 +77,17 @@ async fn play(url: &str, modern: bool) -> Vec<(u16, String)> {
 #[tokio::test]
 async fn every_exchange_over_http_is_the_same_tracked_and_plain() {
     let collector = Collector::start().await;
-    for (stateful, modern) in [(true, false), (false, false), (true, true)] {
+    for (stateful, modern, seam) in
+        [(true, false, false), (false, false, false), (true, true, false), (true, false, true)]
+    {
         let client = collector.client();
         let config = || StreamableHttpServerConfig::default().with_legacy_session_mode(stateful);
         let plain = serve(|| Ok(Sample), config()).await;
         let tracker = client.clone();
-        let tracked = serve(move || Ok(tracker.track(Sample)), config()).await;
+        let make = move || Ok(tracker.track(Sample));
+        let tracked = if seam { serve_observed(make, config()).await } else { serve(make, config()).await };
         let (plain, tracked) = tokio::join!(play(&plain, modern), play(&tracked, modern));
-        let mode = format!("stateful {stateful}, modern {modern}");
+        let mode = format!("stateful {stateful}, modern {modern}, seam {seam}");
         assert!(plain.iter().any(|(_, text)| text.contains("hello Ada")), "{mode}: {plain:#?}");
         assert_eq!(plain, tracked, "{mode}");
         let stats = client.flush(PATIENCE).await;

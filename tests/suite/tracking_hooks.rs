@@ -131,7 +131,8 @@ async fn a_hook_that_fails_is_heard() {
         server.event_properties(async |_| Err::<Option<_>, _>(std::io::Error::other("the directory is down")))
     })
     .await;
-    assert!(!event.contains_key("properties"));
+    let properties = event["properties"].as_object().unwrap();
+    assert!(properties.keys().all(|key| key.starts_with("mcpcat_")), "nothing of the hook's: {properties:?}");
     assert_eq!(why, "`event_properties` gave nothing: the directory is down");
 }
 
@@ -183,8 +184,8 @@ async fn a_call_and_what_it_raises_carry_their_trace() {
     let _ = client.flush(PATIENCE).await;
     for name in ["greet", "greeted"] {
         let properties = named(&collector.bodies(), name)["properties"].clone();
-        let expected = json!({ "trace_id": &PARENT[3..35], "span_id": &PARENT[36..52] });
-        assert_eq!(properties, expected, "{name}");
+        assert_eq!(properties["trace_id"], PARENT[3..35], "{name}");
+        assert_eq!(properties["span_id"], PARENT[36..52], "{name}");
     }
 
     let own = client.track(Sample).trace_context(|| Some(TraceContext::new("a".repeat(32), "b".repeat(16))));

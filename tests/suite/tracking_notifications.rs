@@ -56,7 +56,7 @@ async fn a_resolver_names_the_session_of_a_notification() {
     let client = collector.client();
     let tracker = client.clone();
     let make = move || {
-        Ok(tracker.track(Listener).resolve_session(|it| {
+        Ok(tracker.track(Listener).server_info(("listener", "1")).resolve_session(|it| {
             let by = it.method().starts_with("notifications/") || it.method() == "shop/opened";
             it.header("x-conversation")
                 .map(|text| if by { text.to_owned() } else { format!("{text}, asked") })
@@ -84,7 +84,11 @@ async fn a_resolver_names_the_session_of_a_notification() {
         );
     }
     for body in bodies.iter().filter(|body| body["resource_name"] == "heard") {
-        assert_eq!((&body["client_name"], &body["server_name"]), (&json!("rmcp"), &json!("rmcp")), "{body}");
+        assert_eq!(
+            (&body["client_name"], &body["server_name"]),
+            (&json!("rmcp"), &json!("listener")),
+            "{body}"
+        );
     }
     assert_eq!(client.flush(PATIENCE).await.delivered, 8, "a notification itself is no event");
 }

@@ -6,7 +6,7 @@ use rmcp::model::{
 };
 use rmcp::service::{RoleClient, RunningService, SubscriptionContext};
 use rmcp::transport::StreamableHttpClientTransport;
-use rmcp::{ClientLifecycleMode, ClientServiceExt as _, ServerHandler, ServiceExt as _};
+use rmcp::{ClientLifecycleMode, ClientServiceExt as _, ServerHandler};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 

@@ -90,7 +90,7 @@ fn check_request(request: &Received) -> Value {
 async fn the_events_of_a_tracked_server() {
     let collector = Collector::start().await;
     let client = collector.client();
-    let agent = connect(client.track(Sample)).await;
+    let agent = connect(client.track(Sample).server_info(("sample", "1"))).await;
     agent.list_all_tools().await.unwrap();
     agent.call_tool(call("greet", json!({ "name": "Ada" }))).await.unwrap();
     agent.call_tool(call("fail", json!({}))).await.unwrap();

@@ -30,7 +30,8 @@ const SERVERS: [(&str, &str, &str); 4] = [
     ),
 ];
 
-const MAIN: &str = r#"use rmcp::{ServerHandler, ServiceExt as _};
+const MAIN: &str = r#"#[allow(unused_imports)]
+use rmcp::{ServerHandler, ServiceExt as _};
 
 #[derive(Clone)]
 struct Server;

@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{CallToolRequestParams, ServerCapabilities, ServerConfig};
-use rmcp::{ServerHandler, ServiceExt as _, schemars, tool, tool_handler, tool_router};
+use rmcp::service::{RunningService, ServerInitializeError};
+use rmcp::{RoleServer, ServerHandler, ServiceExt as _, schemars, tool, tool_handler, tool_router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::io::DuplexStream;
 
 use crate::measure::{Calls, allocations, cpu};
 
@@ -63,7 +65,8 @@ pub fn run(name: &str, url: &str) -> ToolCalls {
             "ours" => {
                 let client =
                     mcpcat::Client::builder("proj_peers").base_url(url).build().expect("good settings");
-                let calls = serve(client.track(Shop)).await;
+                let tracked = client.track(Shop);
+                let calls = served(|ours| tracked.serve(ours)).await;
                 let _ = client.shutdown(patience).await;
                 calls
             }
@@ -99,9 +102,19 @@ pub fn run(name: &str, url: &str) -> ToolCalls {
 }
 
 async fn serve(handler: impl ServerHandler) -> Calls {
+    served(|ours| handler.serve(ours)).await
+}
+
+/// Served as `serve` says, which for a tracked server is a method of its own.
+async fn served<H, F>(serve: impl FnOnce(DuplexStream) -> F) -> Calls
+where
+    H: ServerHandler,
+    F: Future<Output = Result<RunningService<RoleServer, H>, ServerInitializeError>> + Send + 'static,
+{
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    let serving = serve(ours);
     let server = tokio::spawn(async move {
-        let running = handler.serve(ours).await.expect("the server starts");
+        let running = serving.await.expect("the server starts");
         running.waiting().await.expect("the server ends")
     });
     let client = ().serve(theirs).await.expect("the client starts");

@@ -125,7 +125,7 @@ impl Client {
         self.core().config.delivery != Delivery::InBackground
     }
 
-    /// Waits as [`ClientBuilder::deliver`] says, before an answer goes out.
+    /// Waits as [`ClientBuilder::delivery`] says, before an answer goes out.
     pub(crate) async fn flush_before_response(&self) {
         let Delivery::FlushBeforeResponse(timeout) = self.core().config.delivery else { return };
         let (sender, receiver) = tokio::sync::oneshot::channel();

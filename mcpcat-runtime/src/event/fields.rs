@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -119,6 +119,8 @@ pub struct Fields {
     duration_micros: Option<u64>,
     is_error: Option<bool>,
     has_error: bool,
+    /// What the error says, where it is one.
+    failure: Option<Box<str>>,
     problems: Vec<String>,
     /// Whose values are left alone: [`MUTED`], [`NAMES_ONLY`] or both.
     skips: u8,
@@ -173,6 +175,19 @@ impl Fields {
     /// Adds a property.
     pub fn property<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
         self.keyed(Place::Property, key, &value as &dyn Value);
+    }
+
+    /// Adds a property that is JSON text already.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn property_json(&mut self, key: &str, json: &str) {
+        self.keyed(Place::Property, key, &Raw(json));
+    }
+
+    /// The name, as it was given: cut where it was too long.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn given_name(&self) -> Option<String> {
+        let line = self.sections[Section::Line as usize].get(HEADER_LEN..self.name_end)?;
+        serde_json::from_slice(line.strip_prefix(NAME)?).ok()
     }
 
     /// Sets all parameters from one value: the members of an object are added to those already there.
@@ -265,8 +280,14 @@ impl Fields {
             cut_to(&mut cause.message, self.policy.limits.message_bytes);
         }
         self.has_error = true;
+        self.failure = Some(error.message.as_str().into());
         self.cleared(Section::Error);
         self.write_to(Section::Error, "error", &error as &dyn Value);
+    }
+
+    /// What the error says, taken out.
+    pub(crate) fn failure(&mut self) -> Option<Box<str>> {
+        self.failure.take()
     }
 
     /// Adds everything that `data` records.
@@ -622,6 +643,7 @@ impl Fields {
             duration_micros: None,
             is_error: None,
             has_error: false,
+            failure: None,
             problems: Vec::new(),
             skips: 0,
             asked: false,
@@ -644,6 +666,7 @@ impl Fields {
         self.duration_micros = None;
         self.is_error = None;
         self.has_error = false;
+        self.failure = None;
         self.problems.clear();
         self.skips = 0;
     }
@@ -666,7 +689,7 @@ thread_local! {
 impl PooledFields {
     /// The thread's spare buffers, or new ones: a value that publishes while it is serialised finds none.
     pub(crate) fn take(policy: &Arc<Policy>) -> Self {
-        let spare = SPARE.try_with(Cell::take).ok().flatten();
+        let spare = SPARE.try_with(Cell::take).ok().flatten().or_else(from_shelf);
         Self(Some(match spare {
             Some(mut fields) => {
                 if !Arc::ptr_eq(&fields.policy, policy) {
@@ -747,8 +770,29 @@ impl Drop for PooledFields {
     fn drop(&mut self) {
         if let Some(mut fields) = self.0.take() {
             fields.reset();
-            let _ = SPARE.try_with(|spare| spare.set(Some(fields)));
+            if let Ok(Some(another)) = SPARE.try_with(|spare| spare.replace(Some(fields))) {
+                to_shelf(another);
+            }
         }
+    }
+}
+
+/// Buffers of threads that end events which others have begun: an answer leaves on another thread than its handler runs on.
+#[expect(clippy::vec_box, reason = "the boxes are what is lent")]
+static SHELF: Mutex<Vec<Box<Fields>>> = Mutex::new(Vec::new());
+const SHELF_LEN: usize = 16;
+
+#[cold]
+fn from_shelf() -> Option<Box<Fields>> {
+    SHELF.try_lock().ok()?.pop()
+}
+
+#[cold]
+fn to_shelf(fields: Box<Fields>) {
+    if let Ok(mut shelf) = SHELF.try_lock()
+        && shelf.len() < SHELF_LEN
+    {
+        shelf.push(fields);
     }
 }
 

@@ -16,6 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 pub(crate) use crate::sessions::Peer;
 pub use crate::sessions::SessionId;
+#[cfg(feature = "rmcp")]
+pub(crate) use crate::sessions::open_calls::{Asked as AskedInput, OpenCall, OpenCalls};
 use crate::sessions::{Awaited, Name, State, View};
 #[cfg(feature = "rmcp")]
 pub(crate) use crate::sessions::{Facts, Values};
@@ -330,6 +332,9 @@ impl Session {
         if !self.annotate(header, fields) {
             self.core.ledger.sampled_out();
             return Ok(());
+        }
+        if header.is_error == Some(true) {
+            self.core.sessions.causes.link(header, fields);
         }
         self.core.write(fields.record(header), self.defined(), || self.definition())
     }

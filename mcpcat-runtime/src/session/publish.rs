@@ -15,7 +15,19 @@ use crate::sessions::{REMEMBERED, State};
 use crate::spool::clock;
 
 impl Session {
-    fn kept(core: &Arc<Core>, state: &Arc<State>) -> Self {
+    /// What the clones of this session share.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn state(&self) -> &Arc<State> {
+        &self.state
+    }
+
+    /// The session of a call that goes on.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn of_open_call(core: &Arc<Core>, call: &crate::sessions::open_calls::OpenCall) -> Self {
+        Self::kept(core, call.state())
+    }
+
+    pub(super) fn kept(core: &Arc<Core>, state: &Arc<State>) -> Self {
         Self { core: Arc::clone(core), state: Arc::clone(state), view: None }
     }
 
@@ -165,6 +177,12 @@ impl EventStart {
     }
 
     #[inline]
+    /// It lies this far back.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn shift(&mut self, back: std::time::Duration) {
+        self.unix_micros = self.unix_micros.saturating_sub(crate::event::time::micros(back));
+    }
+
     pub(crate) fn header(
         &self,
         session: &Session,

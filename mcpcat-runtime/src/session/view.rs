@@ -22,6 +22,12 @@ impl Session {
         Self { view: Some(Arc::new(View { trace, awaited })), ..self.clone() }
     }
 
+    /// This session as every call sees it.
+    #[cfg(feature = "rmcp")]
+    pub(crate) fn plain(&self) -> Self {
+        Self { view: None, ..self.clone() }
+    }
+
     /// Says what the call's hooks came to. Whether that was in time for the call's first events.
     pub(crate) fn settle(&self, values: Values) -> bool {
         let Some(awaited) = self.view.as_ref().and_then(|view| view.awaited.as_ref()) else { return false };

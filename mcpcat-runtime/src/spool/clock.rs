@@ -22,6 +22,12 @@ impl Moment {
         Self(region::monotonic_clock())
     }
 
+    /// So much before.
+    pub(crate) fn earlier(self, by: Duration) -> Self {
+        let then = Duration::new(self.0.seconds, self.0.nanos).saturating_sub(by);
+        Self(region::Clock { seconds: then.as_secs(), nanos: then.subsec_nanos() })
+    }
+
     /// The time since; none, should the clock have gone back.
     #[inline]
     pub(crate) fn elapsed(self) -> Duration {

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use rmcp::model::{Implementation, JsonObject};
+use rmcp::model::{Implementation, InputResponses, JsonObject};
 use rmcp::service::{NotificationContext, RequestContext};
 use rmcp::{RoleServer, ServerHandler};
 use serde::Serialize;
@@ -12,12 +12,14 @@ use super::ending::Ending;
 use super::handle::{Source, Told, session_of};
 use super::inject::Sent;
 use super::options::Payload;
-use super::payload::{Extra, Parameters};
+use super::payload::{Extra, Parameters, json_bytes, tokens};
 use super::request::{Method, RequestInfo};
+use super::rounds::{Goes, Thread};
 use super::shape::Shape;
 use super::tracked::Tracked;
-use super::watch::Watched;
+use super::watch::{OnTable, Watched};
 use super::whose::Whose;
+use super::wire::Stage;
 use crate::call::Call;
 use crate::client::Client;
 use crate::event::names_only::{OTHER_METHOD, names_subject};
@@ -31,11 +33,29 @@ pub(super) struct Subject<'a> {
     pub(super) sent: Option<&'a Sent>,
     /// Who asks, where the request itself says it.
     pub(super) client: Option<&'a Implementation>,
+    /// The call that it goes on with.
+    pub(super) goes: Goes<'a>,
 }
 
 impl<'a> Subject<'a> {
     pub(super) fn named(name: &'a str) -> Self {
         Self { name: Some(name), ..Self::default() }
+    }
+
+    /// About a task.
+    pub(super) fn task(task: &'a str) -> Self {
+        Self { goes: Goes { task: Some(task), ..Goes::default() }, ..Self::default() }
+    }
+
+    /// It ends the task.
+    pub(super) fn cancels(self) -> Self {
+        Self { goes: Goes { cancels: true, ..self.goes }, ..self }
+    }
+
+    /// A round of a call, perhaps.
+    pub(super) fn goes(self, state: Option<&'a String>, inputs: Option<&'a InputResponses>) -> Self {
+        let goes = Goes { state: state.map(String::as_str), inputs, ..Goes::default() };
+        Self { goes, ..self }
     }
 }
 
@@ -52,7 +72,7 @@ impl<H: ServerHandler> Tracked<H> {
             });
             let server = self.server();
             found.session.update(|facts| {
-                facts.server = Some(server.clone());
+                facts.server = server.cloned();
                 facts.client = named.as_ref().map(peer_of);
             });
         }
@@ -96,15 +116,31 @@ impl<H: ServerHandler> Tracked<H> {
             source = Some(from);
             told = Some(Told { source: from, session: found.session.id(), agent: sent.agent_id.clone() });
         }
+        let behind = (found.link == Link::Nothing).then(|| whose.behind(&context.extensions));
+        let thread = Thread::of(&found.session, subject.goes, behind);
+        let root = thread.root(client.core());
+        if let Some((session, _)) = root.as_ref().filter(|_| found.link == Link::Nothing) {
+            // One call is in one session.
+            found.session = session.clone();
+        }
         self.introduce(&found, &asked, context.meta.client_info().or_else(|| subject.client.cloned()));
         let settles = settles(client, &found.session);
+        let table = self.wire(context);
+        let owned = found.link == Link::Named && source.is_none();
+        let began = |session: &Session, stage| {
+            if let Some(table) = &table {
+                table.began(&context.id, session, owned, stage, || self.observer());
+            }
+        };
         if found.replayed || !options.records(method) {
+            began(&found.session, Stage::Unrecorded);
             let scope = Scope { session: found.session, parent: None };
             return Watched::Inside { scope, told, settles };
         }
         // Before anybody is asked about the call, and before anything of it is written.
         if !found.session.records() {
             found.session.core().ledger.without_consent();
+            began(&found.session, Stage::Unrecorded);
             let scope = Scope { session: found.session, parent: None };
             return Watched::Inside { scope, told, settles: None };
         }
@@ -126,7 +162,7 @@ impl<H: ServerHandler> Tracked<H> {
         if made_up.is_some() {
             name = None;
         }
-        let mut call = Call::request(found.session, method.name);
+        let mut call = Call::request_under(found.session, method.name, root.map(|(_, event)| event));
         if let Some(fields) = call.fields() {
             match method.event_type {
                 Some(event_type) => fields.body_member("event_type", &event_type),
@@ -154,6 +190,12 @@ impl<H: ServerHandler> Tracked<H> {
                 Link::Conversation => fields.fact("mcpcat_session", "conversation"),
                 Link::Nothing => fields.fact("mcpcat_session", "unlinked"),
             }
+            thread.note(subject.goes, fields);
+            if *method.name == *"tools/call" {
+                let bytes = subject.arguments.map_or(Some(2), json_bytes).unwrap_or_default();
+                fields.body_member("input_tokens", &tokens(bytes));
+                fields.property("mcpcat_argument_bytes", &bytes);
+            }
             whose.note(options, project, fields);
             let reported = subject.sent.and_then(|sent| sent.model.as_deref());
             whose.note_agent(fields, reported, named);
@@ -170,9 +212,13 @@ impl<H: ServerHandler> Tracked<H> {
                 }
             }
         }
+        if let Some((session, event, _)) = call.identity() {
+            began(session, Stage::Runs(session.clone(), event));
+        }
         let ending = Ending::of(context, found.single, method.lasts);
         let made_up = made_up.map(Into::into);
-        Watched::Recorded { call, ending, told, payload, settles, made_up }
+        let wire = table.map(|table| OnTable { table, id: context.id.clone() });
+        Watched::Recorded { call, ending, told, payload, settles, made_up, thread, wire }
     }
 
     /// The scope of a notification: no event, but the session of what is published while it is handled.

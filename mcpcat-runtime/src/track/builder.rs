@@ -7,11 +7,12 @@ use std::time::Duration;
 use rmcp::model::JsonObject;
 
 use super::convention::Convention;
+use super::feedback::{Feedback, FeedbackTool, WishTool};
 use super::hooks::{HookAnswer, Identity, LONGEST, hook};
 use super::options::Payload;
 use super::request::RequestInfo;
 use super::tracked::Tracked;
-use crate::session::TraceContext;
+use crate::session::{Peer, TraceContext};
 
 impl<H> Tracked<H> {
     /// Chooses the requests that are recorded, by method (`tools/call`, `ping`, a name of the server's own).
@@ -54,7 +55,27 @@ impl<H> Tracked<H> {
     /// recorded as a tool call whose `user_intent` is the wish. A tool of that name in the server stays.
     #[must_use]
     pub fn wish_tool(self) -> Self {
-        self.configure(|options| options.injection.wish_tool = true)
+        self.wish_tool_with(WishTool::new())
+    }
+
+    /// [`wish_tool`](Self::wish_tool) with texts of your own.
+    #[must_use]
+    pub fn wish_tool_with(self, tool: WishTool) -> Self {
+        self.configure(|options| options.injection.wish_tool = Some(Arc::new(tool)))
+    }
+
+    /// Adds a tool `give_feedback`, with which an agent says how its work went: what it was doing, whether that is done,
+    /// what was in the way. It is answered here, recorded as the event `feedback.given` under the call, and handed to
+    /// `handler`. A tool of that name in the server stays.
+    #[must_use]
+    pub fn feedback_tool(self, handler: impl Fn(&Feedback) + Send + Sync + 'static) -> Self {
+        self.feedback_tool_with(FeedbackTool::new(handler))
+    }
+
+    /// [`feedback_tool`](Self::feedback_tool) with a name, texts and fields of your own.
+    #[must_use]
+    pub fn feedback_tool_with(self, tool: FeedbackTool) -> Self {
+        self.configure(|options| options.injection.feedback_tool = Some(Arc::new(tool)))
     }
 
     /// Links the calls of one conversation where the transport does not (stateless HTTP, MCP 2026-07-28): a
@@ -203,6 +224,21 @@ impl<H> Tracked<H> {
 }
 
 impl<H> Tracked<H> {
+    /// How the server is called in its events: name and version. Default: what the handler's `get_info` says, and nothing
+    /// where that is rmcp's own name. `server_info!()` reads your crate's.
+    ///
+    /// ```no_run
+    /// # use rmcp::ServerHandler;
+    /// # fn serve(handler: impl ServerHandler) {
+    /// let server = mcpcat_runtime::track::track(handler, "proj_abc123xyz").server_info(("billing", "1.4.0"));
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn server_info<N: Into<String>, V: Into<String>>(self, (name, version): (N, V)) -> Self {
+        let peer = Peer { name: name.into(), version: version.into() };
+        self.configure(|options| options.server = Some(peer))
+    }
+
     /// Adds to the table of [conventions](Convention) by which clients name their conversation. Yours are asked first.
     ///
     /// ```no_run

@@ -161,7 +161,8 @@ impl Connection {
         }
     }
 
-    fn lone(&self, core: &Arc<Core>) -> Session {
+    /// The session of a pipe.
+    pub(super) fn lone(&self, core: &Arc<Core>) -> Session {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Moment::now();
         let lone = state

@@ -55,14 +55,19 @@ impl Ending {
         if self.lasts || !self.cancelled.is_cancelled() {
             return None;
         }
-        let mut why = if self.is_disconnected() {
-            ErrorInfo::message("the client went away while the request ran; its answer was discarded")
-                .with_type("disconnected")
-        } else {
-            ErrorInfo::message("the request was cancelled while it ran; its answer was discarded")
-                .with_type("cancelled")
-        };
-        why.chain.extend(error.map(|error| Cause { message: error.to_string() }));
-        Some(why)
+        Some(interrupted(self.is_disconnected(), error))
     }
+}
+
+/// Why nobody got an answer. `error` is what the handler itself failed with.
+pub(super) fn interrupted(disconnected: bool, error: Option<&ErrorInfo>) -> ErrorInfo {
+    let mut why = if disconnected {
+        ErrorInfo::message("the client went away while the request ran; its answer was discarded")
+            .with_type("disconnected")
+    } else {
+        ErrorInfo::message("the request was cancelled while it ran; its answer was discarded")
+            .with_type("cancelled")
+    };
+    why.chain.extend(error.map(|error| Cause { message: error.to_string() }));
+    why
 }

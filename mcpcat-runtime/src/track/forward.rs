@@ -23,7 +23,7 @@ use rmcp::service::{MaybeSendFuture, NotificationContext, RequestContext, Subscr
 use rmcp::{RoleServer, ServerHandler};
 
 use super::begin::Subject;
-use super::inject::{Injected, Sent, WISH_ANSWER, WISH_TOOL, decorate, wish_tool};
+use super::inject::{Injected, Ours, Sent, decorate};
 use super::options::Options;
 use super::payload::Notifications;
 use super::request::Method;
@@ -72,28 +72,30 @@ const PAGES: usize = 100;
 type Answered<A> = Result<A, ErrorData>;
 
 impl<H: ServerHandler> Tracked<H> {
-    /// Whether the wish tool is ours to answer: asked for, and not a tool of the server's own.
-    fn answers_wishes(&self, options: &Options, own: Option<&Tool>) -> bool {
-        options.injection.wish_tool && own.is_none() && !options.injection.tools.knows(WISH_TOOL)
+    /// The tool of this name that is ours to answer: asked for, and not a tool of the server's own.
+    fn ours(&self, options: &Options, name: &str, own: Option<&Tool>) -> Option<Ours> {
+        let ours = options.injection.ours(name)?;
+        (own.is_none() && !options.injection.tools.knows(name)).then_some(ours)
     }
 
-    /// What an agent sent for the injected parameters of a call, and whether the call is a wish.
+    /// What an agent sent for the injected parameters of a call, and the tool of ours that is called.
     async fn sent(
         &self,
         options: &Options,
         request: &CallToolRequestParams,
         context: &RequestContext<RoleServer>,
-    ) -> (bool, Sent) {
-        let tool = self.handler().get_tool(&request.name);
+    ) -> (Option<Ours>, Sent) {
+        let tool = self.own_tool(&request.name);
         let wanted = self.wanted(options, context);
         let tools = &options.injection.tools;
-        let wishes = options.injection.wish_tool && request.name == WISH_TOOL;
-        if tool.is_none() && (wishes || wanted != Injected::default()) && !tools.knows(&request.name) {
+        let perhaps_ours = options.injection.ours(&request.name).is_some();
+        if tool.is_none() && (perhaps_ours || wanted != Injected::default()) && !tools.knows(&request.name) {
             self.list_for(options, context).await;
         }
-        let wish = request.name == WISH_TOOL && self.answers_wishes(options, tool.as_ref());
+        let ours = self.ours(options, &request.name, tool.as_ref());
         let declared = tools.declared(&request.name, tool.as_ref());
-        (wish, Sent::read(wanted, declared, wish, request.arguments.as_ref()))
+        let sent = Sent::read(wanted, declared, ours.as_ref(), request.arguments.as_ref());
+        (ours, sent)
     }
 
     /// A tool call whose agent may have sent what was asked for in the tool's schema.
@@ -110,19 +112,21 @@ impl<H: ServerHandler> Tracked<H> {
             name: Some(&request.name),
             arguments: request.arguments.as_ref(),
             sent: sent.as_ref().map(|(_, sent)| sent),
-            client: None,
-        };
+            ..Subject::default()
+        }
+        .goes(request.request_state.as_ref(), request.input_responses.as_ref());
         let mut call = self.begin(&CALL_TOOL, subject, &request, &context);
         let told = call.told();
-        let wish = sent.is_some_and(|(wish, sent)| {
+        let ours = sent.and_then(|(ours, sent)| {
             sent.strip(&mut request.arguments);
-            wish
+            ours
         });
         let answering = async move {
-            if wish {
-                return Ok(CallToolResult::success(vec![ContentBlock::text(WISH_ANSWER)]).into());
+            if let Some(ours) = ours {
+                let answer = ours.answer(request.arguments.as_ref());
+                return Ok(CallToolResult::success(vec![ContentBlock::text(answer)]).into());
             }
-            self.handler().call_tool(request, context).await
+            self.answer_tool(request, context).await
         };
         let mut answered = watch(call, answering).await;
         if let (Some(told), Ok(answer)) = (told, &mut answered) {
@@ -138,7 +142,7 @@ impl<H: ServerHandler> Tracked<H> {
         for _ in 0..PAGES {
             let page =
                 cursor.take().map(|cursor| PaginatedRequestParams::default().with_cursor(Some(cursor)));
-            let listing = AssertUnwindSafe(self.handler().list_tools(page, context.clone())).catch_unwind();
+            let listing = AssertUnwindSafe(self.own_tools(page, context.clone())).catch_unwind();
             // What fails here fails for its client too, in its own words.
             let Ok(Ok(list)) = listing.await else { return };
             for tool in &list.tools {
@@ -213,8 +217,10 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<GetPromptResponse>> + MaybeSendFuture + '_ {
-        let call = self.begin(&GET_PROMPT, Subject::named(&request.name), &request, &context);
-        watch(call, async move { self.handler().get_prompt(request, context).await })
+        let subject = Subject::named(&request.name)
+            .goes(request.request_state.as_ref(), request.input_responses.as_ref());
+        let call = self.begin(&GET_PROMPT, subject, &request, &context);
+        watch(call, async move { self.answer_prompt(request, context).await })
     }
 
     fn list_prompts(
@@ -223,7 +229,7 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<ListPromptsResult>> + MaybeSendFuture + '_ {
         let call = self.begin(&LIST_PROMPTS, Subject::default(), &request, &context);
-        watch(call, async move { self.handler().list_prompts(request, context).await })
+        watch(call, async move { self.own_prompts(request, context).await })
     }
 
     fn list_resources(
@@ -249,7 +255,9 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<ReadResourceResponse>> + MaybeSendFuture + '_ {
-        let call = self.begin(&READ_RESOURCE, Subject::named(&request.uri), &request, &context);
+        let subject = Subject::named(&request.uri)
+            .goes(request.request_state.as_ref(), request.input_responses.as_ref());
+        let call = self.begin(&READ_RESOURCE, subject, &request, &context);
         watch(call, async move { self.handler().read_resource(request, context).await })
     }
 
@@ -299,10 +307,11 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
             name: Some(&request.name),
             arguments: request.arguments.as_ref(),
             ..Subject::default()
-        };
+        }
+        .goes(request.request_state.as_ref(), request.input_responses.as_ref());
         let call = self.begin(&CALL_TOOL, subject, &request, &context);
         // Also what the handler does before its future is polled belongs to the call.
-        let handler = lazy(move |_| self.handler().call_tool(request, context)).flatten();
+        let handler = lazy(move |_| self.answer_tool(request, context)).flatten();
         Either::Left(watch(call, handler))
     }
 
@@ -314,7 +323,7 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         let call = self.begin(&LIST_TOOLS, Subject::default(), &request, &context);
         let injecting = self.injecting().map(|options| (options, self.wanted(options, &context)));
         async move {
-            let listing = async move { self.handler().list_tools(request, context).await };
+            let listing = async move { self.own_tools(request, context).await };
             let mut listed = watch(call, listing).await;
             if let (Some(options), Ok(list)) = (self.learning(), &listed) {
                 list.tools.iter().for_each(|tool| options.injection.tools.learn(tool));
@@ -324,9 +333,10 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
                     decorate(tool, &options.injection, wanted);
                 }
                 let last = list.next_cursor.is_none();
-                let own = self.handler().get_tool(WISH_TOOL);
-                if last && self.answers_wishes(options, own.as_ref()) {
-                    list.tools.push(wish_tool(&options.injection, wanted));
+                for tool in options.injection.all_ours(wanted).into_iter().filter(|_| last) {
+                    if self.ours(options, &tool.name, self.own_tool(&tool.name).as_ref()).is_some() {
+                        list.tools.push(tool);
+                    }
                 }
             }
             listed
@@ -334,11 +344,11 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        let mut tool = self.handler().get_tool(name);
+        let mut tool = self.own_tool(name);
         let Some(options) = self.injecting() else { return tool };
         let wanted = self.wanted_so_far(options);
-        if name == WISH_TOOL && self.answers_wishes(options, tool.as_ref()) {
-            return Some(wish_tool(&options.injection, wanted));
+        if let Some(ours) = self.ours(options, name, tool.as_ref()) {
+            return Some(ours.tool(&options.injection, wanted));
         }
         if let Some(tool) = &mut tool {
             decorate(tool, &options.injection, wanted);
@@ -415,7 +425,7 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
     }
 
     fn get_info(&self) -> ServerConfig {
-        self.handler().get_info()
+        self.routed_info()
     }
 
     fn get_task(
@@ -423,7 +433,7 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         request: GetTaskParams,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<GetTaskResult>> + MaybeSendFuture + '_ {
-        let call = self.begin(&GET_TASK, Subject::default(), &request, &context);
+        let call = self.begin(&GET_TASK, Subject::task(&request.task_id), &request, &context);
         watch(call, async move { self.handler().get_task(request, context).await })
     }
 
@@ -432,7 +442,7 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         request: UpdateTaskParams,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<()>> + MaybeSendFuture + '_ {
-        let call = self.begin(&UPDATE_TASK, Subject::default(), &request, &context);
+        let call = self.begin(&UPDATE_TASK, Subject::task(&request.task_id), &request, &context);
         watch(call, async move { self.handler().update_task(request, context).await })
     }
 
@@ -441,7 +451,7 @@ impl<H: ServerHandler> ServerHandler for Tracked<H> {
         request: CancelTaskParams,
         context: RequestContext<RoleServer>,
     ) -> impl Future<Output = Answered<()>> + MaybeSendFuture + '_ {
-        let call = self.begin(&CANCEL_TASK, Subject::default(), &request, &context);
+        let call = self.begin(&CANCEL_TASK, Subject::task(&request.task_id).cancels(), &request, &context);
         watch(call, async move { self.handler().cancel_task(request, context).await })
     }
 

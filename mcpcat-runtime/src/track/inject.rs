@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
 
+use super::feedback::{FeedbackTool, WishTool};
+
 pub(super) const CONTEXT: &str = "context";
 pub(super) const SESSION_ID: &str = "session_id";
 pub(super) const AGENT_ID: &str = "agent_id";
@@ -25,19 +27,14 @@ const AGENT_TEXT: &str = "A short name of the agent that makes this call, such a
      of its calls and different from other agents' names.";
 const MODEL_TEXT: &str = "The name of the language model that makes this call, as exactly as it is known, or \
      `unknown`.";
-const WISH_TEXT: &str = "Tells the makers of this server which tool is missing. For when none of the other \
-     tools can do what the user asked for.";
-const WISH_CONTEXT_TEXT: &str = "What the user wants to achieve, and what kind of tool would help. It must \
-     hold no credentials and nothing personal.";
-pub(super) const WISH_ANSWER: &str = "All tools of this server have been listed; there are no others. The \
-     wish has been noted. Please continue with the tools there are, or tell the user what is missing.";
 
 /// What the author asked for.
 #[derive(Clone, Default)]
 pub(super) struct Injection {
     /// `Some` injects the intent parameter; the text inside replaces its description.
     pub(super) intent: Option<Option<Arc<str>>>,
-    pub(super) wish_tool: bool,
+    pub(super) wish_tool: Option<Arc<WishTool>>,
+    pub(super) feedback_tool: Option<Arc<FeedbackTool>>,
     pub(super) session_handle: bool,
     pub(super) agent_id: bool,
     pub(super) model: bool,
@@ -48,7 +45,12 @@ pub(super) struct Injection {
 impl Injection {
     /// Whether tools look different to clients.
     pub(super) fn is_asked_for(&self) -> bool {
-        self.intent.is_some() || self.wish_tool || self.session_handle || self.agent_id || self.model
+        self.intent.is_some()
+            || self.wish_tool.is_some()
+            || self.feedback_tool.is_some()
+            || self.session_handle
+            || self.agent_id
+            || self.model
     }
 
     /// The parameters; `linked` when something else tells the session.
@@ -196,15 +198,57 @@ fn describe_answer(output: &mut JsonObject) {
     }
 }
 
-/// The wish tool, with what else is wanted of a tool.
-pub(super) fn wish_tool(injection: &Injection, wanted: Injected) -> Tool {
-    let mut schema = JsonObject::new();
-    schema.insert("type".to_owned(), json!("object"));
-    require(&mut schema, CONTEXT, json!({ "type": "string", "description": WISH_CONTEXT_TEXT }));
-    let mut tool = Tool::new(WISH_TOOL, WISH_TEXT, Arc::new(schema))
-        .with_annotations(ToolAnnotations::new().read_only(true).destructive(false).idempotent(true));
-    add(&mut tool, injection, Injected { context: false, ..wanted });
-    tool
+/// A tool of ours.
+#[derive(Clone)]
+pub(super) enum Ours {
+    Wish(Arc<WishTool>),
+    Feedback(Arc<FeedbackTool>),
+}
+
+impl Injection {
+    /// The tool of ours that has this name.
+    pub(super) fn ours(&self, name: &str) -> Option<Ours> {
+        let feedback = || self.feedback_tool.as_ref().filter(|tool| tool.is_called(name));
+        match &self.wish_tool {
+            Some(wish) if name == WISH_TOOL => Some(Ours::Wish(Arc::clone(wish))),
+            _ => feedback().map(|tool| Ours::Feedback(Arc::clone(tool))),
+        }
+    }
+
+    /// All of them, as agents are shown them.
+    pub(super) fn all_ours(&self, wanted: Injected) -> Vec<Tool> {
+        let wish = self.wish_tool.iter().map(|wish| Ours::Wish(Arc::clone(wish)));
+        let feedback = self.feedback_tool.iter().map(|tool| Ours::Feedback(Arc::clone(tool)));
+        wish.chain(feedback).map(|ours| ours.tool(self, wanted)).collect()
+    }
+}
+
+impl Ours {
+    /// The tool, with what else is wanted of a tool. It says itself why it is called.
+    pub(super) fn tool(&self, injection: &Injection, wanted: Injected) -> Tool {
+        let mut tool = match self {
+            Self::Feedback(feedback) => feedback.tool(),
+            Self::Wish(wish) => {
+                let mut schema = JsonObject::new();
+                schema.insert("type".to_owned(), json!("object"));
+                let context = json!({ "type": "string", "description": wish.parameter });
+                require(&mut schema, CONTEXT, context);
+                Tool::new(WISH_TOOL, wish.description.clone(), Arc::new(schema)).with_annotations(
+                    ToolAnnotations::new().read_only(true).destructive(false).idempotent(true),
+                )
+            }
+        };
+        add(&mut tool, injection, Injected { context: false, ..wanted });
+        tool
+    }
+
+    /// What a call of it is answered.
+    pub(super) fn answer(&self, arguments: Option<&JsonObject>) -> String {
+        match self {
+            Self::Wish(wish) => wish.answer.to_string(),
+            Self::Feedback(feedback) => feedback.take(arguments),
+        }
+    }
 }
 
 /// What an agent sent for the injected parameters of one call.
@@ -223,12 +267,12 @@ impl Sent {
     pub(super) fn read(
         wanted: Injected,
         declared: Option<Declared>,
-        wish: bool,
+        ours: Option<&Ours>,
         arguments: Option<&JsonObject>,
     ) -> Self {
         // Of a tool that nobody has shown nothing is known to be injected: it keeps what it is sent.
         let injected = match declared {
-            _ if wish => Injected { context: true, ..wanted },
+            _ if ours.is_some() => Injected { context: matches!(ours, Some(Ours::Wish(_))), ..wanted },
             Some(declared) => wanted.within(declared),
             None => Injected::default(),
         };
@@ -238,7 +282,7 @@ impl Sent {
         };
         Self {
             injected,
-            foreign: !wish && declared.is_some_and(|declared| declared.session_id),
+            foreign: ours.is_none() && declared.is_some_and(|declared| declared.session_id),
             intent: text(injected.context, CONTEXT),
             session_id: text(injected.session_id, SESSION_ID),
             agent_id: text(injected.agent_id, AGENT_ID).map(|id| short(&id)).filter(|id| !id.is_empty()),
@@ -307,7 +351,7 @@ mod tests {
         assert_eq!(it.input_schema["properties"]["context"], json!({ "type": "integer" }));
         let arguments = json!({ "context": "mine", "agent_id": "me\nyou" });
         let mut arguments = arguments.as_object().cloned();
-        let sent = Sent::read(injection.wanted(true), declared, false, arguments.as_ref());
+        let sent = Sent::read(injection.wanted(true), declared, None, arguments.as_ref());
         assert_eq!((sent.intent.as_deref(), sent.agent_id.as_deref()), (None, Some("me you")));
         sent.strip(&mut arguments);
         assert_eq!(Value::Object(arguments.unwrap()), json!({ "context": "mine" }));

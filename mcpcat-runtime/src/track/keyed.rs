@@ -27,12 +27,21 @@ impl HashKey {
 
     /// The hash of some texts in their order: 32 hexadecimal digits.
     pub(super) fn digest(&self, parts: &[&str]) -> String {
-        let mut text = String::with_capacity(32);
-        for byte in &hash(&self.0, parts)[..16] {
-            let _ = write!(text, "{byte:02x}");
-        }
-        text
+        hex(&hash(&self.0, parts))
     }
+}
+
+/// A hash without a key, of what is long and names nobody: schemas, states, tasks.
+pub(super) fn fingerprint(parts: &[&str]) -> String {
+    hex(&hash(&[], parts))
+}
+
+fn hex(hash: &[u8; 32]) -> String {
+    let mut text = String::with_capacity(32);
+    for byte in &hash[..16] {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 fn hash(key: &[u8], parts: &[&str]) -> [u8; 32] {

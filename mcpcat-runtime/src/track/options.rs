@@ -12,7 +12,7 @@ use super::convention::Convention;
 use super::hooks::Hooks;
 use super::inject::Injection;
 use super::request::{Method, RequestInfo};
-use crate::session::TraceContext;
+use crate::session::{Peer, TraceContext};
 
 /// Whether a method is recorded when no [`Tracked::record`](super::Tracked::record) says otherwise: all but `ping`,
 /// which says nothing but that somebody is there.
@@ -56,6 +56,8 @@ pub(super) struct Options {
     /// How clients name their conversation.
     pub(super) conventions: Arc<[Convention]>,
     pub(super) principal: Option<Arc<Principals>>,
+    /// How the server is called in events.
+    pub(super) server: Option<Peer>,
     pub(super) hash_key: Option<Arc<str>>,
     /// Conversations and people stand on events as they are, and not as hashes.
     pub(super) plain_values: bool,
@@ -74,6 +76,7 @@ impl Default for Options {
             payloads: None,
             conventions: Arc::clone(KNOWN.get_or_init(|| Convention::known().into())),
             principal: None,
+            server: None,
             hash_key: None,
             plain_values: false,
         }
@@ -82,11 +85,15 @@ impl Default for Options {
 
 impl Options {
     pub(super) fn records(&self, method: &Method<'_>) -> bool {
+        self.records_method(method.name)
+    }
+
+    pub(super) fn records_method(&self, method: &str) -> bool {
         match &self.record {
-            None => recorded_by_default(method.name),
+            None => recorded_by_default(method),
             // The author's code: its panic must not become the host's.
-            Some(filter) => catch_unwind(AssertUnwindSafe(|| filter(method.name)))
-                .unwrap_or_else(|_| recorded_by_default(method.name)),
+            Some(filter) => catch_unwind(AssertUnwindSafe(|| filter(method)))
+                .unwrap_or_else(|_| recorded_by_default(method)),
         }
     }
 

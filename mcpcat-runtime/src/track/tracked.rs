@@ -4,13 +4,16 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use rmcp::model::Implementation;
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
 
 use super::connection::{Asked, Connection, peer_of};
 use super::inject::Injected;
 use super::options::Options;
+use super::routes::Routes;
 use super::whose::Whose;
+use super::wire::{OnWire, Recorder, Table};
 use crate::client::{Client, for_project_quietly};
 use crate::notice;
 use crate::session::{Kind, Peer, Session, Target};
@@ -41,7 +44,7 @@ pub fn track<H: Handler>(handler: H, project: impl AsRef<str>) -> Tracked<H> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a server that can be tracked",
     label = "the server comes first: `track(handler, \"proj_…\")`",
-    note = "what is tracked implements `rmcp::ServerHandler`; a `Router` is made around what `track` returns"
+    note = "what is tracked implements `rmcp::ServerHandler`; the routes of a `Router` are given to `with_router`"
 )]
 pub trait Handler: ServerHandler {}
 
@@ -59,6 +62,7 @@ impl Client {
 /// handler. A clone is a new connection.
 pub struct Tracked<H> {
     handler: H,
+    pub(super) routes: Routes<H>,
     options: Arc<Options>,
     shared: Arc<Shared>,
 }
@@ -68,11 +72,13 @@ pub struct Tracked<H> {
 #[derive(Clone)]
 pub struct ServerHandle(Arc<Shared>);
 
-struct Shared {
-    client: Result<Client, Arc<str>>,
-    connection: Connection,
+pub(super) struct Shared {
+    pub(super) client: Result<Client, Arc<str>>,
+    pub(super) connection: Connection,
     /// How the server names itself, asked once.
-    server: OnceLock<Peer>,
+    server: OnceLock<Option<Peer>>,
+    /// The table of the pipe that this instance is served on.
+    wire: OnceLock<Arc<Table>>,
 }
 
 /// Whether a server's requests are recorded.
@@ -91,6 +97,13 @@ pub enum Status {
         /// What is wrong with the configuration.
         reason: String,
     },
+}
+
+/// Whether a handler is a tracked server itself, or a shared one. Its requests would be recorded by both.
+fn is_tracked<H>() -> bool {
+    let name = std::any::type_name::<H>();
+    let shared = name.strip_prefix("alloc::sync::Arc<").unwrap_or(name);
+    shared.starts_with(concat!(module_path!(), "::Tracked<"))
 }
 
 impl<H> Tracked<H> {
@@ -117,7 +130,20 @@ impl<H> Tracked<H> {
 
     fn new(handler: H, client: Result<Client, Arc<str>>) -> Self {
         super::version::warn_if_newer();
-        Self { handler, options: Arc::default(), shared: Arc::new(Shared::new(client)) }
+        let client = client.and_then(|client| match is_tracked::<H>() {
+            false => Ok(client),
+            true => {
+                let why = "the server is tracked already, and its own wrapper records it";
+                notice::warn(format_args!("`track` around a tracked server does nothing: {why}"));
+                Err(Arc::from(why))
+            }
+        });
+        Self {
+            handler,
+            routes: Routes::default(),
+            options: Arc::default(),
+            shared: Arc::new(Shared::new(client)),
+        }
     }
 
     pub(super) fn configure(mut self, change: impl FnOnce(&mut Options)) -> Self {
@@ -174,7 +200,7 @@ impl ServerHandle {
 
 impl Shared {
     fn new(client: Result<Client, Arc<str>>) -> Self {
-        Self { client, connection: Connection::default(), server: OnceLock::new() }
+        Self { client, connection: Connection::default(), server: OnceLock::new(), wire: OnceLock::new() }
     }
 
     fn status(&self) -> Status {
@@ -219,9 +245,32 @@ impl<H: ServerHandler> Tracked<H> {
         &self.shared.connection
     }
 
-    /// How the server names itself.
-    pub(super) fn server(&self) -> &Peer {
-        self.shared.server.get_or_init(|| peer_of(&self.handler.get_info().server_info))
+    /// How the server names itself; `None` where it has only rmcp's name to give.
+    pub(super) fn server(&self) -> Option<&Peer> {
+        let named = || {
+            let said = self.handler.get_info().server_info;
+            let of_rmcp = Implementation::from_build_env();
+            let is_default = said.name == of_rmcp.name && said.version == of_rmcp.version;
+            self.options.server.clone().or_else(|| (!is_default).then(|| peer_of(&said)))
+        };
+        self.shared.server.get_or_init(named).as_ref()
+    }
+
+    /// What a seam needs of this server.
+    pub(super) fn observer(&self) -> Recorder {
+        Recorder { shared: Arc::clone(&self.shared), options: Arc::clone(&self.options) }
+    }
+
+    /// The table of a pipe that this server is about to be served on; `None` where nothing is recorded.
+    pub(super) fn observe(&self) -> Option<Arc<Table>> {
+        self.recorder()?;
+        Some(Arc::clone(self.shared.wire.get_or_init(|| Table::new(Some(self.observer())))))
+    }
+
+    /// The table of the connection that a request came by.
+    pub(super) fn wire(&self, context: &RequestContext<RoleServer>) -> Option<Arc<Table>> {
+        let carried = || context.extensions.get::<OnWire>().map(|wire| &wire.0);
+        self.shared.wire.get().or_else(carried).cloned()
     }
 
     /// The client, where anything is recorded.
@@ -272,6 +321,7 @@ impl<H: Clone> Clone for Tracked<H> {
     fn clone(&self) -> Self {
         Self {
             handler: self.handler.clone(),
+            routes: self.routes.clone(),
             options: Arc::clone(&self.options),
             shared: Arc::new(Shared::new(self.shared.client.clone())),
         }

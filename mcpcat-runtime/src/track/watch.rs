@@ -5,19 +5,23 @@
 
 use std::any::Any;
 use std::future::Future;
+use std::mem;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::thread;
 
 use futures_util::FutureExt as _;
 use futures_util::future::CatchUnwind;
-use rmcp::model::ErrorData;
+use rmcp::model::{ErrorData, RequestId};
 
 use super::ending::Ending;
 use super::handle::Told;
 use super::options::Payload;
 use super::payload::Answer;
+use super::rounds::Thread;
+use super::wire::{Done, Said, Table, unsent};
 use crate::call::Call;
 use crate::client::Client;
 use crate::event::{ErrorInfo, Outcome as _};
@@ -34,6 +38,8 @@ pub(super) enum Watched {
         settles: Option<Client>,
         /// A name that nobody knows yet: it is the event's if the server answers to it.
         made_up: Option<Box<str>>,
+        thread: Thread,
+        wire: Option<OnTable>,
     },
     /// It runs in its session and is no event.
     Inside { scope: Scope, told: Option<Told>, settles: Option<Client> },
@@ -58,8 +64,15 @@ where
     F: Future<Output = Result<A, ErrorData>>,
 {
     let (running, open, settles) = match watched {
-        Watched::Recorded { call, ending, payload, settles, made_up, .. } => {
-            (call.scope(handler), Some(Open { call: Some(call), ending, payload, made_up }), settles)
+        Watched::Recorded { call, ending, payload, settles, made_up, thread, wire, .. } => {
+            let scope = call.scope(handler);
+            // Where a seam sees the answer leave, it waits there.
+            let (settles, later) = if wire.is_some() { (None, settles) } else { (settles, None) };
+            (
+                scope,
+                Some(Open { call: Some(call), ending, payload, made_up, thread, wire, settles: later }),
+                settles,
+            )
         }
         Watched::Inside { scope, settles, .. } => (scope.wrap(handler), None, settles),
         Watched::Untouched => (handler.in_current_session(), None, None),
@@ -118,51 +131,136 @@ where
     }
 }
 
+/// A request's place in the table of its connection.
+pub(super) struct OnTable {
+    pub(super) table: Arc<Table>,
+    pub(super) id: RequestId,
+}
+
 /// A request that runs, and how it ended when nobody has said it.
 struct Open {
     call: Option<Call>,
     ending: Ending,
     payload: Payload,
     made_up: Option<Box<str>>,
+    thread: Thread,
+    wire: Option<OnTable>,
+    settles: Option<Client>,
 }
 
 impl Open {
     /// Ends it as its handler did, and goes on so.
     fn conclude<A: Answer>(&mut self, ended: thread::Result<Result<A, ErrorData>>) -> Result<A, ErrorData> {
-        match ended {
-            Ok(Ok(answer)) => {
-                let failure = answer.failure();
-                if let Some(fields) = self.call.as_mut().and_then(Call::fields) {
-                    answer.record(fields, self.payload);
-                    if let Some(name) = self.made_up.take().filter(|_| failure.is_none()) {
-                        fields.name(&name);
-                    }
-                }
-                self.finish(failure);
-                Ok(answer)
-            }
-            Ok(Err(error)) => {
-                self.finish(error.error());
-                Err(error)
-            }
+        let answered = match ended {
+            Ok(answered) => answered,
             Err(panic) => {
-                if let Some(call) = self.call.take() {
+                if let Some(mut call) = self.call.take() {
+                    // rmcp answers nothing to it.
+                    if let Some(fields) = call.fields() {
+                        unsent(fields);
+                    }
                     call.finish(Some(ErrorInfo::message(panic_text(&*panic)).with_type("panic")));
                 }
+                self.forget();
                 resume_unwind(panic)
             }
+        };
+        match self.wire.take_if(|wire| wire.table.awaits(&wire.id)) {
+            Some(wire) => self.wait(wire, &answered),
+            // Nobody sees what becomes of the answer, or nothing will.
+            None => self.end(&answered),
         }
+        answered
+    }
+
+    /// The answer is on its way to a seam, which knows what becomes of it.
+    fn wait<A: Answer>(&mut self, wire: OnTable, answered: &Result<A, ErrorData>) {
+        self.name(answered);
+        let Some(mut call) = self.call.take() else { return };
+        call.stop();
+        let said = match answered {
+            Ok(answer) => {
+                let form = answer.form();
+                let session = call.identity().filter(|_| form.may_be_lost()).map(|(session, ..)| session);
+                let kept = session.and_then(|it| answer.kept(self.payload, &it.core().config.policy));
+                Said::Answer(form, kept)
+            }
+            Err(error) => Said::Error(error.clone()),
+        };
+        let lasted = self.ending.lasts();
+        if let (Some(how), Some(fields)) = (self.ending.of_lasting(), call.fields()) {
+            fields.fact("mcpcat_ended", how);
+            if let Ok(answer) = answered {
+                answer.record(fields, self.payload);
+            }
+        }
+        let done = Done {
+            call,
+            payload: self.payload,
+            thread: mem::take(&mut self.thread),
+            said,
+            settles: self.settles.take(),
+            lasted,
+            by_client: self.ending.is_clients_end(),
+        };
+        wire.table.done(&wire.id, done);
+    }
+
+    /// A name that nobody knew is known now, if the server has answered to it.
+    fn name<A: Answer>(&mut self, answered: &Result<A, ErrorData>) {
+        let Some(name) = self.made_up.take() else { return };
+        if answered.as_ref().is_ok_and(|answer| answer.failure().is_none())
+            && let Some(fields) = self.call.as_mut().and_then(Call::fields)
+        {
+            fields.name(&name);
+        }
+    }
+
+    /// The handler has the last word.
+    fn end<A: Answer>(&mut self, answered: &Result<A, ErrorData>) {
+        self.name(answered);
+        let Some(mut call) = self.call.take() else { return };
+        let mut failure = None;
+        match answered {
+            Ok(answer) => {
+                failure = answer.failure();
+                if let Some(fields) = call.fields() {
+                    answer.record(fields, self.payload);
+                }
+            }
+            Err(error) => failure = error.error().or(failure),
+        }
+        if let Some(fields) = call.fields().filter(|_| self.wire.is_none()) {
+            fields.fact("mcpcat_observed", "handler");
+        }
+        let waits = answered.as_ref().ok().and_then(Answer::waits);
+        self.thread.answered(&mut call, waits, failure.as_ref(), self.payload);
+        self.call = Some(call);
+        self.finish(failure);
     }
 
     /// Ends it with an answer, or with what the handler failed with.
     fn finish(&mut self, failure: Option<ErrorInfo>) {
         let Some(mut call) = self.call.take() else { return };
-        if let (Some(how), Some(fields)) = (self.ending.of_lasting(), call.fields()) {
-            fields.fact("mcpcat_ended", how);
+        let interruption = self.ending.interruption(failure.as_ref());
+        if let Some(fields) = call.fields() {
+            if let Some(how) = self.ending.of_lasting() {
+                fields.fact("mcpcat_ended", how);
+            }
+            if interruption.is_some() {
+                unsent(fields);
+            }
         }
         // Whatever a handler says when its client has hung up on a subscription: nothing has failed.
         let failure = failure.filter(|_| !self.ending.is_clients_end());
-        call.finish(self.ending.interruption(failure.as_ref()).or(failure));
+        call.finish(interruption.or(failure));
+        self.forget();
+    }
+
+    fn forget(&mut self) {
+        if let Some(wire) = self.wire.take() {
+            wire.table.forget(&wire.id);
+        }
     }
 }
 
@@ -172,6 +270,8 @@ impl Drop for Open {
         if self.ending.is_clients_end() && !thread::panicking() {
             self.finish(None);
         }
+        self.call = None;
+        self.forget();
     }
 }
 

@@ -13,7 +13,7 @@ use rmcp::model::{Extensions, JsonObject};
 use serde::Serialize;
 
 use super::convention::{Said, Spoken, Trust, spoken};
-use super::keyed::HashKey;
+use super::keyed::{HashKey, fingerprint};
 use super::options::Options;
 use super::request::RequestInfo;
 use crate::event::Fields;
@@ -78,15 +78,10 @@ impl Whose {
         let spoken = spoken(&options.conventions, &said);
         let session = spoken.as_ref().filter(|spoken| spoken.trust != Trust::Noted).map(|spoken| {
             let credential = headers.and_then(|headers| headers.get(AUTHORIZATION)?.to_str().ok());
-            let behind = match (&principal, credential) {
-                (Some(principal), _) => ["principal", principal],
-                (None, Some(credential)) => ["credential", credential],
-                (None, None) => ["nobody", ""],
-            };
+            let [kind, who] = behind(principal.as_deref(), credential);
             // In lower case: some clients change how they write their name.
             let name = meta.get(CLIENT_INFO).and_then(|info| info.get("name")?.as_str());
             let name = name.unwrap_or_default().to_lowercase();
-            let [kind, who] = behind;
             let digest = options.key(project).digest(&[
                 "session",
                 &spoken.client,
@@ -106,6 +101,13 @@ impl Whose {
             .as_ref()
             .filter(|(_, trust)| !above_transport || *trust == Trust::AboveTransport)
             .map(|(session, _)| session)
+    }
+
+    /// A name for whoever is behind a request that nothing else links, to hold its rounds together.
+    pub(super) fn behind(&self, extensions: &Extensions) -> String {
+        let headers = extensions.get::<Parts>().map(|parts| &parts.headers);
+        let credential = headers.and_then(|headers| headers.get(AUTHORIZATION)?.to_str().ok());
+        fingerprint(&behind(self.principal.as_deref(), credential))
     }
 
     /// Notes on an event what tells its conversation and its people apart.
@@ -157,6 +159,15 @@ struct Agent<'a> {
     model_from: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     harness: Option<&'a str>,
+}
+
+/// Who is kept apart from others.
+fn behind<'a>(principal: Option<&'a str>, credential: Option<&'a str>) -> [&'a str; 2] {
+    match (principal, credential) {
+        (Some(principal), _) => ["principal", principal],
+        (None, Some(credential)) => ["credential", credential],
+        (None, None) => ["nobody", ""],
+    }
 }
 
 /// The first product of a user agent, with its version: `codex-mcp-client/0.61.0`. Names of browsers and of libraries are

@@ -37,7 +37,7 @@ fn main() -> Result<ExitCode, Failure> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = here.join("../..").canonicalize()?;
     let mut same = true;
-    let all = ["mcpcat/enable", "mcpcat/rmcp", "mcpcat/reqwest", "mcpcat/signals", "mcpcat/testing"];
+    let all = ["mcpcat/enable", "mcpcat/rmcp", "mcpcat/reqwest", "mcpcat/signals", "mcpcat/streamable-http", "mcpcat/testing"];
     let facade = recording(&document(&root, &OURS, &all)?)?;
     let timeline = fold::fold(lines(&document(&root, &["mcpcat-timeline"], &[])?, "mcpcat-timeline")?);
     for (name, now) in [("mcpcat", facade), ("mcpcat-timeline", timeline)] {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult, ErrorData};
 use rmcp::service::RequestContext;
-use rmcp::{RoleServer, ServerHandler, ServiceExt as _};
+use rmcp::{RoleServer, ServerHandler};
 
 /// Counts its calls without a lock.
 #[derive(Default)]
