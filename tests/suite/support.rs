@@ -138,7 +138,10 @@ pub fn named<'a>(bodies: &'a [Value], name: &str) -> &'a Value {
 
 /// The events of a type among bodies.
 pub fn of_type<'a>(bodies: &'a [Value], event_type: &str) -> Vec<&'a Value> {
-    bodies.iter().filter(|body| body["event_type"] == event_type).collect()
+    let mut found: Vec<_> = bodies.iter().filter(|body| body["event_type"] == event_type).collect();
+    // Requests under way at the same time arrive in any order.
+    found.sort_by_key(|body| body["sequence"].as_u64());
+    found
 }
 
 /// A server with one tool for each way in which a call can end.
