@@ -23,7 +23,8 @@ pub(crate) const DEFAULT_BYTES: u64 = 256 * 1024 * 1024;
 pub(crate) enum Purpose {
     /// A request's body and the events read from it; at most three quarters of the budget.
     Body,
-    /// An answer that is being sent; at most half of it.
+    /// An answer that is being sent; at most a third of it, because the store and the allocator hold as much again of texts
+    /// that are read.
     Answer,
 }
 
@@ -51,7 +52,7 @@ impl Budget {
     pub(crate) fn new(bytes: u64) -> Self {
         let units = usize::try_from(bytes / UNIT as u64).unwrap_or(usize::MAX).min(u32::MAX as usize);
         let semaphore = |units: usize| Arc::new(Semaphore::new(units));
-        Self { all: semaphore(units), bodies: semaphore(units / 4 * 3), answers: semaphore(units / 2) }
+        Self { all: semaphore(units), bodies: semaphore(units / 4 * 3), answers: semaphore(units / 3) }
     }
 
     fn of(&self, purpose: Purpose) -> &Arc<Semaphore> {
@@ -135,9 +136,9 @@ mod tests {
     fn neither_bodies_nor_answers_can_keep_the_other_out() {
         let budget = Budget::new(MIN_BYTES);
         let answers: Vec<_> = std::iter::from_fn(|| budget.take(Purpose::Answer, MIB)).collect();
-        assert_eq!(answers.len(), 32);
+        assert_eq!(answers.len(), 21);
         let bodies: Vec<_> = std::iter::from_fn(|| budget.take(Purpose::Body, MIB)).collect();
-        assert_eq!(bodies.len(), 32);
+        assert_eq!(bodies.len(), 43);
         drop(answers);
         let bodies: Vec<_> =
             bodies.into_iter().chain(std::iter::from_fn(|| budget.take(Purpose::Body, MIB))).collect();
@@ -149,7 +150,7 @@ mod tests {
     #[tokio::test]
     async fn who_waits_gets_what_another_gives_back_or_gives_up() {
         let budget = Budget::new(MIN_BYTES);
-        let all = budget.take(Purpose::Answer, 32 * MIB).unwrap();
+        let all = budget.take(Purpose::Answer, MIN_BYTES as usize / UNIT / 3 * UNIT).unwrap();
         assert!(budget.wait(Purpose::Answer, 1, Duration::from_millis(10)).await.is_none());
         let waits = tokio::spawn({
             let budget = budget.clone();

@@ -83,7 +83,7 @@ export async function showSession(root, id, query, { about: asked, navigate, sig
   async function remove() {
     if (!confirm(`Delete all events of this session (${plural(outline.total, 'event')})? This cannot be undone.`)) return;
     try {
-      await send('DELETE', path);
+      await send('DELETE', `${path}?project=${encodeURIComponent(session.project_id)}`);
       navigate('./');
     } catch (error) {
       failed(error);

@@ -207,6 +207,21 @@ async fn every_answer_keeps_the_browser_strict() {
     let tag = first.headers()["etag"].clone();
     let again = collector.request(Method::GET, "/assets/style.css").header("if-none-match", tag);
     assert_eq!(status(again).await, StatusCode::NOT_MODIFIED);
+    // The page names its files by their edition, which a browser may keep; another edition it may not.
+    let shell =
+        collector.request(Method::GET, "/sessions/s?project=p").send().await.unwrap().text().await.unwrap();
+    let edition = shell.split("assets/").nth(1).unwrap().split('/').next().unwrap();
+    for (edition, kept) in [(edition, true), ("0123456789abcdef", false)] {
+        let path = format!("/assets/{edition}/app.js");
+        let response = collector.request(Method::GET, &path).send().await.unwrap();
+        let control = response.headers()["cache-control"].to_str().unwrap();
+        assert_eq!(control.contains("immutable"), kept, "{control}");
+    }
+    assert!(shell.contains("href=\"api/v1/sessions/s/outline?project=p\""));
+    for path in ["/sessions/s?project=p%22%3E", "/sessions/%22%3E", "/overview"] {
+        let shell = collector.request(Method::GET, path).send().await.unwrap().text().await.unwrap();
+        assert!(!shell.contains("as=\"fetch\""), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -66,6 +66,25 @@ async fn a_forgotten_session_is_gone_from_every_list_and_from_the_disk() {
 }
 
 #[tokio::test]
+async fn a_removal_keeps_to_the_project_that_it_names() {
+    let collector = Collector::start().await;
+    for project in ["one", "two"] {
+        let more = json!({ "project_id": project, "identify_actor_given_id": "ada" });
+        collector.post(&marked(project, "same", more)).await;
+    }
+    let count = async || collector.get("/api/v1/sessions/same").await["sessions"].as_array().unwrap().len();
+    assert_eq!(count().await, 2);
+    assert_eq!(collector.get("/api/v1/sessions/same?project=two").await["sessions"][0]["project_id"], "two");
+    let one = json!({"events": 1, "sessions": 1});
+    assert_eq!(delete(&collector, "/api/v1/actors/ada?project=one&dry_run=1").await, one);
+    assert_eq!(delete(&collector, "/api/v1/sessions/same?project=one").await, one);
+    assert_eq!(count().await, 1);
+    // A word that asks for no change is no word for a request that changes nothing.
+    let response = collector.request(Method::GET, "/api/v1/sessions/same?dry_run=1").send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
 async fn a_forgotten_person_takes_their_sessions_along_and_only_their_events_of_shared_ones() {
     let collector = Collector::start().await;
     let by = |actor: &str| json!({ "identify_actor_given_id": actor, "identify_actor_name": actor });

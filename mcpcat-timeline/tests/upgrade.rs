@@ -62,14 +62,21 @@ fn listed_then(format: u32) -> Vec<Value> {
 /// What is in a file of any format: number, arrival, project and text of each event.
 fn rows(data: &Path) -> Vec<(i64, i64, String, String)> {
     let db = Connection::open(data).unwrap();
-    let unread = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'unread'").unwrap().exists([]).unwrap();
-    let more = if unread { "UNION ALL SELECT seq, received, project, body FROM unread" } else { "" };
-    db.prepare(&format!("SELECT seq, received, project, body FROM event {more} ORDER BY 1"))
+    let has = |table: &str| {
+        db.prepare("SELECT 1 FROM sqlite_schema WHERE name = ?1").unwrap().exists([table]).unwrap()
+    };
+    let more = if has("unread") { "UNION ALL SELECT seq, received, project, body FROM unread" } else { "" };
+    let events = if has("body") { "text FROM event JOIN body USING (seq)" } else { "body FROM event" };
+    db.prepare(&format!("SELECT seq, received, project, {events} {more} ORDER BY 1"))
         .unwrap()
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
         .unwrap()
         .collect::<rusqlite::Result<_>>()
         .unwrap()
+}
+
+fn version(data: &Path) -> i64 {
+    Connection::open(data).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
 }
 
 /// Events in the file, those set aside among them; and by the sums of sessions and projects and those set aside.
@@ -165,6 +172,7 @@ async fn a_former_file_keeps_every_event_and_stays_beside_the_new_one() {
         let mut after = rows(&former.data);
         after.pop();
         assert!(after == before, "format {format}: events differ");
+        assert_eq!(version(&former.data), 5);
         let (events, sessions, projects) = counts(&former.data);
         assert_eq!((events, sessions, projects), (before.len() as i64 + 1, events, events));
         let kept = former.folder.path().join(format!("events.sqlite3.format-{format}"));
@@ -185,32 +193,93 @@ fn the_old_file_is_not_kept_where_nobody_wants_it() {
     }
 }
 
-/// A file of format 3, which differs from this version's in the tables that it lacks.
-fn as_format_3(data: &Path) {
-    drop(Timeline::builder().data(data).keep_old_format(false).build().unwrap());
-    Connection::open(data)
-        .unwrap()
-        .execute_batch(
+/// A file of a later format, made of that of format 2.
+fn later(format: u32) -> Former {
+    let former = Former::of(2);
+    drop(Timeline::builder().data(&former.data).keep_old_format(false).build().unwrap());
+    common::as_format_4(&former.data);
+    let db = Connection::open(&former.data).unwrap();
+    db.execute_batch(
+        "INSERT INTO token VALUES ('tok_1', x'01', 'proj_a', 'laptop', 7, 60, NULL);
+         INSERT INTO forgotten VALUES (x'02', NULL, 9000000000000000);
+         INSERT INTO setting VALUES ('contents', '{}');",
+    )
+    .unwrap();
+    if format == 3 {
+        db.execute_batch(
             "DROP TABLE usage; DROP TABLE token; DROP TABLE forgotten; DROP TABLE unread; DROP TABLE setting; DROP TABLE backup;
              PRAGMA user_version = 3;",
         )
         .unwrap();
+    }
+    former
 }
 
 #[tokio::test]
-async fn format_3_gains_its_tables_after_a_copy() {
-    let former = Former::of(2);
-    as_format_3(&former.data);
-    let running = Timeline::builder().data(&former.data).read_only(true).start().await.unwrap();
-    assert_eq!(get(&running, "/api/v1/sessions/ses_3").await["sessions"][0]["session_id"], "ses_3");
-    running.shutdown().await;
-    let before = rows(&former.data);
-    drop(Timeline::builder().data(&former.data).build().unwrap());
-    assert!(rows(&former.data) == before);
-    assert_eq!(counts(&former.data).2, before.len() as i64);
-    let kept = Connection::open(former.folder.path().join("events.sqlite3.format-3")).unwrap();
-    let version: i64 = kept.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-    assert_eq!(version, 3);
+async fn formats_3_and_4_keep_every_row_and_have_their_texts_apart() {
+    for format in [3, 4] {
+        let former = later(format);
+        let (file, before) = (std::fs::read(&former.data).unwrap(), rows(&former.data));
+        let exported = async |running: &Running| {
+            let export = reqwest::get(format!("{}/api/v1/export.ndjson", running.url())).await.unwrap();
+            export.text().await.unwrap()
+        };
+        let asked = async |running: &Running| {
+            let mut answers = Vec::new();
+            for path in
+                ["sessions/ses_2/outline", "sessions?q=find&limit=500", "sessions/ses_3/matches?q=find"]
+            {
+                let mut answer = get(running, &format!("/api/v1/{path}")).await;
+                answer.as_object_mut().unwrap().remove("now_us");
+                answers.push(answer);
+            }
+            answers
+        };
+        let running = Timeline::builder().data(&former.data).read_only(true).start().await.unwrap();
+        let (then, sessions) = (exported(&running).await, asked(&running).await);
+        assert!(sessions[1]["sessions"].as_array().is_some_and(|found| !found.is_empty()), "{}", sessions[1]);
+        running.shutdown().await;
+        assert!(std::fs::read(&former.data).unwrap() == file, "format {format}: the file was changed");
+        let running = Timeline::builder().data(&former.data).start().await.unwrap();
+        assert!(exported(&running).await == then, "format {format}: an export has other events");
+        assert_eq!(asked(&running).await, sessions, "format {format}");
+        running.shutdown().await;
+        assert_eq!(version(&former.data), 5);
+        assert!(rows(&former.data) == before, "format {format}: events differ");
+        let (events, sessions, projects) = counts(&former.data);
+        assert_eq!((events, sessions, projects), (before.len() as i64, events, events));
+        let kept = former.folder.path().join(format!("events.sqlite3.format-{format}"));
+        assert!(std::fs::read(&kept).unwrap() == file, "format {format}: the kept file is another one");
+        let added = |data: &Path, sql: &str| -> Vec<Vec<rusqlite::types::Value>> {
+            let db = Connection::open(data).unwrap();
+            let mut read = db.prepare(sql).unwrap();
+            let columns = read.column_count();
+            read.query_map([], |row| (0..columns).map(|column| row.get(column)).collect())
+                .unwrap()
+                .collect::<rusqlite::Result<_>>()
+                .unwrap()
+        };
+        let tables = ["session", "arrived", "term", "stat", "instance", "catalogue"];
+        let since_4 = ["usage", "token", "forgotten", "unread"];
+        for table in tables.iter().chain(if format == 4 { &since_4[..] } else { &[] }) {
+            let sql = format!("SELECT * FROM {table} ORDER BY 1, 2");
+            let rows = added(&kept, &sql);
+            assert!(!rows.is_empty() && rows == added(&former.data, &sql), "format {format}: {table}");
+        }
+        let settings = added(&former.data, "SELECT name FROM setting");
+        assert_eq!(settings, [["forget_key".to_owned().into()]], "format {format}");
+        let output = Command::new(env!("CARGO_BIN_EXE_mcpcat-timeline"))
+            .args(["doctor", "--data"])
+            .arg(&former.data)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        // A text goes with its event.
+        let db = Connection::open(&former.data).unwrap();
+        db.execute("DELETE FROM event", []).unwrap();
+        let left: i64 = db.query_row("SELECT count(*) FROM body", [], |row| row.get(0)).unwrap();
+        assert_eq!(left, 0);
+    }
 }
 
 #[test]
@@ -251,7 +320,7 @@ fn a_newer_file_is_refused_with_the_way_out() {
     for read_only in [false, true] {
         let said =
             Timeline::builder().data(&former.data).read_only(read_only).build().unwrap_err().to_string();
-        assert!(said.contains("newer mcpcat-timeline") && said.contains(".format-4"), "{said}");
+        assert!(said.contains("newer mcpcat-timeline") && said.contains(".format-5"), "{said}");
     }
     assert!(std::fs::read(&former.data).unwrap() == before);
 }
@@ -315,9 +384,16 @@ fn whatever_kills_the_upgrade_every_event_is_there() {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (seed >> 33) % below.max(1)
     };
-    for format in [2, 1] {
-        let origin = Former::of(format);
-        let total = grow(&origin.data, bytes);
+    for format in [4, 2, 1] {
+        let origin = Former::of(format.min(2));
+        let mut total = grow(&origin.data, bytes);
+        if format == 4 {
+            drop(Timeline::builder().data(&origin.data).keep_old_format(false).build().unwrap());
+            common::as_format_4(&origin.data);
+            // The one that was set aside is none of the events of this file.
+            total -=
+                Connection::open(&origin.data).unwrap().execute("DELETE FROM unread", []).unwrap() as i64;
+        }
         let copy = |name: &str| {
             let to = origin.folder.path().join(name);
             std::fs::copy(&origin.data, &to).unwrap();

@@ -241,19 +241,21 @@ fn sender_says(properties: &RawValue) -> SenderSays {
 /// Events without a session are filed under this prefix and their project.
 pub(crate) const NO_SESSION: &str = "no-session:";
 
-/// A stored event as the API shows it: with the kind and the label that follow from its type and name, so that no
+/// Writes a stored event as the API shows it: with the kind and the label that follow from its type and name, so that no
 /// reader derives them again. A sender's own fields of these names give way.
-pub(crate) fn shown(body: &str, kind: &str, label: &str) -> String {
+pub(crate) fn push_shown(out: &mut String, body: &str, kind: &str, label: &str) {
     let added = [("kind", quoted(kind)), ("label", quoted(label))];
     let rest = body.strip_prefix('{').unwrap_or(body);
     let taken = |name: &str| memchr::memmem::find(body.as_bytes(), name.as_bytes()).is_some();
     if (taken("\"kind\"") || taken("\"label\""))
         && let Ok(fields) = serde_json::from_str::<Fields<'_>>(body)
     {
-        return fields.write(&added);
+        return out.push_str(&fields.write(&added));
     }
     let comma = if rest == "}" { "" } else { "," };
-    format!("{{\"kind\":{},\"label\":{}{comma}{rest}", added[0].1, added[1].1)
+    for part in ["{\"kind\":", &added[0].1, ",\"label\":", &added[1].1, comma, rest] {
+        out.push_str(part);
+    }
 }
 
 /// The JSON texts of some fields of a stored event; payloads are not read, however deep they are.
@@ -435,7 +437,9 @@ mod tests {
             ),
             ("{}", r#"{"kind":"custom","label":"a\"b"}"#),
         ] {
-            assert_eq!(shown(body, "custom", "a\"b"), expected);
+            let mut shown = String::new();
+            push_shown(&mut shown, body, "custom", "a\"b");
+            assert_eq!(shown, expected);
         }
     }
 

@@ -33,10 +33,23 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// What a request for something to read holds while its answer is made.
 const MAKING: usize = 256 * 1024;
 
-/// About how many bytes [`wrapped`] adds to an event.
-const KNOWN: usize = 192;
+/// At most so many bytes does [`wrapped`] add to an event, beside its session and its label.
+const KNOWN: usize = 384;
 
-/// Pieces being read and not paid for yet, each up to the size of the largest event beyond its bound.
+/// Bytes that the events of a page take as text. A text that outgrows its first estimate takes twice as much.
+pub(crate) fn text_bytes(page: &EventPage) -> usize {
+    page.events
+        .iter()
+        .map(|stored| stored.body.len() + stored.session.len() + 2 * stored.label.len() + KNOWN)
+        .sum()
+}
+
+/// Room for what an answer says beside an event's text.
+const BESIDE: usize = 16 * 1024;
+
+/// Pieces being read at a time: while one is, the store holds a second copy of its text that nobody has paid for.
+static PIECES: Semaphore = Semaphore::const_new(1);
+/// Answers being made whole at a time, which are paid for when they are there.
 static READING: Semaphore = Semaphore::const_new(2);
 
 /// Bytes and what was paid for them; both go when the last copy is dropped.
@@ -113,25 +126,32 @@ pub(crate) async fn read_paid(
     patience: Option<Duration>,
 ) -> Result<(EventPage, Lease), Problem> {
     let mut need = copies * bound.min(PIECE);
+    let mut again = false;
     loop {
         let lease = match patience {
             Some(patience) => app.budget.wait(Purpose::Answer, need, patience).await,
             None => app.budget.take(Purpose::Answer, need),
         };
         let mut lease = lease.ok_or_else(Problem::no_memory)?;
-        // What is read is paid for once its size is known: no more than a few may be between the two.
-        let _turn = READING.acquire().await;
-        let query = EventQuery { bytes: Some(bound), ..query.clone() };
+        // No text is read that is not paid for; what surrounds it is known when it is there.
+        let _turn = PIECES.acquire().await;
+        let _ = lease.grow_to(copies * bound);
+        let query = EventQuery { bytes: Some(bound), most: Some(lease.bytes() / copies), ..query.clone() };
         let page = ask_store(app, move |store| store.events(&query)).await?;
-        let bytes =
-            page.events.iter().map(|stored| stored.body.len() + stored.session.len() + KNOWN).sum::<usize>();
-        if lease.grow_to(copies * bytes) {
-            return Ok((page, lease));
-        }
-        // One event is larger than what is left. It is read again when there is room for it, because holding it while
-        // waiting is what the others wait for.
-        need = copies * bytes;
-        if patience.is_none() {
+        need = match page.too_large {
+            Some(bytes) => copies * (bytes + BESIDE),
+            None => {
+                let bytes = copies * text_bytes(&page);
+                lease.shrink_to(bytes);
+                if lease.grow_to(bytes) {
+                    return Ok((page, lease));
+                }
+                bytes
+            }
+        };
+        // An event is larger than what is paid for. It is read when there is room for it, because holding it while waiting
+        // is what the others wait for.
+        if patience.is_none() && std::mem::replace(&mut again, true) {
             return Err(Problem::no_memory());
         }
     }
@@ -224,9 +244,7 @@ impl List {
     /// This page's part of the answer, with the end if it is the last one.
     fn text(&mut self, page: &EventPage) -> String {
         let last = self.is_last(page);
-        let length =
-            page.events.iter().map(|stored| stored.body.len() + stored.session.len() + KNOWN).sum::<usize>();
-        let mut out = String::with_capacity(length + 256);
+        let mut out = String::with_capacity(text_bytes(page) + 256);
         for stored in &page.events {
             out.push_str(if std::mem::replace(&mut self.begun, true) { "," } else { "{\"events\":[" });
             (self.render)(stored, &mut out);
@@ -251,7 +269,7 @@ impl List {
 
 /// An event with its kind and label. Its text is JSON already and is not read again.
 pub(crate) fn bare(stored: &Stored, out: &mut String) {
-    out.push_str(&stored.shown());
+    stored.push_shown(out);
 }
 
 /// `{"seq":…,"filed_under":…,"at_us":…,"took_us":…,"kind":…,"label":…,"is_error":…,"event":{…}}`: an event with what the
@@ -259,7 +277,7 @@ pub(crate) fn bare(stored: &Stored, out: &mut String) {
 pub(crate) fn wrapped(stored: &Stored, out: &mut String) {
     push_known(out, stored);
     out.push_str(",\"event\":");
-    out.push_str(&stored.shown());
+    stored.push_shown(out);
     out.push('}');
 }
 

@@ -29,8 +29,10 @@ pub(crate) async fn session(
     State(app): State<Shared>,
     Extension(caller): Extension<Caller>,
     Path(session): Path<String>,
+    Query(params): Params,
 ) -> Result<Response, Problem> {
-    let rows = ask_store(&app, move |store| store.session(&session, caller.scope.as_deref())).await?;
+    let project = caller.project(Ask(params).text("project"))?;
+    let rows = ask_store(&app, move |store| store.session(&session, project.as_deref())).await?;
     if rows.is_empty() {
         return Err(Problem::missing("session"));
     }
@@ -112,7 +114,7 @@ pub(crate) async fn matches(
     let ask = Ask(params);
     let words = ask.text("q").ok_or_else(|| Problem::bad("`q` is missing: which words?"))?;
     let session = ask.session(session, caller.scope);
-    let seq = ask_store(&app, move |store| store.matches(&session, &words)).await?;
+    let seq = answer::in_turn(&app, move |store| store.matches(&session, &words)).await?;
     value(&serde_json::json!({ "seq": seq }))
 }
 
@@ -150,8 +152,10 @@ pub(crate) async fn event(
 pub(crate) async fn facets(
     State(app): State<Shared>,
     Extension(caller): Extension<Caller>,
+    Query(params): Params,
 ) -> Result<Response, Problem> {
-    value(&ask_store(&app, move |store| store.facets(caller.scope.as_deref())).await?)
+    let project = caller.project(Ask(params).text("project"))?;
+    value(&ask_store(&app, move |store| store.facets(project.as_deref())).await?)
 }
 
 /// `GET /api/v1/overview`: the last day unless `since` and `until` say otherwise.

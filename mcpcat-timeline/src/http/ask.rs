@@ -150,6 +150,7 @@ impl Ask {
             cut,
             limit: self.limit(EVENTS)?,
             bytes: None,
+            most: None,
             cursor: self.text("cursor"),
         })
     }

@@ -114,6 +114,14 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// The project that a request is about: the token's own, or the one that it names.
+    pub(crate) fn project(&self, named: Option<String>) -> Result<Option<String>, Problem> {
+        if let Some(named) = &named {
+            self.may_write(named)?;
+        }
+        Ok(self.scope.clone().or(named))
+    }
+
     pub(crate) fn may_write(&self, project: &str) -> Result<(), Problem> {
         match &self.scope {
             Some(own) if own != project => {

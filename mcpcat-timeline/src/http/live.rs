@@ -134,9 +134,7 @@ impl Tail {
 
 /// Events are lines of JSON, so that each message is one `data` line.
 fn message(page: &EventPage, last: i64) -> String {
-    let length =
-        page.events.iter().map(|stored| stored.body.len() + stored.session.len() + 48).sum::<usize>();
-    let mut out = String::with_capacity(length + 128);
+    let mut out = String::with_capacity(answer::text_bytes(page) + 256);
     out.push_str("event: events\nid: ");
     out.push_str(&last.to_string());
     out.push_str("\ndata: {\"events\":[");

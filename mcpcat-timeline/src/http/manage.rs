@@ -48,11 +48,12 @@ pub(crate) async fn forget_project(
     forget(app, caller, Forget::Project(project), Ask(params)).await
 }
 
-/// With `dry_run=1` it only counts.
+/// Of one project alone where it is named. With `dry_run=1` it only counts.
 async fn forget(app: Shared, caller: Caller, whose: Forget, ask: Ask) -> Result<Response, Problem> {
+    let project = caller.project(ask.text("project"))?;
     if ask.flag("dry_run")? {
         let (found, copies) = ask_store(&app, move |store| {
-            Ok((store.would_forget(&whose, caller.scope.as_deref())?, store.backups()?))
+            Ok((store.would_forget(&whose, project.as_deref())?, store.backups()?))
         })
         .await?;
         return value(&Answer { found, copies: copies_of(&copies) });
@@ -63,7 +64,7 @@ async fn forget(app: Shared, caller: Caller, whose: Forget, ask: Ask) -> Result<
         app.metrics.forget_project(id);
     }
     let (found, copies) =
-        ask_store(&app, move |store| Ok((store.forget(&whose, caller.scope.as_deref())?, store.backups()?)))
+        ask_store(&app, move |store| Ok((store.forget(&whose, project.as_deref())?, store.backups()?)))
             .await?;
     value(&Answer { found, copies: copies_of(&copies) })
 }

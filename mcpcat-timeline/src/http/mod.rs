@@ -133,6 +133,7 @@ pub(crate) fn router(app: Shared) -> Router {
         .route("/compare", get(page::shell))
         .route("/catalogue", get(page::shell))
         .route("/assets/{name}", get(page::asset))
+        .route("/assets/{edition}/{name}", get(page::asset_of))
         .route("/api/v1/login", post(guard::login))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready));

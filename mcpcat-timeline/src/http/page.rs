@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use axum::extract::{OriginalUri, Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
@@ -81,18 +81,38 @@ static TAGS: LazyLock<Vec<String>> = LazyLock::new(|| {
         .collect()
 });
 
+/// All files in one word. It is part of their addresses, so that a browser keeps them until they change and asks for none
+/// of them when another session is opened.
+static EDITION: LazyLock<String> = LazyLock::new(|| {
+    let digest = Sha256::digest(TAGS.concat().as_bytes());
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+});
+
 /// Names every module in the shell, so that a browser fetches them at once and not one import after the other.
 static PRELOAD: LazyLock<String> = LazyLock::new(|| {
     ASSETS
         .iter()
         .filter(|asset| asset.media == JS && asset.name != "export.js" && asset.name != "file.js")
-        .map(|asset| format!("<link rel=\"modulepreload\" href=\"assets/{}\">\n", asset.name))
+        .map(|asset| format!("<link rel=\"modulepreload\" href=\"assets/{}/{}\">\n", *EDITION, asset.name))
         .collect()
 });
 
 /// The text of one of the page's files.
 pub(super) fn text(name: &str) -> &'static str {
     ASSETS.iter().find(|asset| asset.name == name).map_or("", |asset| asset.text)
+}
+
+/// `GET /assets/{edition}/{name}`: kept for good if the edition is this one.
+pub(crate) async fn asset_of(
+    Path((edition, name)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let mut response = asset(Path(name), headers).await?;
+    if edition == *EDITION {
+        let keep = HeaderValue::from_static("public, max-age=31536000, immutable");
+        response.headers_mut().insert(header::CACHE_CONTROL, keep);
+    }
+    Ok(response)
 }
 
 /// `GET /assets/{name}`. Names are looked up in a fixed list; there is no path to walk out of.
@@ -134,7 +154,8 @@ pub(crate) async fn shell(
     }
     let status = if app.may_read(&headers) { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
     let html = SHELL
-        .replace("{{preload}}", &PRELOAD)
+        .replace("{{preload}}", &format!("{}{}", *PRELOAD, ahead(&uri, &ask, status)))
+        .replace("{{edition}}", &EDITION)
         .replace("{{base}}", &format!("{}/", app.base))
         .replace("{{login}}", if status == StatusCode::OK { "" } else { "needed" });
     (
@@ -146,6 +167,27 @@ pub(crate) async fn shell(
         html,
     )
         .into_response()
+}
+
+/// Has a browser ask for a session's outline beside the modules that will want it. Ids that would have to be escaped are
+/// left alone: the address must be the one that the module asks for, to the letter.
+fn ahead(uri: &Uri, ask: &Ask, status: StatusCode) -> String {
+    let plain = |text: &str| {
+        !text.is_empty()
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+    };
+    let Some((_, session)) = uri.path().rsplit_once("/sessions/").filter(|(_, id)| plain(id)) else {
+        return String::new();
+    };
+    let project = ask.text("project");
+    if status != StatusCode::OK || !project.as_deref().is_none_or(plain) {
+        return String::new();
+    }
+    let path = format!("api/v1/sessions/{session}");
+    let scope = project.map(|project| format!("?project={project}")).unwrap_or_default();
+    [path.clone(), format!("{path}/outline{scope}")]
+        .map(|address| format!("<link rel=\"preload\" as=\"fetch\" crossorigin href=\"{address}\">\n"))
+        .concat()
 }
 
 const SHELL: &str = include_str!("../../static/shell.html");

@@ -2,6 +2,7 @@
 //! is ignored gives an answer to another question.
 
 use axum::extract::{Query, Request};
+use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -55,25 +56,24 @@ const STREAM: &[&str] = &[
 ];
 
 /// What a path below the base takes; `None` for paths that look at their parameters themselves.
-fn of(path: &str) -> Option<&'static [&'static str]> {
+fn of(method: &Method, path: &str) -> Option<&'static [&'static str]> {
     let rest = path.strip_prefix("/api/v1/")?;
     match rest {
         "sessions" => Some(SESSIONS),
         "events" | "export.ndjson" | "export.csv" => Some(EVENTS),
         "stream" => Some(STREAM),
         "overview" => Some(&["since", "until", "project"]),
-        "facets" | "about" => Some(&["project"]),
-        "catalogue" => Some(&["project"]),
+        "about" => Some(&[]),
+        "facets" | "catalogue" => Some(&["project"]),
         "tokens" => Some(&["project", "label", "events_per_minute", "bytes_per_minute"]),
         _ => match rest.split('/').collect::<Vec<_>>()[..] {
             ["sessions", _, "events" | "export.html"] => Some(EVENTS),
             ["sessions", _, "outline"] => Some(&["project"]),
             ["sessions", _, "rows"] => Some(&["project", "seq", "q", "whole"]),
             ["sessions", _, "matches"] => Some(&["project", "q"]),
-            ["tokens", _] => Some(&["project"]),
-            ["sessions", _] | ["events", _] | ["actors", _] | ["projects", _] => {
-                Some(&["project", "dry_run"])
-            }
+            ["projects", _] => Some(&["dry_run"]),
+            ["sessions", _] | ["actors", _] if method == Method::DELETE => Some(&["project", "dry_run"]),
+            ["sessions", _] | ["events", _] | ["tokens", _] => Some(&["project"]),
             _ => None,
         },
     }
@@ -97,13 +97,14 @@ pub(crate) fn unknown(given: &str, known: &[&str]) -> Option<String> {
     let shown: String = crate::inert::plain(given).chars().take(64).collect();
     Some(match nearest(given, known) {
         Some(name) => format!("`{shown}` is no parameter here; did you mean `{name}`?"),
+        None if known.is_empty() => format!("`{shown}` is no parameter here; there are none"),
         None => format!("`{shown}` is no parameter here; there are {}", known.join(", ")),
     })
 }
 
 /// Layer for the API's routes.
 pub(crate) async fn check(request: Request, next: Next) -> Result<Response, Problem> {
-    if let Some(known) = of(request.uri().path()) {
+    if let Some(known) = of(request.method(), request.uri().path()) {
         let Query(given) = Query::<Vec<(String, String)>>::try_from_uri(request.uri())
             .map_err(|error| Problem::bad(format!("the query cannot be read: {error}")))?;
         if given.len() > MOST {
@@ -153,6 +154,7 @@ mod tests {
 
     #[test]
     fn each_path_knows_its_parameters() {
+        let of = |path: &str| of(&Method::GET, path);
         assert_eq!(of("/api/v1/sessions"), Some(SESSIONS));
         assert_eq!(of("/api/v1/sessions/a%2Fb/events"), Some(EVENTS));
         for (path, name) in [("outline", "project"), ("rows", "seq"), ("matches", "q")] {
@@ -161,5 +163,8 @@ mod tests {
         }
         assert!(of("/api/v1/stream").is_some_and(|known| known.contains(&"ticks")));
         assert_eq!(of("/assets/app.js"), None);
+        assert_eq!(of("/api/v1/sessions/a"), Some(&["project"][..]), "nothing is removed by reading");
+        let delete = super::of(&Method::DELETE, "/api/v1/sessions/a");
+        assert!(delete.is_some_and(|known| known.contains(&"dry_run")));
     }
 }

@@ -34,8 +34,11 @@ struct Job {
     events: Vec<Event>,
     /// What was paid for the events, until they are written.
     _lease: Option<Lease>,
-    done: oneshot::Sender<Result<Vec<Outcome>>>,
+    done: oneshot::Sender<Done>,
 }
+
+/// The answer to a request. Its events go back with it: what the writer frees, everybody waits for.
+type Done = (Result<Vec<Outcome>>, Vec<Event>);
 
 struct Shared {
     events: AtomicUsize,
@@ -64,11 +67,7 @@ impl GroupCommit {
         Ok(Self { jobs: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), shared })
     }
 
-    fn send(
-        &self,
-        events: Vec<Event>,
-        lease: Option<Lease>,
-    ) -> Result<oneshot::Receiver<Result<Vec<Outcome>>>> {
+    fn send(&self, events: Vec<Event>, lease: Option<Lease>) -> Result<oneshot::Receiver<Done>> {
         let count = events.len();
         self.shared.events.fetch_add(count, Ordering::Relaxed);
         let (done, reply) = oneshot::channel();
@@ -94,9 +93,10 @@ impl Queue for GroupCommit {
         Box::pin(async move {
             match sent? {
                 None => Ok(Vec::new()),
-                Some(reply) => reply
-                    .await
-                    .unwrap_or_else(|_| Err(StoreError::Busy("the writer ended before the commit".into()))),
+                Some(reply) => match reply.await {
+                    Ok((outcomes, _)) => outcomes,
+                    Err(_) => Err(StoreError::Busy("the writer ended before the commit".into())),
+                },
             }
         })
     }
@@ -189,7 +189,7 @@ impl Writer {
                 Err(error) => Err(error.clone()),
             };
             // A sender that has hung up will send again and be told that its event is a duplicate.
-            let _ = job.done.send(own);
+            let _ = job.done.send((own, job.events));
         }
         count
     }

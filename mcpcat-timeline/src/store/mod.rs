@@ -141,9 +141,9 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    /// The event as the API shows it.
-    pub(crate) fn shown(&self) -> String {
-        crate::event::shown(&self.body, &self.kind, &self.label)
+    /// Writes the event as the API shows it.
+    pub(crate) fn push_shown(&self, out: &mut String) {
+        crate::event::push_shown(out, &self.body, &self.kind, &self.label);
     }
 }
 
@@ -153,6 +153,8 @@ pub(crate) struct EventPage {
     pub(crate) events: Vec<Stored>,
     pub(crate) next: Option<String>,
     pub(crate) last_seq: i64,
+    /// Bytes of the first event, when they are more than may be read.
+    pub(crate) too_large: Option<usize>,
 }
 
 /// The values that filters can take, the most used first.

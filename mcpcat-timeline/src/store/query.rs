@@ -137,5 +137,7 @@ pub(crate) struct EventQuery {
     pub(crate) limit: usize,
     /// About how many bytes of text the page may have; `None` for what an engine bears.
     pub(crate) bytes: Option<usize>,
+    /// Most bytes of text in one page, its first event's too: one that is larger is not read, and its size told.
+    pub(crate) most: Option<usize>,
     pub(crate) cursor: Option<String>,
 }

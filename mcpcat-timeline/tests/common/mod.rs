@@ -168,3 +168,24 @@ impl Drop for SmallDisk {
         let _ = std::process::Command::new("umount").arg("-l").arg(&self.path).status();
     }
 }
+
+/// Gives a data file at rest the tables that format 4 had, in which the text of an event stood beside its columns.
+pub(crate) fn as_format_4(data: &std::path::Path) {
+    let db = rusqlite::Connection::open(data).unwrap();
+    db.execute_batch(
+        "DROP TRIGGER event_gone;
+         DROP INDEX event_id; DROP INDEX event_order; DROP INDEX event_error; DROP INDEX event_failure;
+         ALTER TABLE event RENAME TO later;
+         CREATE TABLE event (seq INTEGER PRIMARY KEY, id TEXT NOT NULL, project TEXT NOT NULL, session INTEGER NOT NULL,
+           at INTEGER NOT NULL, instance TEXT NOT NULL, sequence INTEGER NOT NULL, kind TEXT NOT NULL, type TEXT NOT NULL,
+           name TEXT, error INTEGER NOT NULL, received INTEGER NOT NULL, parent TEXT, took INTEGER,
+           suspect INTEGER NOT NULL, body TEXT NOT NULL);
+         CREATE UNIQUE INDEX event_id ON event(id, project);
+         CREATE INDEX event_outline ON event(session, at, instance, sequence, id, parent, took, error, suspect, type, name);
+         CREATE INDEX event_error ON event(seq) WHERE error = 1;
+         CREATE INDEX event_failure ON event(session, parent, project) WHERE error = 1;
+         INSERT INTO event SELECT later.*, text FROM later JOIN body USING (seq);
+         DROP TABLE later; DROP TABLE body; PRAGMA user_version = 4; VACUUM;",
+    )
+    .unwrap();
+}

@@ -1,6 +1,6 @@
 //! Puts a batch of events in, with everything that sums them up, in one transaction.
 
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::Writer;
 use super::known::Known;
@@ -15,9 +15,16 @@ pub(super) fn append(
     events: &[&Event],
 ) -> rusqlite::Result<(Vec<Outcome>, Option<i64>)> {
     let done = commit(writer, events);
-    if done.is_err() {
-        writer.known.clear();
-        writer.tombstones.clear();
+    match (&done, &mut writer.checkpoints) {
+        (Err(_), _) => {
+            writer.known.clear();
+            writer.tombstones.clear();
+        }
+        (Ok(_), Some(checkpoints)) => {
+            let bytes = events.iter().map(|event| event.body.len()).sum();
+            checkpoints.committed(&writer.db, events.len(), bytes);
+        }
+        (Ok(_), None) => {}
     }
     done
 }
@@ -39,7 +46,7 @@ fn commit(writer: &mut Writer, events: &[&Event]) -> rusqlite::Result<(Vec<Outco
     let mut outcomes = Vec::with_capacity(events.len());
     let (mut change, mut terms) = (Change::default(), NewTerms::default());
     {
-        let mut insert = transaction.prepare_cached(INSERT)?;
+        let mut insert = Inserts::prepare(&transaction)?;
         for event in events {
             if tombstones.hold(&transaction, event)? {
                 outcomes.push(Outcome::Forgotten);
@@ -48,7 +55,7 @@ fn commit(writer: &mut Writer, events: &[&Event]) -> rusqlite::Result<(Vec<Outco
             let added = match session_key(&transaction, known, event)? {
                 None => 0,
                 Some(session) => {
-                    let added = insert_event(&mut insert, seq + 1, session, event, received)?;
+                    let added = insert.event(seq + 1, session, event, received)?;
                     if added > 0 {
                         change.count(session, event, 1);
                         terms.find(known, session, event, received);
@@ -75,37 +82,56 @@ fn commit(writer: &mut Writer, events: &[&Event]) -> rusqlite::Result<(Vec<Outco
 /// A sender's clock may run ahead by this much, microseconds.
 const AHEAD: i64 = 60_000_000;
 
-pub(super) const INSERT: &str = "INSERT INTO event(seq, id, project, session, at, instance, sequence, kind, type, name, error, received, parent,
-       took, suspect, body)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT (id, project) DO NOTHING";
+/// What puts events in, one after the other.
+pub(super) struct Inserts<'a> {
+    event: CachedStatement<'a>,
+    body: CachedStatement<'a>,
+}
 
-/// Puts one event in; 0 when its id is there.
-pub(super) fn insert_event(
-    insert: &mut rusqlite::Statement<'_>,
-    seq: i64,
-    session: i64,
-    event: &Event,
-    received: i64,
-) -> rusqlite::Result<usize> {
-    let future = if event.at > received.saturating_add(AHEAD) { Suspect::FUTURE } else { Suspect::NONE };
-    insert.execute(params![
-        seq,
-        event.id,
-        event.project,
-        session,
-        event.at,
-        event.instance,
-        event.sequence,
-        event.kind.as_str(),
-        event.event_type,
-        event.name,
-        event.is_error,
-        received,
-        event.parent,
-        event.took(),
-        event.suspect.with(future).bits(),
-        event.body,
-    ])
+impl<'a> Inserts<'a> {
+    pub(super) fn prepare(db: &'a Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            event: db.prepare_cached(
+                "INSERT INTO event(seq, id, project, session, at, instance, sequence, kind, type, name, error, received,
+                   parent, took, suspect)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+                 ON CONFLICT (id, project) DO NOTHING",
+            )?,
+            body: db.prepare_cached("INSERT INTO body(seq, text) VALUES (?1, ?2)")?,
+        })
+    }
+
+    /// Puts one event in; 0 when its id is there.
+    pub(super) fn event(
+        &mut self,
+        seq: i64,
+        session: i64,
+        event: &Event,
+        received: i64,
+    ) -> rusqlite::Result<usize> {
+        let future = if event.at > received.saturating_add(AHEAD) { Suspect::FUTURE } else { Suspect::NONE };
+        let added = self.event.execute(params![
+            seq,
+            event.id,
+            event.project,
+            session,
+            event.at,
+            event.instance,
+            event.sequence,
+            event.kind.as_str(),
+            event.event_type,
+            event.name,
+            event.is_error,
+            received,
+            event.parent,
+            event.took(),
+            event.suspect.with(future).bits(),
+        ])?;
+        if added > 0 {
+            self.body.execute(params![seq, event.body])?;
+        }
+        Ok(added)
+    }
 }
 
 /// The session that an event is filed under, made if need be; `None` when the event is there already and its session

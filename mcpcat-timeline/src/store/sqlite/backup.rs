@@ -11,7 +11,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::forgotten::{Tombstone, Tombstones};
 use super::known::Known;
-use super::open::{Identity, State, beside, check, identify, reader, unusable};
+use super::migrate::{Upgrade, bring_up};
+use super::open::{FIRST_THAT_REMEMBERS, Identity, State, beside, check, identify, reader, unusable};
 use super::remove::{CHUNK, Why, fold, remove};
 use crate::event::Event;
 use crate::private;
@@ -40,9 +41,10 @@ pub(crate) struct Restored {
 }
 
 /// Tables and the order of their rows. `backup` notes copies and is no content.
-const TABLES: [(&str, &str); 11] = [
+const TABLES: [(&str, &str); 12] = [
     ("session", "key"),
     ("event", "seq"),
+    ("body", "seq"),
     ("arrived", "seq"),
     ("term", "session, term"),
     ("stat", "slot, project, kind, name"),
@@ -54,10 +56,13 @@ const TABLES: [(&str, &str); 11] = [
     ("unread", "seq"),
 ];
 
-/// Reads everything, within whatever transaction is open.
-pub(super) fn contents(db: &Connection) -> rusqlite::Result<Contents> {
+/// Reads everything, within whatever transaction is open. In a file of format 4 the texts are in the table of events.
+fn contents(db: &Connection, state: &State) -> rusqlite::Result<Contents> {
     let mut sum = Sha256::new();
     for (table, order) in TABLES {
+        if table == "body" && *state != State::Current {
+            continue;
+        }
         sum.update(table.as_bytes());
         let mut read = db.prepare(&format!("SELECT * FROM {table} ORDER BY {order}"))?;
         let columns = read.column_count();
@@ -83,6 +88,15 @@ pub(super) fn contents(db: &Connection) -> rusqlite::Result<Contents> {
         sessions: count("session")?,
         checksum: sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
     })
+}
+
+/// Whether a file of this format has what was forgotten, and says itself what was copied.
+fn remembers(state: &State) -> bool {
+    match state {
+        State::Current => true,
+        State::Older(format) => *format >= FIRST_THAT_REMEMBERS,
+        State::Empty => false,
+    }
 }
 
 fn writable(path: &Path) -> rusqlite::Result<Connection> {
@@ -155,7 +169,7 @@ fn copy(source: &Connection, part: &Path, told: &mut dyn FnMut(u64, u64)) -> Res
     private::create(part).map_err(unusable)?;
     // One transaction around the copy and the sum: both are of the same moment, whatever is written meanwhile.
     let moment = source.unchecked_transaction()?;
-    let expected = contents(&moment)?;
+    let expected = contents(&moment, &State::Current)?;
     let mut copy = writable(part)?;
     {
         let backup = Backup::new(&moment, &mut copy)?;
@@ -172,7 +186,7 @@ fn copy(source: &Connection, part: &Path, told: &mut dyn FnMut(u64, u64)) -> Res
     drop(copy);
     let copy = reader(part)?;
     whole(&copy)?;
-    if contents(&copy)? != expected {
+    if contents(&copy, &State::Current)? != expected {
         return Err(StoreError::Broken("the copy differs from the file; it was removed. Try again".into()));
     }
     drop(copy);
@@ -188,7 +202,7 @@ pub(crate) fn verify(from: &Path) -> Result<(Contents, bool)> {
     let db = reader(from)?;
     let state = check(&db)?;
     whole(&db)?;
-    if state != State::Current {
+    if !remembers(&state) {
         let count =
             |table: &str| db.query_row(&format!("SELECT count(*) FROM main.{table}"), [], |row| row.get(0));
         return Ok((
@@ -196,7 +210,7 @@ pub(crate) fn verify(from: &Path) -> Result<(Contents, bool)> {
             false,
         ));
     }
-    let found = contents(&db)?;
+    let found = contents(&db, &state)?;
     let said: Option<String> =
         db.query_row("SELECT value FROM setting WHERE name = 'contents'", [], |row| row.get(0)).optional()?;
     match said.and_then(|said| serde_json::from_str::<Contents>(&said).ok()) {
@@ -222,6 +236,7 @@ pub(crate) fn restore(from: &Path, data: &Path, force: bool) -> Result<Restored>
     gone(&part)?;
     let placed = place(&from, &part, remembered.as_ref());
     if placed.is_err() {
+        let _ = gone(&private::beside(&part, ".upgrade"));
         let _ = gone(&part);
     }
     let forgotten = placed?;
@@ -250,7 +265,7 @@ fn remembered_by(data: &Path) -> Result<Option<Remembered>> {
     if !fold(&db)? {
         return Err(StoreError::Busy("another process reads it; stop that one and try again".into()));
     }
-    if check(&db)? != State::Current {
+    if !remembers(&check(&db)?) {
         return Ok(None);
     }
     let key = db.query_row("SELECT value FROM setting WHERE name = 'forget_key'", [], |row| row.get(0))?;
@@ -266,10 +281,13 @@ fn place(from: &Path, part: &Path, remembered: Option<&Remembered>) -> Result<u6
     std::io::copy(&mut private::open_to_read(from).map_err(unusable)?, &mut to).map_err(unusable)?;
     to.sync_all().map_err(unusable)?;
     drop(to);
-    let mut db = writable(part)?;
-    if check(&db)? != State::Current {
-        return Ok(0);
+    match check(&writable(part)?)? {
+        State::Current => {}
+        // Its first start brings it up to date.
+        state if !remembers(&state) || remembered.is_none() => return Ok(0),
+        _ => bring_up(part, &mut Upgrade { keep_old: false, told: &mut |_| {} })?,
     }
+    let mut db = writable(part)?;
     super::rollup::add_functions(&db)?;
     db.pragma_update(None, "secure_delete", "ON")?;
     db.execute("DELETE FROM setting WHERE name = 'contents'", [])?;
@@ -297,7 +315,7 @@ fn leave_out(db: &mut Connection, (key, remembered): &Remembered) -> Result<u64>
     }
     let (mut held, mut tombstones) = (Vec::new(), Tombstones::default());
     {
-        let mut read = db.prepare("SELECT seq, body FROM event ORDER BY seq")?;
+        let mut read = db.prepare("SELECT seq, text FROM event JOIN body USING (seq) ORDER BY seq")?;
         let mut rows = read.query([])?;
         while let Some(row) = rows.next()? {
             if let Ok(event) = Event::stored(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)

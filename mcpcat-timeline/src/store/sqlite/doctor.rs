@@ -10,7 +10,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, params};
 
 use super::known::Known;
-use super::open::{ADDED_BY_4, SCHEMA, SCHEMA_VERSION, uri};
+use super::open::{ADDED_BY_4, EVENTS, SCHEMA, SCHEMA_VERSION, uri};
 use super::rollup::Change;
 use super::terms::NewTerms;
 use crate::event::Event;
@@ -112,6 +112,7 @@ pub(crate) fn mend(path: &Path, told: &mut dyn FnMut(u64, u64)) -> Result<usize>
            SELECT project, id, lowest, highest, events, dropped FROM main.instance WHERE true
            ON CONFLICT DO UPDATE SET lowest = min(lowest, excluded.lowest), highest = max(highest, excluded.highest),
              events = excluded.events;
+         DELETE FROM real.body WHERE seq NOT IN (SELECT seq FROM real.event);
          UPDATE real.arrived SET seq = max(seq, (SELECT coalesce(max(seq), 0) FROM real.event));
          COMMIT",
     )?;
@@ -126,7 +127,7 @@ fn open(path: &Path, mode: &str) -> Result<Connection> {
     let db = Connection::open_with_flags("", flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(std::time::Duration::from_secs(5))?;
     super::rollup::add_functions(&db)?;
-    db.execute_batch(&format!("{SCHEMA}{ADDED_BY_4}"))?;
+    db.execute_batch(&format!("{SCHEMA}{EVENTS}{ADDED_BY_4}"))?;
     db.execute("ATTACH ?1 AS real", [uri(path, &format!("mode={mode}"))])?;
     Ok(db)
 }
@@ -187,7 +188,7 @@ fn schema(db: &Connection, found: &mut Vec<Finding>) -> Result<()> {
         .collect::<rusqlite::Result<_>>()?;
     let (tables, indexes): (Vec<_>, Vec<_>) = missing.into_iter().partition(|name| name.starts_with("table"));
     for (place, names, mend) in
-        [("tables", tables, COPY), ("indexes", indexes, "the index is made anew (`doctor --mend`)")]
+        [("tables", tables, COPY), ("indexes", indexes, "what is missing is made anew (`doctor --mend`)")]
     {
         if !names.is_empty() {
             found.push(Finding {
@@ -201,18 +202,18 @@ fn schema(db: &Connection, found: &mut Vec<Finding>) -> Result<()> {
     Ok(())
 }
 
-/// Makes the indexes that are missing. Apart from the sums, because it locks the file for as long as it takes.
+/// Makes the indexes and the trigger that are missing. Apart from the sums, because it locks the file for as long as it takes.
 pub(crate) fn mend_indexes(path: &Path) -> Result<usize> {
     let db = open(path, "rw")?;
     let statements: Vec<String> = db
         .prepare(
-            "SELECT sql FROM main.sqlite_schema m WHERE m.type = 'index' AND m.sql IS NOT NULL AND NOT EXISTS
-               (SELECT 1 FROM real.sqlite_schema r WHERE r.type = 'index' AND r.name = m.name)",
+            "SELECT sql FROM main.sqlite_schema m WHERE m.type <> 'table' AND m.sql IS NOT NULL AND NOT EXISTS
+               (SELECT 1 FROM real.sqlite_schema r WHERE r.type = m.type AND r.name = m.name)",
         )?
         .query_map([], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     for sql in &statements {
-        for kind in ["CREATE INDEX ", "CREATE UNIQUE INDEX "] {
+        for kind in ["CREATE INDEX ", "CREATE UNIQUE INDEX ", "CREATE TRIGGER "] {
             if let Some(rest) = sql.strip_prefix(kind) {
                 db.execute_batch(&format!("{kind}real.{rest}"))?;
             }
@@ -232,9 +233,9 @@ fn recount(db: &Connection, found: &mut Vec<Finding>, told: &mut dyn FnMut(u64, 
         (Problem::default(), Problem::default(), Problem::default());
     let mut known = Known::default();
     let mut read = db.prepare(
-        "SELECT e.seq, e.session, e.received, e.body, e.id, e.project, e.at, e.instance, e.sequence, e.kind, e.type, e.name,
+        "SELECT e.seq, e.session, e.received, b.text, e.id, e.project, e.at, e.instance, e.sequence, e.kind, e.type, e.name,
            e.error, e.parent, e.took, s.project, s.id
-         FROM real.event e LEFT JOIN real.session s ON s.key = e.session WHERE e.seq > ?1 ORDER BY e.seq LIMIT ?2",
+         FROM real.event e LEFT JOIN real.body b ON b.seq = e.seq LEFT JOIN real.session s ON s.key = e.session WHERE e.seq > ?1 ORDER BY e.seq LIMIT ?2",
     )?;
     let mut place = db.prepare(
         "INSERT INTO main.session(key, project, id, stateless, first_at, last_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -326,7 +327,7 @@ impl Problem {
 
 /// Each counts rows that are wrong and names one of them. What retention may leave behind is not wrong: a session's end, its
 /// intent, its path and its terms of before, the longest duration of a slot.
-const CHECKS: [(&str, &str, &str); 8] = [
+const CHECKS: [(&str, &str, &str); 9] = [
     (
         "session",
         "sessions count other events than they have",
@@ -371,6 +372,11 @@ const CHECKS: [(&str, &str, &str); 8] = [
         "projects take other room than their events",
         "SELECT count(*), min(coalesce(r.project, m.project)) FROM real.usage r FULL JOIN main.usage m ON m.project = r.project
          WHERE r.project IS NULL OR m.project IS NULL OR (r.events, r.bytes) <> (m.events, m.bytes)",
+    ),
+    (
+        "body",
+        "texts are of no event",
+        "SELECT count(*), NULL FROM real.body WHERE seq NOT IN (SELECT seq FROM real.event)",
     ),
     (
         "arrived",

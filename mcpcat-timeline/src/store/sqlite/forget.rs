@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::Writer;
 use super::forgotten::Tombstone;
-use super::remove::{CHUNK, Why, fold, is_full, make_room, remove, vacuum};
+use super::remove::{CHUNK, Why, fold_in_turn, is_full, make_room, remove, vacuum};
 use super::terms;
 use crate::event::Event;
 use crate::store::{Forget, Forgotten, Result, StoreError};
@@ -144,7 +144,7 @@ impl<'a, W: Fn() -> MutexGuard<'a, Writer>> Removal<'a, W> {
                 self.tight = true;
             }
             // What cannot be given back yet is at the end.
-            Ok(_) if self.tight => drop(give_back(&writer.db, FEW_PAGES)),
+            Ok(_) if self.tight => drop(give_back(&writer, FEW_PAGES)),
             _ => {}
         }
         done
@@ -162,14 +162,14 @@ impl<'a, W: Fn() -> MutexGuard<'a, Writer>> Removal<'a, W> {
             vacuum(&writer.db, pages)?;
             if self.tight {
                 // It may have to wait until the file is shorter.
-                let _ = fold(&writer.db);
+                let _ = fold_in_turn(&writer);
             }
             // A file without room for the list of its pages has none to give back.
             if free_pages(&writer.db)? >= free {
                 break;
             }
         }
-        if fold(&(self.writer)().db)? {
+        if fold_in_turn(&(self.writer)())? {
             return Ok(());
         }
         Err(StoreError::Busy(
@@ -184,9 +184,9 @@ fn free_pages(db: &Connection) -> rusqlite::Result<i64> {
 }
 
 /// Gives pages back and empties the journal, so that the disk has room again.
-fn give_back(db: &Connection, pages: i64) -> rusqlite::Result<()> {
-    vacuum(db, pages)?;
-    fold(db).map(drop)
+fn give_back(writer: &Writer, pages: i64) -> rusqlite::Result<()> {
+    vacuum(&writer.db, pages)?;
+    fold_in_turn(writer).map(drop)
 }
 
 /// Removes events that this version cannot read, where their text names what is forgotten.
@@ -288,7 +288,8 @@ fn events_of(db: &Connection, session: i64, actor: Option<&str>) -> rusqlite::Re
             .collect();
     };
     let mut named = Vec::new();
-    let mut rows = db.prepare_cached("SELECT seq, body FROM event WHERE session = ?1")?;
+    let mut rows =
+        db.prepare_cached("SELECT seq, text FROM event JOIN body USING (seq) WHERE session = ?1")?;
     let mut rows = rows.query([session])?;
     while let Some(row) = rows.next()? {
         let body: String = row.get(1)?;

@@ -1,7 +1,7 @@
-//! Shows a file of format 1 or 2 as it is, for who only looks: views under the names of today's tables, for one connection
+//! Shows a file of a former format as it is, for who only looks: views under the names of today's tables, for one connection
 //! and written nowhere.
 //!
-//! What the old tables lack is read from the events' text where one event is asked for, and is missing where it would be a
+//! Until format 4 the text of an event stood beside its columns. What the tables of formats 1 and 2 lack is read from the events' text where one event is asked for, and is missing where it would be a
 //! sum: percentiles, a session's first intent and its path of tools.
 
 use rusqlite::Connection;
@@ -9,6 +9,8 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::types::Value;
 
 use crate::event::Event;
+
+const TEXTS: &str = "CREATE TEMP VIEW body AS SELECT seq, body AS text FROM main.event;";
 
 /// A view hides the table of the same name, and `main.` reaches it.
 const VIEWS: &str = "
@@ -19,7 +21,7 @@ CREATE TEMP VIEW session AS
     FROM main.session;
 CREATE TEMP VIEW event AS
     SELECT seq, id, project, session, at, instance, sequence, kind, type, name, error, received,
-      event_part(body, 'parent') AS parent, event_part(body, 'took') AS took, event_part(body, 'suspect') AS suspect, body
+      event_part(body, 'parent') AS parent, event_part(body, 'took') AS took, event_part(body, 'suspect') AS suspect
     FROM main.event;
 CREATE TEMP VIEW stat AS
     SELECT slot, project, kind, name, events, errors, timed, sum_ms, max_ms, CAST(events AS REAL) AS weight,
@@ -31,6 +33,7 @@ CREATE TEMP TABLE instance (project TEXT, id TEXT, lowest INTEGER, highest INTEG
 const TERMS_OF_1: &str = "CREATE TEMP VIEW term AS SELECT session, term, 0 AS hour FROM main.term;";
 
 pub(super) fn show_as_current(db: &Connection, format: i64) -> rusqlite::Result<()> {
+    db.execute_batch(TEXTS)?;
     if format > 2 {
         return Ok(());
     }
@@ -57,7 +60,7 @@ pub(super) fn show_as_current(db: &Connection, format: i64) -> rusqlite::Result<
     Ok(())
 }
 
-/// Whether this connection looks through the views: they have no index that a query could name.
+/// Whether this connection looks through the views: their tables have not the index that a query could name.
 pub(super) fn is_shown(db: &Connection) -> rusqlite::Result<bool> {
-    db.prepare_cached("SELECT 1 FROM temp.sqlite_schema WHERE type = 'view' AND name = 'event'")?.exists([])
+    db.prepare_cached("SELECT 1 FROM temp.sqlite_schema WHERE type = 'view' AND name = 'body'")?.exists([])
 }

@@ -1,20 +1,22 @@
 //! Brings a file of a former format up to this version's, so that whatever ends the process leaves a whole file.
 //!
-//! Formats 1 and 2: all that is beside the events' own text can be made from it, so a new file is written beside the old
-//! one from its events, a chunk a transaction, and takes the old one's name when it is complete and counted. The old file is
-//! only read until then. A start that was killed goes on where the last one stopped; one that finds the disk full takes its
-//! own file away.
+//! A new file is written beside the old one from its events, a chunk a transaction, and takes the old one's name when it is
+//! complete and counted. The old file is only read until then. A start that was killed goes on where the last one stopped;
+//! one that finds the disk full takes its own file away.
 //!
-//! Format 3 lacks tables only. They are added in one transaction, after a copy of the file.
+//! Formats 1 and 2: all that is beside the events' own text is made from it. Formats 3 and 4: rows are copied, the text of an
+//! event to a table of its own; what format 3 lacks is summed up.
 
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 
-use super::append::{INSERT, insert_event, session_key};
+use super::append::{Inserts, session_key};
 use super::known::Known;
-use super::open::{ADDED_BY_4, APPLICATION, SCHEMA, SCHEMA_VERSION, State, check, unusable};
-use super::remove::{fold, is_full};
+use super::open::{
+    ADDED_BY_4, APPLICATION, EVENTS, FIRST_THAT_REMEMBERS, SCHEMA, SCHEMA_VERSION, State, check, unusable,
+};
+use super::remove::fold;
 use super::reserve::free;
 use super::rollup::Change;
 use super::terms::NewTerms;
@@ -23,11 +25,13 @@ use crate::private;
 use crate::store::{Result, StoreError};
 
 /// Events and bytes written in one transaction.
-const CHUNK: usize = 2000;
-const CHUNK_BYTES: usize = 16 * 1024 * 1024;
+pub(super) const CHUNK: usize = 2000;
+pub(super) const CHUNK_BYTES: usize = 16 * 1024 * 1024;
 /// Room that the new file may need for each byte that the old one uses, in percent, and beside that.
 const GROWTH: u64 = 150;
 const SPARE: u64 = 16 * 1024 * 1024;
+/// Formats from this one on have all columns and sums of an event as they are now.
+const FIRST_COPIED: i64 = 3;
 /// How many kept files of one format are given a name.
 const MOST_KEPT: u32 = 100;
 
@@ -55,10 +59,7 @@ pub(crate) fn bring_up(path: &Path, upgrade: &mut Upgrade<'_>) -> Result<()> {
     let db = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NOFOLLOW)?;
     db.busy_timeout(std::time::Duration::from_secs(5))?;
     let State::Older(format) = check(&db)? else { return Ok(()) };
-    let (kept, unread) = match format {
-        1 | 2 => rebuild(path, format, db, upgrade)?,
-        _ => (add_tables(path, format, db, upgrade)?, 0),
-    };
+    let (kept, unread) = rebuild(path, format, db, upgrade)?;
     if let Some(kept) = &kept {
         note(path, kept);
     }
@@ -151,56 +152,7 @@ fn removed_with_journal(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Format 3: a copy of the file, then the tables that it lacks.
-fn add_tables(
-    path: &Path,
-    format: i64,
-    mut db: Connection,
-    upgrade: &mut Upgrade<'_>,
-) -> Result<Option<PathBuf>> {
-    let bytes = std::fs::metadata(path).map_err(unusable)?.len();
-    room(path, if upgrade.keep_old { bytes } else { 0 } + SPARE)?;
-    let mut kept = None;
-    if upgrade.keep_old {
-        if !fold(&db)? {
-            return Err(StoreError::Busy("another process reads it; stop that one and start again".into()));
-        }
-        let name = (0..MOST_KEPT)
-            .map(|number| kept_name(path, format, number))
-            .find(|name| std::fs::symlink_metadata(name).is_err())
-            .ok_or_else(|| no_name(path))?;
-        let part = private::beside(path, ".upgrade");
-        removed_with_journal(&part).map_err(unusable)?;
-        let copied = private::create(&part)
-            .and_then(|mut to| {
-                std::io::copy(&mut private::open_to_read(path)?, &mut to)?;
-                to.sync_all()
-            })
-            .and_then(|()| std::fs::rename(&part, &name));
-        if let Err(error) = copied {
-            let _ = removed_with_journal(&part);
-            return Err(full(unusable(error)));
-        }
-        kept = Some(name);
-    }
-    let total: i64 = db.query_row("SELECT count(*) FROM event", [], |row| row.get(0))?;
-    (upgrade.told)(Stage::Events { done: 0, total: total as u64 });
-    let added = (|| {
-        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute_batch(&format!(
-            "{ADDED_BY_4}
-             INSERT INTO usage SELECT project, count(*), sum(octet_length(body)) FROM event GROUP BY project;
-             PRAGMA user_version = {SCHEMA_VERSION};"
-        ))?;
-        transaction.commit()
-    })();
-    match added {
-        Err(error) if is_full(&error) => Err(full(error.into())),
-        other => Ok(other.map(|()| kept)?),
-    }
-}
-
-/// Formats 1 and 2: a new file from the old one's events.
+/// Puts a new file in the old one's place.
 fn rebuild(
     path: &Path,
     format: i64,
@@ -287,7 +239,7 @@ fn begin(part: &Path, identity: &str) -> Result<(Connection, i64)> {
     let db = open()?;
     db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     db.pragma_update(None, "journal_mode", "WAL")?;
-    db.execute_batch(&format!("BEGIN;{SCHEMA}{ADDED_BY_4}PRAGMA application_id = {APPLICATION};"))?;
+    db.execute_batch(&format!("BEGIN;{SCHEMA}{EVENTS}{ADDED_BY_4}PRAGMA application_id = {APPLICATION};"))?;
     for (name, value) in [("upgrade_of", identity), ("upgrade_last", &i64::MIN.to_string())] {
         db.execute("INSERT INTO setting VALUES (?1, ?2)", [name, value])?;
     }
@@ -312,12 +264,62 @@ fn fill(old: &Connection, part: &Path, format: i64, told: &mut dyn FnMut(Stage))
     let mut known = Known::default();
     loop {
         told(Stage::Events { done, total: total as u64 });
+        if format >= FIRST_COPIED {
+            let Some((newest, count)) = super::split::events(old, &mut new, last)? else { break };
+            (last, done) = (newest, done + count);
+            continue;
+        }
         let chunk = chunk(old, last)?;
         let Some(newest) = chunk.last().map(|row| row.seq) else { break };
         last = newest;
         done += chunk.len() as u64;
         write(&mut new, &mut known, &chunk, last)?;
     }
+    let transaction = new.transaction()?;
+    if format >= FIRST_COPIED {
+        super::split::rest(old, &transaction, format >= FIRST_THAT_REMEMBERS)?;
+    } else {
+        rest(old, &transaction, format)?;
+    }
+    let numbers = "SELECT count(*), coalesce(sum(seq), 0) FROM";
+    let read = |db: &Connection, sql: &str| {
+        db.query_row(sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
+    };
+    let before = read(old, &format!("{numbers} event"))?;
+    let after = if format >= FIRST_COPIED {
+        read(&transaction, &format!("{numbers} event JOIN body USING (seq)"))?
+    } else {
+        read(&transaction, &format!("{numbers} (SELECT seq FROM event UNION ALL SELECT seq FROM unread)"))?
+    };
+    if before != after {
+        drop(transaction);
+        drop(new);
+        removed_with_journal(part).map_err(unusable)?;
+        return Err(StoreError::Broken(format!(
+            "it has {} events and {} of them reached the new file, which was removed; nothing was changed. Start again",
+            before.0, after.0
+        )));
+    }
+    // Those that a former upgrade has set aside have been told of.
+    let unread: i64 = if format >= FIRST_COPIED {
+        0
+    } else {
+        transaction.query_row("SELECT count(*) FROM unread", [], |row| row.get(0))?
+    };
+    transaction.execute_batch(&format!(
+        "DELETE FROM setting WHERE name IN ('upgrade_of', 'upgrade_last'); PRAGMA user_version = {SCHEMA_VERSION};"
+    ))?;
+    transaction.commit()?;
+    if !fold(&new)? {
+        return Err(StoreError::Busy("another process reads the new file".into()));
+    }
+    drop(new);
+    std::fs::File::open(part).and_then(|file| file.sync_all()).map_err(unusable)?;
+    Ok(unread as u64)
+}
+
+/// What formats 1 and 2 have beside events and what is made from them.
+fn rest(old: &Connection, new: &Connection, format: i64) -> rusqlite::Result<()> {
     let (arrived, received): (i64, i64) = if format == 1 {
         let newest: i64 =
             old.query_row("SELECT coalesce(max(received), 0) FROM event", [], |row| row.get(0))?;
@@ -332,38 +334,11 @@ fn fill(old: &Connection, part: &Path, format: i64, told: &mut dyn FnMut(Stage))
         .prepare("SELECT project, json FROM catalogue")?
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<Vec<(String, String)>>>()?;
-    let transaction = new.transaction()?;
-    transaction.execute("UPDATE arrived SET seq = ?1, at = ?2", [arrived, received])?;
+    new.execute("UPDATE arrived SET seq = ?1, at = ?2", [arrived, received])?;
     for (project, json) in catalogues {
-        transaction.execute("INSERT INTO catalogue VALUES (?1, ?2)", [project, json])?;
+        new.execute("INSERT INTO catalogue VALUES (?1, ?2)", [project, json])?;
     }
-    let numbers = "SELECT count(*), coalesce(sum(seq), 0) FROM";
-    let read = |db: &Connection, sql: &str| {
-        db.query_row(sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
-    };
-    let before = read(old, &format!("{numbers} event"))?;
-    let after =
-        read(&transaction, &format!("{numbers} (SELECT seq FROM event UNION ALL SELECT seq FROM unread)"))?;
-    if before != after {
-        drop(transaction);
-        drop(new);
-        removed_with_journal(part).map_err(unusable)?;
-        return Err(StoreError::Broken(format!(
-            "it has {} events and {} of them reached the new file, which was removed; nothing was changed. Start again",
-            before.0, after.0
-        )));
-    }
-    let unread: i64 = transaction.query_row("SELECT count(*) FROM unread", [], |row| row.get(0))?;
-    transaction.execute_batch(&format!(
-        "DELETE FROM setting WHERE name IN ('upgrade_of', 'upgrade_last'); PRAGMA user_version = {SCHEMA_VERSION};"
-    ))?;
-    transaction.commit()?;
-    if !fold(&new)? {
-        return Err(StoreError::Busy("another process reads the new file".into()));
-    }
-    drop(new);
-    std::fs::File::open(part).and_then(|file| file.sync_all()).map_err(unusable)?;
-    Ok(unread as u64)
+    Ok(())
 }
 
 /// What is taken over of an event.
@@ -398,7 +373,7 @@ fn write(db: &mut Connection, known: &mut Known, chunk: &[OldEvent], last: i64) 
     let events: Vec<_> = chunk.iter().map(|old| (old, Event::stored(&old.body))).collect();
     let (mut change, mut terms) = (Change::default(), NewTerms::default());
     {
-        let mut insert = transaction.prepare_cached(INSERT)?;
+        let mut insert = Inserts::prepare(&transaction)?;
         let mut aside = transaction
             .prepare_cached("INSERT INTO unread(seq, project, received, body) VALUES (?1, ?2, ?3, ?4)")?;
         for (old, event) in &events {
@@ -406,7 +381,7 @@ fn write(db: &mut Connection, known: &mut Known, chunk: &[OldEvent], last: i64) 
             match event {
                 Ok(event) => {
                     if let Some(session) = session_key(&transaction, known, event)? {
-                        added = insert_event(&mut insert, old.seq, session, event, old.received)?;
+                        added = insert.event(old.seq, session, event, old.received)?;
                         if added > 0 {
                             change.count(session, event, 1);
                             terms.find(known, session, event, old.received);

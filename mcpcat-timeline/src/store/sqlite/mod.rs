@@ -6,6 +6,7 @@
 mod append;
 #[cfg(feature = "cli")]
 pub(crate) mod backup;
+mod checkpoint;
 #[cfg(feature = "cli")]
 pub(crate) mod doctor;
 mod forget;
@@ -22,6 +23,7 @@ mod reserve;
 mod rollup;
 mod search;
 mod share;
+mod split;
 mod terms;
 pub(crate) mod tokens;
 
@@ -69,6 +71,8 @@ struct Writer {
     hold: i64,
     /// Room for removal on a full disk; `None` where nothing is on a disk or nothing is removed.
     reserve: Option<reserve::Reserve>,
+    /// `None` where there is no journal or it is another's.
+    checkpoints: Option<checkpoint::Checkpoints>,
 }
 
 impl Writer {
@@ -81,6 +85,7 @@ impl Writer {
             tombstones: forgotten::Tombstones::default(),
             hold: forgotten::YEAR,
             reserve: None,
+            checkpoints: None,
         }
     }
 }
@@ -227,7 +232,7 @@ impl Store for Sqlite {
         self.read(|connection| {
             // A file of a former format that is only looked at has none.
             if connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?
-                < open::SCHEMA_VERSION
+                < open::FIRST_THAT_REMEMBERS
             {
                 return Ok(Vec::new());
             }
@@ -271,6 +276,7 @@ impl Drop for Sqlite {
         }
         // The last one out leaves one plain file behind; a failure only means that the journal stays beside it.
         self.readers.clear();
+        self.writer().checkpoints = None;
         if let Err(error) = self.writer().db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);") {
             tracing::debug!(%error, "the journal could not be folded into the data file");
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 
+use super::checkpoint::Checkpoints;
 use super::migrate::Upgrade;
 use super::reserve::{self, Reserve};
 use super::{Durability, READERS, Result, Sqlite, StoreError, Writer};
@@ -19,11 +20,12 @@ pub(super) const APPLICATION: i32 = 0x6D63_6174;
 const HEADER: usize = 100;
 
 /// Raised whenever the tables change shape.
-pub(super) const SCHEMA_VERSION: i64 = 4;
+pub(super) const SCHEMA_VERSION: i64 = 5;
+/// The first format with tokens and with what was forgotten.
+pub(super) const FIRST_THAT_REMEMBERS: i64 = 4;
 
 /// `arrived` is the newest arrival number and time ever given out: numbers are not used again when events go.
 /// `session.first_at` and `last_at` are microseconds; `last_at` includes the duration of the event that ends last.
-/// `event_outline` holds all that the outline of a session says, in its order, so that no body is read for it.
 pub(super) const SCHEMA: &str = "
 CREATE TABLE session (
     key INTEGER PRIMARY KEY,
@@ -48,28 +50,6 @@ CREATE TABLE session (
     UNIQUE (id, project)
 );
 CREATE INDEX session_last ON session(last_at, key);
-CREATE TABLE event (
-    seq INTEGER PRIMARY KEY,
-    id TEXT NOT NULL,
-    project TEXT NOT NULL,
-    session INTEGER NOT NULL,
-    at INTEGER NOT NULL,
-    instance TEXT NOT NULL,
-    sequence INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    type TEXT NOT NULL,
-    name TEXT,
-    error INTEGER NOT NULL,
-    received INTEGER NOT NULL,
-    parent TEXT,
-    took INTEGER,
-    suspect INTEGER NOT NULL,
-    body TEXT NOT NULL
-);
-CREATE UNIQUE INDEX event_id ON event(id, project);
-CREATE INDEX event_outline ON event(session, at, instance, sequence, id, parent, took, error, suspect, type, name);
-CREATE INDEX event_error ON event(seq) WHERE error = 1;
-CREATE INDEX event_failure ON event(session, parent, project) WHERE error = 1;
 CREATE TABLE arrived (seq INTEGER NOT NULL, at INTEGER NOT NULL);
 INSERT INTO arrived VALUES (0, 0);
 CREATE TABLE term (
@@ -138,6 +118,35 @@ CREATE TABLE backup (path TEXT PRIMARY KEY, at INTEGER NOT NULL, events INTEGER 
 INSERT INTO setting VALUES ('forget_key', randomblob(32));
 ";
 
+/// `event` holds all that lists, order and outlines need, in some hundred bytes, and `body` the text. Both grow at their
+/// end. The text beside the rest would make a session's outline read all of it; an index with all that an outline says
+/// would have a page written for nearly every event, since sessions arrive mixed.
+pub(super) const EVENTS: &str = "
+CREATE TABLE event (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL,
+    project TEXT NOT NULL,
+    session INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    instance TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    type TEXT NOT NULL,
+    name TEXT,
+    error INTEGER NOT NULL,
+    received INTEGER NOT NULL,
+    parent TEXT,
+    took INTEGER,
+    suspect INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX event_id ON event(id, project);
+CREATE INDEX event_order ON event(session, at);
+CREATE INDEX event_error ON event(seq) WHERE error = 1;
+CREATE INDEX event_failure ON event(session, parent, project) WHERE error = 1;
+CREATE TABLE body (seq INTEGER PRIMARY KEY, text TEXT NOT NULL);
+CREATE TRIGGER event_gone AFTER DELETE ON event BEGIN DELETE FROM body WHERE seq = old.seq; END;
+";
+
 impl Sqlite {
     /// A store that is gone with the process.
     pub(crate) fn in_memory() -> Result<Self> {
@@ -169,7 +178,8 @@ impl Sqlite {
         connection.pragma_update(None, "synchronous", synchronous)?;
         // A page that is split or merged keeps no copy of what has moved away, which no later removal would reach.
         connection.pragma_update(None, "secure_delete", "FAST")?;
-        connection.pragma_update(None, "wal_autocheckpoint", reserve::journal_pages(path) as i64)?;
+        let pages = reserve::journal_pages(path);
+        connection.pragma_update(None, "wal_autocheckpoint", pages as i64)?;
         prepare(&mut connection)?;
         let newest = connection.query_row("SELECT coalesce(max(seq), 0) FROM event", [], |row| row.get(0))?;
         let mut readers = Vec::with_capacity(READERS);
@@ -178,6 +188,7 @@ impl Sqlite {
         }
         let mut writer = Writer::new(connection);
         writer.reserve = Some(Reserve::set_aside(path));
+        writer.checkpoints = Checkpoints::start(path, (pages * reserve::PAGE) as usize)?;
         Ok(Self { writer: Mutex::new(writer), readers, newest: watch::channel(newest).0 })
     }
 
@@ -320,7 +331,7 @@ fn prepare(connection: &mut Connection) -> Result<()> {
         State::Current => {}
         State::Older(format) => return Err(StoreError::Asked(format!("it has format {format}, which is read only"))),
         State::Empty => connection.execute_batch(&format!(
-            "BEGIN;{SCHEMA}{ADDED_BY_4}PRAGMA application_id = {APPLICATION};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
+            "BEGIN;{SCHEMA}{EVENTS}{ADDED_BY_4}PRAGMA application_id = {APPLICATION};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;"
         ))?,
     }
     // A file of a version that set no mark gets it.

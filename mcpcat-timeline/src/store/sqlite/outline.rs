@@ -1,4 +1,4 @@
-//! Reads one session: its outline from the index alone, its events by their numbers, and where words occur in it.
+//! Reads one session: its outline without any text of events, its events by their numbers, and where words occur in it.
 
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
@@ -40,7 +40,7 @@ pub(super) fn outline(db: &mut Connection, session: &SessionRef) -> rusqlite::Re
         db.query_row(&format!("SELECT count(*) FROM event WHERE session {keys}"), [], |row| row.get(0))?;
     let mut builder = Builder::default();
     {
-        let index = if super::former::is_shown(&db)? { "" } else { "INDEXED BY event_outline" };
+        let index = if super::former::is_shown(&db)? { "" } else { "INDEXED BY event_order" };
         let mut read = db.prepare(&format!(
             "SELECT seq, id, at, took, parent, type, name, instance, sequence, error, suspect FROM event
              {index} WHERE session {keys} ORDER BY at, instance, sequence, id LIMIT -1 OFFSET ?1",
@@ -89,9 +89,13 @@ fn bone(row: &Row<'_>) -> rusqlite::Result<Bone> {
     })
 }
 
-/// The columns that `stored` reads, of `event e` and `session s`.
+/// The columns that `stored` reads.
 pub(super) const STORED: &str =
-    "e.seq, s.id, e.at, e.took, e.suspect, e.kind, e.type, e.name, e.error, e.body";
+    "e.seq, s.id, e.at, e.took, e.suspect, e.kind, e.type, e.name, e.error, b.text";
+
+/// Where [`STORED`] is read from.
+pub(super) const STORED_FROM: &str =
+    "event e JOIN body b ON b.seq = e.seq JOIN session s ON s.key = e.session";
 
 pub(super) fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
     let (event_type, name): (String, Option<String>) = (row.get(6)?, row.get(7)?);
@@ -119,7 +123,7 @@ pub(super) fn rows(
     let Some(keys) = keys(&db, session)? else { return Ok(Vec::new()) };
     // The plus keeps the planner to the numbers: the other index would walk the whole session for each range.
     let mut read = db.prepare(&format!(
-        "SELECT {STORED} FROM event e JOIN session s ON s.key = e.session
+        "SELECT {STORED} FROM {STORED_FROM}
          WHERE e.seq BETWEEN ?1 AND ?2 AND +e.session {keys} ORDER BY e.seq",
     ))?;
     let (mut found, mut bytes) = (Vec::new(), 0);
@@ -141,7 +145,9 @@ pub(super) fn rows(
 pub(super) fn matches(db: &mut Connection, session: &SessionRef, words: &str) -> rusqlite::Result<Vec<i64>> {
     let db = db.transaction()?;
     let Some(keys) = keys(&db, session)? else { return Ok(Vec::new()) };
-    let (condition, patterns) = like("body", words);
-    let sql = format!("SELECT seq FROM event WHERE session {keys} AND {condition} ORDER BY seq");
+    let (condition, patterns) = like("b.text", words);
+    let sql = format!(
+        "SELECT e.seq FROM event e JOIN body b ON b.seq = e.seq WHERE e.session {keys} AND {condition} ORDER BY e.seq"
+    );
     db.prepare(&sql)?.query_map(params_from_iter(patterns), |row| row.get(0))?.collect()
 }

@@ -140,7 +140,8 @@ pub(super) fn custom_names(db: &mut Connection, project: &str) -> rusqlite::Resu
         .collect::<rusqlite::Result<Vec<_>>>()?;
     let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut read = db.prepare_cached(
-        "SELECT name, body FROM event WHERE seq > ?1 AND project = ?2 AND kind = 'custom' AND name IS NOT NULL",
+        "SELECT name, text FROM event JOIN body USING (seq)
+         WHERE seq > ?1 AND project = ?2 AND kind = 'custom' AND name IS NOT NULL",
     )?;
     let mut rows = read.query(params![super::read::newest(&db)? - KEYS_SEARCHED, project])?;
     while let Some(row) = rows.next()? {

@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
-use super::outline::{STORED, stored};
+use super::outline::{STORED, STORED_FROM, stored};
 use super::search::{like, snippet};
 use crate::event::{Kind, iso};
 use crate::store::query::MAX_LIMIT;
@@ -171,11 +171,11 @@ pub(super) fn sessions(
     if let Some(needle) = &query.text {
         let from = (last_seq - TEXT_SEARCHED).max(0);
         text_searched = (from > 0).then_some(TEXT_SEARCHED);
-        let (condition, patterns) = like("body", needle);
+        let (condition, patterns) = like("b.text", needle);
         // The columns beside `min(at)` are those of the event that has it: the first hit.
         with = format!(
-            "WITH hit AS MATERIALIZED (SELECT session, count(*) AS hits, min(at), seq FROM event
-               WHERE seq > ? AND {condition} GROUP BY session) "
+            "WITH hit AS MATERIALIZED (SELECT e.session, count(*) AS hits, min(e.at), e.seq FROM event e
+               JOIN body b ON b.seq = e.seq WHERE e.seq > ? AND {condition} GROUP BY e.session) "
         );
         values.push(Value::Integer(from));
         values.extend(patterns.clone());
@@ -250,7 +250,7 @@ pub(super) fn sessions(
 
 /// What is shown of the first event of a session that holds the words.
 fn first_hit(db: &Connection, seq: i64, words: &str) -> rusqlite::Result<Option<Hits>> {
-    db.prepare_cached("SELECT id, type, name, body FROM event WHERE seq = ?1")?
+    db.prepare_cached("SELECT id, type, name, text FROM event JOIN body USING (seq) WHERE seq = ?1")?
         .query_row([seq], |row| {
             let (event_type, name): (String, Option<String>) = (row.get(1)?, row.get(2)?);
             Ok(Hits {
@@ -289,7 +289,7 @@ pub(super) fn events(
             .collect::<rusqlite::Result<Vec<i64>>>()?;
         // One session is the rule; the index then gives its order for nothing.
         match keys[..] {
-            [] => return Ok(EventPage { events: Vec::new(), next: None, last_seq }),
+            [] => return Ok(EventPage { events: Vec::new(), next: None, last_seq, too_large: None }),
             [key] => filter.and("e.session = ?", [Value::Integer(key)]),
             _ => {
                 let marks = vec!["?"; keys.len()].join(",");
@@ -319,7 +319,7 @@ pub(super) fn events(
         filter.and("e.kind = ?", [text(Kind::Custom.as_str())]);
     }
     if let Some(needle) = &query.text {
-        let (condition, patterns) = like("e.body", needle);
+        let (condition, patterns) = like("b.text", needle);
         filter.and(&condition, patterns);
     }
     let order = match query.cut {
@@ -350,22 +350,38 @@ pub(super) fn events(
     };
     let limit = query.limit.clamp(1, MAX_LIMIT);
     let sql = format!(
-        "SELECT e.seq, e.at, e.instance, e.sequence, e.id FROM event e{} ORDER BY {order} LIMIT {}",
+        "SELECT e.seq, e.at, e.instance, e.sequence, e.id FROM event e{}{} ORDER BY {order} LIMIT {}",
+        if query.text.is_some() { " JOIN body b ON b.seq = e.seq" } else { "" },
         filter.sql,
         limit + 1,
     );
     // Bodies are read one by one, after the order is known: a sort that carried them would hold all of them in memory.
-    let whole = format!("SELECT {STORED} FROM event e JOIN session s ON s.key = e.session WHERE e.seq = ?1");
+    let whole = format!("SELECT {STORED} FROM {STORED_FROM} WHERE e.seq = ?1");
     let mut whole = db.prepare_cached(&whole)?;
     let mut statement = db.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(filter.values))?;
+    let mut size = db.prepare_cached("SELECT octet_length(text) FROM body WHERE seq = ?1")?;
     let (mut events, mut bytes, mut next, mut place) = (Vec::new(), 0, None, String::new());
+    let mut too_large = None;
     while let Some(row) = rows.next()? {
         if events.len() == limit || bytes >= query.bytes.unwrap_or(PAGE_BYTES) {
             next = Some(place);
             break;
         }
-        let Some(stored) = whole.query_row([row.get::<_, i64>(0)?], stored).optional()? else { continue };
+        let seq: i64 = row.get(0)?;
+        if let Some(most) = query.most {
+            // From the row's head: the text itself is not read.
+            let Some(size) = size.query_row([seq], |row| row.get::<_, i64>(0)).optional()? else {
+                continue;
+            };
+            let size = usize::try_from(size).unwrap_or(usize::MAX);
+            if size > most.saturating_sub(bytes) {
+                too_large = events.is_empty().then_some(size);
+                next = Some(place);
+                break;
+            }
+        }
+        let Some(stored) = whole.query_row([seq], stored).optional()? else { continue };
         bytes += stored.body.len();
         place = match query.cut {
             Cut::Time => {
@@ -376,12 +392,12 @@ pub(super) fn events(
         };
         events.push(stored);
     }
-    Ok(EventPage { events, next, last_seq })
+    Ok(EventPage { events, next, last_seq, too_large })
 }
 
 pub(super) fn event(db: &mut Connection, id: &str, scope: Option<&str>) -> rusqlite::Result<Option<Stored>> {
     db.prepare_cached(&format!(
-        "SELECT {STORED} FROM event e JOIN session s ON s.key = e.session
+        "SELECT {STORED} FROM {STORED_FROM}
          WHERE e.id = ?1 AND (?2 IS NULL OR e.project = ?2) LIMIT 1",
     ))?
     .query_row(params![id, scope], stored)

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::Writer;
+use super::checkpoint::Checkpoints;
 use super::forgotten::Tombstone;
 use super::known::Known;
 use super::rollup::Change;
@@ -25,7 +26,7 @@ pub(super) fn prune(writer: &mut Writer, keep: &Retention, events: usize, now: i
             make_room(writer);
             let more = prune_once(writer, keep, CHUNK / 10, now);
             if let (Ok(_), Some(reserve)) = (&more, &writer.reserve) {
-                fold(&writer.db)?;
+                fold_in_turn(writer)?;
                 reserve.fill();
             }
             Ok(more?)
@@ -80,7 +81,8 @@ pub(super) fn remove(
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut events = Vec::with_capacity(seqs.len());
     {
-        let mut read = transaction.prepare_cached("SELECT session, body FROM event WHERE seq = ?1")?;
+        let mut read = transaction
+            .prepare_cached("SELECT session, text FROM event JOIN body USING (seq) WHERE seq = ?1")?;
         let mut delete = transaction.prepare_cached("DELETE FROM event WHERE seq = ?1")?;
         for seq in seqs {
             let mut rows = read.query([seq])?;
@@ -130,7 +132,7 @@ pub(super) fn make_room(writer: &mut Writer) {
         reserve.release();
     }
     // The journal's room comes back when it is folded into the data file, which may have to grow for that.
-    if let Err(error) = fold(&writer.db) {
+    if let Err(error) = fold_in_turn(writer) {
         tracing::debug!(%error, "the journal could not be folded into the data file");
     }
 }
@@ -138,4 +140,10 @@ pub(super) fn make_room(writer: &mut Writer) {
 /// Folds the journal into the data file and empties it. False when a reader was in the way.
 pub(super) fn fold(db: &Connection) -> rusqlite::Result<bool> {
     db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| Ok(row.get::<_, i64>(0)? == 0))
+}
+
+/// The same while nobody else moves the journal.
+pub(super) fn fold_in_turn(writer: &Writer) -> rusqlite::Result<bool> {
+    let _turn = writer.checkpoints.as_ref().map(Checkpoints::turn);
+    fold(&writer.db)
 }

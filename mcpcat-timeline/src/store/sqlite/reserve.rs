@@ -26,7 +26,7 @@ pub(super) fn journal_pages(data: &Path) -> u64 {
 }
 
 /// Bytes of a page of the data file.
-const PAGE: u64 = 4096;
+pub(super) const PAGE: u64 = 4096;
 
 impl Reserve {
     /// Takes the room if the disk has it to spare; without it removal on a full disk may have to be asked for twice.

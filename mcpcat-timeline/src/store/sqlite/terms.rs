@@ -82,8 +82,10 @@ pub(super) fn rewrite(db: &mut Connection, known: &mut Known, session: i64) -> r
     let mut fresh = Known::default();
     let mut terms = NewTerms::default();
     {
-        let mut read =
-            transaction.prepare_cached("SELECT received, body FROM event WHERE session = ?1 ORDER BY seq")?;
+        let mut read = transaction.prepare_cached(
+            "SELECT received, text FROM event JOIN body USING (seq)
+             WHERE session = ?1 ORDER BY seq",
+        )?;
         let mut rows = read.query([session])?;
         while let Some(row) = rows.next()? {
             if let Ok(event) = Event::stored(row.get_ref(1)?.as_str()?) {
