@@ -46,8 +46,30 @@ const ROWS: &[(&str, &[(&str, &str)])] = &[
     ("a session is recorded that must not be", &[
         ("tests/suite/privacy.rs", "a_session_without_consent_is_served_and_nothing_of_it_is_serialised"),
         ("tests/suite/privacy.rs", "until_an_asynchronous_consent_is_given_nothing_is_recorded"),
-        ("mcpcat-runtime/src/client/consent.rs", "what_is_not_text_is_a_no"),
-        ("mcpcat-runtime/src/client/consent.rs", "only_a_clear_yes_to_recording_records"),
+        ("mcpcat-runtime/src/client/switch.rs", "what_is_not_text_is_a_no"),
+        ("mcpcat-runtime/src/client/switch.rs", "only_a_clear_yes_to_recording_records"),
+    ]),
+    ("a user's no is undone by a configuration", &[
+        ("tests/suite/consent.rs", "a_no_stops_three_servers_that_run_and_a_yes_brings_them_back"),
+        ("tests/suite/consent.rs", "each_way_of_saying_no_and_yes"),
+    ]),
+    ("a client names somebody else's conversation", &[
+        ("tests/suite/conversations.rs", "two_principals_who_say_the_same_are_two_sessions"),
+        ("tests/suite/conversations.rs", "a_resolver_comes_before_what_a_client_says"),
+    ]),
+    ("a conversation, a subject or a principal is readable", &[
+        ("tests/suite/conversations.rs", "each_clients_conversation_is_one_session_with_nothing_injected"),
+    ]),
+    ("a token of the timeline leaks", &[
+        ("mcpcat-timeline/tests/tokens.rs", "an_ingest_token_writes_its_project_reads_nothing_and_can_be_revoked"),
+    ]),
+    ("a sender floods the timeline", &[
+        ("mcpcat-timeline/tests/tokens.rs", "a_quota_answers_429_with_the_time_to_wait_and_others_go_on"),
+        ("mcpcat-timeline/tests/fairness.rs", "a_project_that_floods_removes_its_own_events_and_the_other_keeps_all"),
+    ]),
+    ("what somebody asked the timeline to forget", &[
+        ("mcpcat-timeline/tests/forgotten.rs", "dead_letters_and_spools_of_sdks_bring_nothing_back"),
+        ("mcpcat-timeline/tests/forgotten.rs", "an_import_of_what_was_forgotten_is_dropped_and_counted"),
     ]),
     ("the endpoint is slow, down or lying", &[
         ("mcpcat-runtime/tests/delivery/answers.rs", "an_outage_of_every_kind_loses_and_repeats_nothing_that_was_taken"),
