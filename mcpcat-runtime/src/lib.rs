@@ -10,11 +10,12 @@
 //! privacy    what may leave          value patterns and hooks, on the worker
 //! notice     what is said            problems, through `tracing` or on stderr
 //! delivery   how it leaves           retry policy, transport, worker, ledger
-//! sessions   what is kept of them     ids, facts, where each was defined last
+//! sessions   what is kept of them    ids, facts, where each was defined last
 //! client     the handle              configuration, flush, shutdown, stats
 //! session    whose it is             derivation, ambient scope, propagation
+//! emit       one event               what emit! calls
 //! call       one timed call          the guard behind #[event] and every tracked request
-//! request    one request           of a server that cannot be wrapped
+//! request    one request             of a server that cannot be wrapped
 //! track      the MCP server          Tracked<H> around an rmcp ServerHandler
 //! testing    for users' tests        a recorder that holds the finished events
 //! ```

@@ -32,7 +32,8 @@ impl Client {
     /// else to the process's own; [`call_in`](Self::call_in) names another one.
     ///
     /// ```no_run
-    /// # use mcpcat_runtime::Client;
+    /// # use mcpcat_runtime as mcpcat;
+    /// # use mcpcat::Client;
     /// # async fn search(_: &str) -> Result<String, std::io::Error> { Ok(String::new()) }
     /// # async fn answer(client: Client, session: &str, query: &str) -> Result<String, std::io::Error> {
     /// client

@@ -20,8 +20,9 @@ use crate::spool::Reader;
 /// Holds the events of one test.
 ///
 /// ```
-/// use mcpcat_runtime::testing::Recorder;
-/// use mcpcat_runtime::CustomEvent;
+/// # use mcpcat_runtime as mcpcat;
+/// use mcpcat::testing::Recorder;
+/// use mcpcat::CustomEvent;
 ///
 /// let recorder = Recorder::new();
 /// recorder.client().publish("customer", CustomEvent::new("invoice.charge").parameter("amount", 12)).unwrap();

@@ -292,8 +292,9 @@ impl ClientBuilder {
     /// again once there is one.
     ///
     /// ```
-    /// use mcpcat_runtime::Client;
-    /// use mcpcat_runtime::privacy::Asked;
+    /// # use mcpcat_runtime as mcpcat;
+    /// use mcpcat::Client;
+    /// use mcpcat::privacy::Asked;
     ///
     /// let builder = Client::builder("proj_abc123xyz")
     ///     .consent(|session: &Asked| session.key.as_deref() != Some("customer-without"));
@@ -340,8 +341,9 @@ impl ClientBuilder {
     /// does not wait either: its name comes after its answer.
     ///
     /// ```
+    /// # use mcpcat_runtime as mcpcat;
     /// use std::time::Duration;
-    /// use mcpcat_runtime::{Client, Delivery};
+    /// use mcpcat::{Client, Delivery};
     ///
     /// let builder =
     ///     Client::builder("proj_abc123xyz").delivery(Delivery::FlushBeforeResponse(Duration::from_millis(800)));

@@ -114,7 +114,8 @@ impl ClientBuilder {
     /// is built already cannot be passed for that reason. It follows no redirects, whatever the settings say.
     ///
     /// ```
-    /// use mcpcat_runtime::Client;
+    /// # use mcpcat_runtime as mcpcat;
+    /// use mcpcat::Client;
     ///
     /// let builder = Client::builder("proj_abc123xyz")
     ///     .http_client(|| reqwest::Client::builder().connect_timeout(std::time::Duration::from_secs(2)));

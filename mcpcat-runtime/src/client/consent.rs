@@ -7,7 +7,8 @@
 //! away.
 //!
 //! ```no_run
-//! # use mcpcat_runtime::consent;
+//! # use mcpcat_runtime as mcpcat;
+//! # use mcpcat::consent;
 //! // `my-server --telemetry on|off|status`
 //! let asked = std::env::args().skip_while(|argument| argument != "--telemetry").nth(1);
 //! match asked.as_deref() {

@@ -20,7 +20,8 @@ use mcpcat_wire::tag::MAX_TAG_VALUE;
 /// a minimal, nameless event.
 ///
 /// ```
-/// use mcpcat_runtime::CustomEvent;
+/// # use mcpcat_runtime as mcpcat;
+/// use mcpcat::CustomEvent;
 /// use std::time::Duration;
 ///
 /// let event = CustomEvent::new("report.exported")

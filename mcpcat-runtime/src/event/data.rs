@@ -8,7 +8,8 @@ use super::fields::Fields;
 /// Implement it by hand when the derive does not fit:
 ///
 /// ```
-/// use mcpcat_runtime::{EventData, Fields};
+/// # use mcpcat_runtime as mcpcat;
+/// use mcpcat::{EventData, Fields};
 ///
 /// struct Milestone(u32);
 ///

@@ -15,7 +15,8 @@ mod rmcp;
 /// (there it replaces the description by `Error`, `Display` or `Debug`; `None` makes that `Err` a success).
 ///
 /// ```
-/// use mcpcat_runtime::{ErrorInfo, Outcome};
+/// # use mcpcat_runtime as mcpcat;
+/// use mcpcat::{ErrorInfo, Outcome};
 ///
 /// enum Answer {
 ///     Found(u32),

@@ -7,7 +7,8 @@ use super::known::is_known_sensitive;
 /// Which keys hide their value at run time: the built-in list, less and more what a user said.
 ///
 /// ```
-/// use mcpcat_runtime::policy::KeyPolicy;
+/// # use mcpcat_runtime as mcpcat;
+/// use mcpcat::policy::KeyPolicy;
 /// let keys = KeyPolicy::default().also("employee_id").except("pin");
 /// assert!(keys.redacts("employeeId") && keys.redacts("api_key"));
 /// assert!(!keys.redacts("pin"));

@@ -246,7 +246,8 @@ enum Split {
 /// codes, in any case and with any separator. Keys that only count or describe them are not.
 ///
 /// ```
-/// use mcpcat_runtime::policy::is_sensitive;
+/// # use mcpcat_runtime as mcpcat;
+/// use mcpcat::policy::is_sensitive;
 /// const VERDICT: bool = is_sensitive("X-Api-Key");
 /// assert!(VERDICT && is_sensitive("refreshToken") && is_sensitive("DB_PASSWORD"));
 /// assert!(!is_sensitive("input_tokens") && !is_sensitive("session_id") && !is_sensitive("monkey"));

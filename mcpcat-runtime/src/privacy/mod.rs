@@ -32,7 +32,8 @@ pub const SLOTS: usize = 8;
 /// The patterns and the hooks, as one step between the spool and the endpoint.
 ///
 /// ```
-/// use mcpcat_runtime::privacy::{Event, Privacy};
+/// # use mcpcat_runtime as mcpcat;
+/// use mcpcat::privacy::{Event, Privacy};
 /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
 /// # runtime.block_on(async {
 /// let privacy = Privacy::new()

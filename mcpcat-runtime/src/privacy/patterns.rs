@@ -28,7 +28,8 @@ use crate::policy::KeyPolicy;
 /// What was removed stays visible as what it was:
 ///
 /// ```
-/// use mcpcat_runtime::privacy::Patterns;
+/// # use mcpcat_runtime as mcpcat;
+/// use mcpcat::privacy::Patterns;
 /// let patterns = Patterns::new();
 /// let text = patterns.scrub_text("curl https://ada:hunter2@example.com/?page=2&token=abc");
 /// assert_eq!(text, "curl https://[redacted: userinfo]@example.com/?page=2&token=[redacted: parameter]");

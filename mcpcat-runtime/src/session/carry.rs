@@ -6,7 +6,8 @@ use super::{Scope, Session};
 /// The call that runs here, to be carried elsewhere: its session, and the event under which others nest.
 ///
 /// ```
-/// # use mcpcat_runtime::Carrier;
+/// # use mcpcat_runtime as mcpcat;
+/// # use mcpcat::Carrier;
 /// let here = Carrier::current();
 /// std::thread::scope(|scope| {
 ///     for _ in 0..2 {
@@ -48,7 +49,8 @@ impl std::fmt::Debug for Carrier {
 /// Makes a closure part of the call that runs here, to be handed to another thread.
 ///
 /// ```
-/// # use mcpcat_runtime::carry;
+/// # use mcpcat_runtime as mcpcat;
+/// # use mcpcat::carry;
 /// std::thread::spawn(carry(|| { /* events in here belong to the call */ }));
 /// ```
 pub fn carry<R>(f: impl FnOnce() -> R) -> impl FnOnce() -> R {

@@ -11,8 +11,9 @@ impl Client {
     /// console, not for a call.
     ///
     /// ```
-    /// use mcpcat_runtime::CustomEvent;
-    /// # let recorder = mcpcat_runtime::testing::Recorder::new();
+    /// # use mcpcat_runtime as mcpcat;
+    /// use mcpcat::CustomEvent;
+    /// # let recorder = mcpcat::testing::Recorder::new();
     /// # let client = recorder.client();
     ///
     /// let event = CustomEvent::new("signed_in").parameter("password", "hunter2").message("from https://ada:pw@host");

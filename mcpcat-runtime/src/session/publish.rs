@@ -286,14 +286,15 @@ fn resolved(target: Kind<'_>, project: &str) -> Result<Session, PublishError> {
 /// for the project and the environment's endpoint.
 ///
 /// ```no_run
-/// use mcpcat_runtime::CustomEvent;
+/// # use mcpcat_runtime as mcpcat;
+/// use mcpcat::CustomEvent;
 ///
-/// mcpcat_runtime::publish_custom_event(
+/// mcpcat::publish_custom_event(
 ///     "customer-abc",
 ///     "proj_abc123xyz",
 ///     CustomEvent::new("feature_used").parameter("feature", "export"),
 /// )?;
-/// # Ok::<(), mcpcat_runtime::PublishError>(())
+/// # Ok::<(), mcpcat::PublishError>(())
 /// ```
 ///
 /// # Errors

@@ -156,7 +156,8 @@ impl Session {
 /// Carries a session into a future that is spawned elsewhere.
 ///
 /// ```
-/// # use mcpcat_runtime::InSession;
+/// # use mcpcat_runtime as mcpcat;
+/// # use mcpcat::InSession;
 /// # async fn background() {}
 /// # async fn tool() {
 /// tokio::spawn(background().in_current_session());

@@ -19,7 +19,8 @@ impl SessionId {
     /// project is empty); four bytes of it make the time, sixteen the rest.
     ///
     /// ```
-    /// use mcpcat_runtime::SessionId;
+    /// # use mcpcat_runtime as mcpcat;
+    /// use mcpcat::SessionId;
     ///
     /// let id = SessionId::derive("customer-abc", "proj_1");
     /// assert_eq!(id.as_str(), "ses_2cOHEO0LYGADMzRvWTXXVbbgxgm");

@@ -20,9 +20,10 @@ impl<H> Tracked<H> {
     /// still runs in its session.
     ///
     /// ```no_run
+    /// # use mcpcat_runtime as mcpcat;
     /// # use rmcp::ServerHandler;
     /// # fn serve(handler: impl ServerHandler) {
-    /// let server = mcpcat_runtime::track(handler, "proj_abc123xyz")
+    /// let server = mcpcat::track(handler, "proj_abc123xyz")
     ///     .record(|method| method == "tools/call" || method == "prompts/get");
     /// # }
     /// ```
@@ -115,9 +116,10 @@ impl<H> Tracked<H> {
     /// Runs on the call path of every request: it must not block. A panic counts as `None`.
     ///
     /// ```no_run
+    /// # use mcpcat_runtime as mcpcat;
     /// # use rmcp::ServerHandler;
     /// # fn serve(handler: impl ServerHandler) {
-    /// let server = mcpcat_runtime::track(handler, "proj_abc123xyz")
+    /// let server = mcpcat::track(handler, "proj_abc123xyz")
     ///     .resolve_session(|request| request.header("x-conversation").map(str::to_owned));
     /// # }
     /// ```
@@ -132,13 +134,15 @@ impl<H> Tracked<H> {
 
 impl<H> Tracked<H> {
     /// Says how much is recorded of a request's parameters and its answer, by method and by the name of the
-    /// tool or prompt. Default: all. The intent and the message of an error are recorded in any case.
+    /// tool or prompt. Default: all. The intent and the message of an error are recorded in any case. What the server
+    /// asks its client for meanwhile is asked about too: `elicitation/create`, `sampling/createMessage`, `roots/list`.
     ///
     /// ```no_run
-    /// use mcpcat_runtime::Payload;
+    /// # use mcpcat_runtime as mcpcat;
+    /// use mcpcat::Payload;
     /// # use rmcp::ServerHandler;
     /// # fn serve(handler: impl ServerHandler) {
-    /// let server = mcpcat_runtime::track(handler, "proj_abc123xyz").payloads(|method, name| {
+    /// let server = mcpcat::track(handler, "proj_abc123xyz").payloads(|method, name| {
     ///     match (method, name) {
     ///         ("tools/call", Some("read_mail")) => Payload::Nothing,
     ///         ("tools/call", _) => Payload::Shape,
@@ -172,11 +176,12 @@ impl<H> Tracked<H> {
     /// [`Stats::hook_failures`](crate::delivery::Stats::hook_failures).
     ///
     /// ```no_run
-    /// use mcpcat_runtime::Identity;
+    /// # use mcpcat_runtime as mcpcat;
+    /// use mcpcat::Identity;
     /// # use rmcp::ServerHandler;
     /// # async fn user_of(_: &str) -> Result<String, std::io::Error> { Ok(String::new()) }
     /// # fn serve(handler: impl ServerHandler) {
-    /// let server = mcpcat_runtime::track(handler, "proj_abc123xyz").identify(|request| async move {
+    /// let server = mcpcat::track(handler, "proj_abc123xyz").identify(|request| async move {
     ///     let Some(key) = request.header("x-api-key") else { return Ok(None) };
     ///     user_of(key).await.map(|id| Some(Identity::new(id)))
     /// });
@@ -228,9 +233,10 @@ impl<H> Tracked<H> {
     /// where that is rmcp's own name. `server_info!()` reads your crate's.
     ///
     /// ```no_run
+    /// # use mcpcat_runtime as mcpcat;
     /// # use rmcp::ServerHandler;
     /// # fn serve(handler: impl ServerHandler) {
-    /// let server = mcpcat_runtime::track::track(handler, "proj_abc123xyz").server_info(("billing", "1.4.0"));
+    /// let server = mcpcat::track(handler, "proj_abc123xyz").server_info(("billing", "1.4.0"));
     /// # }
     /// ```
     #[must_use]
@@ -242,10 +248,11 @@ impl<H> Tracked<H> {
     /// Adds to the table of [conventions](Convention) by which clients name their conversation. Yours are asked first.
     ///
     /// ```no_run
-    /// use mcpcat_runtime::track::{Convention, Source};
+    /// # use mcpcat_runtime as mcpcat;
+    /// use mcpcat::{Convention, Source};
     /// # use rmcp::ServerHandler;
     /// # fn serve(handler: impl ServerHandler) {
-    /// let server = mcpcat_runtime::track::track(handler, "proj_abc123xyz")
+    /// let server = mcpcat::track(handler, "proj_abc123xyz")
     ///     .convention(Convention::new("our-chat", Source::meta("our.chat/thread")));
     /// # }
     /// ```

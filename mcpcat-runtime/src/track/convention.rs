@@ -104,7 +104,8 @@ fn member_of(text: &str, member: &str) -> Option<String> {
 /// How one client names its conversation: an entry of the table.
 ///
 /// ```
-/// use mcpcat_runtime::track::{Convention, Source, Trust};
+/// # use mcpcat_runtime as mcpcat;
+/// use mcpcat::{Convention, Source, Trust};
 ///
 /// let ours = Convention::new("our-chat", Source::meta("our.chat/thread"))
 ///     .subject(Source::header("x-our-user"))

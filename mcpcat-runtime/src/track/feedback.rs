@@ -130,13 +130,14 @@ type Handler = dyn Fn(&Feedback) + Send + Sync;
 /// The tool with which an agent says how it went.
 ///
 /// ```no_run
-/// use mcpcat_runtime::track::{Feedback, FeedbackTool};
+/// # use mcpcat_runtime as mcpcat;
+/// use mcpcat::{Feedback, FeedbackTool};
 /// # use rmcp::ServerHandler;
 /// # fn serve(handler: impl ServerHandler) {
-/// let tool = FeedbackTool::new(|feedback: &Feedback| println!("{:?}", feedback.text))
+/// let tool = FeedbackTool::new(|feedback: &Feedback| eprintln!("{:?}", feedback.text))
 ///     .name("rate_this_shop")
 ///     .field("stars", serde_json::json!({ "type": "integer", "minimum": 1, "maximum": 5 }));
-/// let server = mcpcat_runtime::track::track(handler, "proj_abc123xyz").feedback_tool_with(tool);
+/// let server = mcpcat::track(handler, "proj_abc123xyz").feedback_tool_with(tool);
 /// # }
 /// ```
 #[derive(Clone)]

@@ -18,7 +18,7 @@ use crate::client::{Client, for_project_quietly};
 use crate::notice;
 use crate::session::{Kind, Peer, Session, Target};
 
-/// Wraps a server: every request is recorded, none is changed.
+/// Wraps a server: every request but `ping` is recorded, none is changed.
 ///
 /// Never fails. The client is the process's one for this project and the environment's endpoint, and becomes
 /// the installed default if there is none. When no client can be made (an empty project, an unusable
@@ -26,9 +26,10 @@ use crate::session::{Kind, Peer, Session, Target};
 /// [`Client::track`] is the form that lets you handle the error.
 ///
 /// ```no_run
+/// # use mcpcat_runtime as mcpcat;
 /// # use rmcp::ServerHandler;
 /// # fn serve(handler: impl ServerHandler) {
-/// let server = mcpcat_runtime::track(handler, "proj_abc123xyz");
+/// let server = mcpcat::track(handler, "proj_abc123xyz");
 /// # }
 /// ```
 #[must_use = "the wrapper has to be served instead of the handler"]
@@ -115,9 +116,10 @@ impl<H> Tracked<H> {
     /// or has answered the call well. Hooks for identities, tags, properties and traces are not asked.
     ///
     /// ```no_run
+    /// # use mcpcat_runtime as mcpcat;
     /// # use rmcp::ServerHandler;
     /// # fn serve(handler: impl ServerHandler) {
-    /// let server = mcpcat_runtime::track::track(handler, "proj_abc123xyz").names_only();
+    /// let server = mcpcat::track(handler, "proj_abc123xyz").names_only();
     /// # }
     /// ```
     #[must_use]

@@ -23,7 +23,8 @@ use crate::session::SessionId;
 /// request, it is what [`principal`](super::Tracked::principal) would answer.
 ///
 /// ```
-/// use mcpcat_runtime::track::Principal;
+/// # use mcpcat_runtime as mcpcat;
+/// use mcpcat::Principal;
 ///
 /// let mut request = http::Request::new(());
 /// request.extensions_mut().insert(Principal::new("user-42"));

@@ -31,7 +31,8 @@ pub(crate) use reqwest::{Reqwest, Settings, Source, has_tls, proxy_to, refused_p
 /// a queue, a gateway), and pass it to [`ClientBuilder::transport`](crate::client::ClientBuilder::transport):
 ///
 /// ```
-/// use mcpcat_runtime::{Transport, TransportError, TransportRequest, TransportResponse};
+/// # use mcpcat_runtime as mcpcat;
+/// use mcpcat::{Transport, TransportError, TransportRequest, TransportResponse};
 ///
 /// struct Discard;
 ///

@@ -18,12 +18,13 @@ use super::table::Table;
 /// really get, as [`Tracked::serve`](crate::track::Tracked::serve) does on a pipe. Needs the feature `streamable-http`.
 ///
 /// ```no_run
+/// # use mcpcat_runtime as mcpcat;
 /// # use std::sync::Arc;
 /// # use rmcp::transport::streamable_http_server::{StreamableHttpService, session::local::LocalSessionManager};
 /// # fn serve<H: rmcp::ServerHandler + Clone>(handler: H) {
 /// let service = StreamableHttpService::new(
-///     move || Ok(mcpcat_runtime::track::track(handler.clone(), "proj_abc123xyz")),
-///     Arc::new(mcpcat_runtime::track::sessions(LocalSessionManager::default())),
+///     move || Ok(mcpcat::track(handler.clone(), "proj_abc123xyz")),
+///     Arc::new(mcpcat::sessions(LocalSessionManager::default())),
 ///     Default::default(),
 /// );
 /// # }
