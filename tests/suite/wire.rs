@@ -1,5 +1,4 @@
-//! What leaves the process, field by field, as a real HTTP server received it. The sections named are those
-//! of the wire's description in `docs/wire.md`.
+//! What leaves the process, field by field, as a real HTTP server received it.
 
 use std::time::Duration;
 
@@ -54,7 +53,7 @@ fn is_timestamp(text: &str) -> bool {
     shape == "0000-00-00T00:00:00.000000Z"
 }
 
-/// What holds for every request (SPEC §1 and §2).
+/// What holds for every request.
 fn check_request(request: &Received) -> Value {
     assert_eq!(request.method, "POST");
     assert_eq!(request.uri, "/v1/public/events/", "the slash at the end is part of the path");
@@ -153,7 +152,7 @@ async fn the_events_of_a_tracked_server() {
     assert!(refuse.get("response").is_none());
 }
 
-/// SPEC §10: every field of a custom event.
+/// Every field of a custom event.
 #[tokio::test]
 async fn every_field_of_a_custom_event() {
     #[derive(Debug)]
