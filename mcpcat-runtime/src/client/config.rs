@@ -276,7 +276,7 @@ impl ClientBuilder {
     }
 
     /// What is taken out of every event before it leaves: patterns of secrets, and hooks of your own. With a
-    /// hook, events [`rest`](Self::rest) scrubbed, because nothing that it has not seen may be on a disk.
+    /// hook, events rest [scrubbed](Self::on_disk), because nothing that it has not seen may be on a disk.
     pub fn privacy(mut self, privacy: Privacy) -> Self {
         self.privacy = privacy;
         self

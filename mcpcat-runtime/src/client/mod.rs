@@ -172,7 +172,7 @@ impl Client {
     }
 
     /// Takes no more events, delivers what waits for at most `timeout`, and ends this client's delivery.
-    /// What is published afterwards is dropped and counted as [`DropReason::Closed`].
+    /// What is published afterwards is dropped and counted as [`DropReason::Closed`](crate::DropReason::Closed).
     pub async fn shutdown(&self, timeout: Duration) -> Stats {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let deadline = deadline(timeout);
