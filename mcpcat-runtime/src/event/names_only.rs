@@ -23,8 +23,15 @@ const KEPT: [&str; 13] = [
     "mcpcat_version",
 ];
 /// Properties that this crate writes: words and numbers of its own.
-pub(crate) const FACTS: [&str; 5] =
-    ["mcpcat_session", "mcpcat_sample_rate", "mcpcat_ended", "mcpcat_request_bytes", "mcpcat_response_bytes"];
+pub(crate) const FACTS: [&str; 7] = [
+    "mcpcat_session",
+    "mcpcat_sample_rate",
+    "mcpcat_ended",
+    "mcpcat_observed",
+    "mcpcat_dropped",
+    "mcpcat_request_bytes",
+    "mcpcat_response_bytes",
+];
 /// Methods whose subject is named by the server. That of others, a URI for example, is an argument.
 const NAMED_BY_SERVER: [&str; 2] = ["tools/call", "prompts/get"];
 /// What stands in place of an error's message.

@@ -744,6 +744,18 @@ pub(super) fn file_size_limit() -> Option<u64> {
     (known && limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur as u64)
 }
 
+/// Whether this process may open so few files (`RLIMIT_NOFILE`) that each is needed for the log and its delivery.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn has_few_descriptors() -> bool {
+    const FEW: u64 = 64;
+    let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: the call writes to `limit` and to nothing else.
+    let known = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } == 0;
+    #[allow(clippy::unnecessary_cast, reason = "the width differs between targets")]
+    let most = limit.rlim_cur as u64;
+    known && most < FEW
+}
+
 /// No such limit is known here.
 #[cfg(not(unix))]
 pub(super) fn file_size_limit() -> Option<u64> {
@@ -891,7 +903,7 @@ pub(crate) struct DirWatch(std::fs::File);
 #[cfg(any(target_os = "linux", target_os = "android"))]
 impl DirWatch {
     /// # Errors
-    /// There are no more watches or descriptors, or one of the directories is not there.
+    /// There are no more watches, few or no descriptors, or one of the directories is not there.
     pub(super) fn new(dirs: &[std::path::PathBuf]) -> std::io::Result<Self> {
         use std::os::fd::{AsRawFd as _, FromRawFd as _};
         use std::os::unix::ffi::OsStrExt as _;
@@ -902,6 +914,9 @@ impl DirWatch {
             | libc::IN_DELETE_SELF
             | libc::IN_MOVE_SELF
             | libc::IN_ONLYDIR;
+        if has_few_descriptors() {
+            return Err(std::io::ErrorKind::QuotaExceeded.into());
+        }
         // SAFETY: takes flags and returns a descriptor or -1.
         let descriptor = unsafe { libc::inotify_init1(libc::IN_CLOEXEC | libc::IN_NONBLOCK) };
         if descriptor < 0 {

@@ -62,7 +62,8 @@ impl Form {
     /// The members that are not as the handler wrote them.
     pub(super) fn changed(self, sent: Self) -> Vec<&'static str> {
         let differs = [
-            ("resultType", self.result_type != sent.result_type),
+            // That a result is complete is said for the handler by rmcp, and left out again for clients that do not know it.
+            ("resultType", self.result_type != sent.result_type && self.kind != sent.kind),
             ("ttlMs", self.ttl != sent.ttl),
             ("cacheScope", self.scope != sent.scope),
             ("structuredContent", self.loses_structured(sent)),
