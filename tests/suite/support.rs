@@ -42,6 +42,9 @@ struct Shared {
     answer: Box<Answer>,
 }
 
+/// The sockets of all collectors.
+static KEPT: Mutex<Vec<std::net::TcpListener>> = Mutex::new(Vec::new());
+
 /// The collector.
 pub struct Collector {
     pub url: String,
@@ -70,7 +73,11 @@ impl Collector {
             count: watch::Sender::new(0),
             answer: Box::new(answer),
         });
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        // A client may outlive its collector and still send: the port is nobody else's until this process ends.
+        KEPT.lock().unwrap().push(listener.try_clone().unwrap());
+        listener.set_nonblocking(true).unwrap();
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = axum::Router::new().fallback(receive).with_state(Arc::clone(&shared));
         tokio::spawn(async move { axum::serve(listener, router).await });
