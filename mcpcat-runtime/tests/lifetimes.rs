@@ -257,7 +257,12 @@ fn child() {
         }
         "deliver" => {
             let (told, tell) = std::sync::mpsc::channel();
-            let client = builder().on_loss(move |loss| drop(told.send(loss.reason))).build().unwrap();
+            let client = builder()
+                .on_loss(move |loss| {
+                    let _ = told.send(loss.reason);
+                })
+                .build()
+                .unwrap();
             let stats = client.shutdown_blocking(PATIENCE);
             // It is told on a thread of its own.
             let first = (stats.dropped > 0).then(|| tell.recv_timeout(PATIENCE).unwrap());
