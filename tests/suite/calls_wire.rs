@@ -14,7 +14,7 @@ use tokio::io::{
     AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
 };
 
-use crate::support::{Collector, PATIENCE};
+use crate::support::{Collector, PATIENCE, every_capability};
 
 pub const LEGACY: &str = "2025-11-25";
 pub const MODERN: &str = "2026-07-28";
@@ -91,17 +91,7 @@ fn input() -> InputRequiredResult {
 #[expect(deprecated, reason = "every method there is")]
 impl ServerHandler for Rewritten {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder()
-            .enable_tools()
-            .enable_prompts()
-            .enable_resources()
-            .enable_resources_subscribe()
-            .enable_completions()
-            .enable_logging()
-            .enable_tasks()
-            .enable_skills_with_directory_read()
-            .build();
-        ServerConfig::new(capabilities).with_server_info(Implementation::new("rewritten", "1"))
+        ServerConfig::new(every_capability()).with_server_info(Implementation::new("rewritten", "1"))
     }
     async fn call_tool(
         &self,

@@ -15,7 +15,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStrea
 use tokio::sync::watch;
 
 use crate::sessions::serve;
-use crate::support::{Collector, PATIENCE, of_type};
+use crate::support::{Collector, PATIENCE, every_capability, of_type};
 
 /// How often each method was called.
 type Calls = BTreeMap<&'static str, usize>;
@@ -180,17 +180,7 @@ impl ServerHandler for Oracle {
     }
     // Not counted: rmcp and the wrapper may ask as often as they like, it has no effect.
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder()
-            .enable_tools()
-            .enable_prompts()
-            .enable_resources()
-            .enable_resources_subscribe()
-            .enable_completions()
-            .enable_logging()
-            .enable_tasks()
-            .enable_skills_with_directory_read()
-            .build();
-        ServerConfig::new(capabilities).with_server_info(Implementation::new("oracle", "1.2.3"))
+        ServerConfig::new(every_capability()).with_server_info(Implementation::new("oracle", "1.2.3"))
     }
     async fn get_task(
         &self,

@@ -151,6 +151,21 @@ pub fn of_type<'a>(bodies: &'a [Value], event_type: &str) -> Vec<&'a Value> {
     found
 }
 
+/// A server that can do whatever rmcp knows of.
+#[expect(deprecated, reason = "every capability there is")]
+pub fn every_capability() -> rmcp::model::ServerCapabilities {
+    rmcp::model::ServerCapabilities::builder()
+        .enable_tools()
+        .enable_prompts()
+        .enable_resources()
+        .enable_resources_subscribe()
+        .enable_completions()
+        .enable_logging()
+        .enable_tasks()
+        .enable_skills_with_directory_read()
+        .build()
+}
+
 /// A server with one tool for each way in which a call can end.
 #[derive(Clone)]
 pub struct Sample;

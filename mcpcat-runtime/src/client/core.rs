@@ -12,10 +12,8 @@ use tokio::sync::Notify;
 
 use live::{Live, Lives};
 
-use super::ConfigError;
-use super::OnDisk;
 use super::config::Config;
-use super::consent;
+use super::{ConfigError, OnDisk, consent};
 use crate::delivery::DropReason;
 use crate::delivery::Stats;
 use crate::delivery::dead_letters::DeadLetters;
@@ -24,11 +22,10 @@ use crate::delivery::mailbox::{Command, Mailbox, Reply, Scope};
 use crate::delivery::thread::{self, Running};
 use crate::delivery::unanswered::Unanswered;
 use crate::delivery::wait;
-use crate::event::EventId;
 use crate::event::fields::{Fields, PooledFields};
-use crate::event::id;
 use crate::event::id::random_ksuid;
 use crate::event::record::{Definition, RecordKind};
+use crate::event::{EventId, id};
 use crate::notice;
 use crate::sessions::Sessions;
 use crate::spool::{self, Backend, Mark, Reader, Refused, clock};
